@@ -1,0 +1,1 @@
+"""SchoolBeat agent: runs in a school, measures, loses nothing."""

@@ -1,0 +1,1 @@
+"""SchoolBeat server: receives, keeps, judges, tells, shows."""
