@@ -1,0 +1,305 @@
+"""The tables: the register, what agents sent, and what follows from it."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+# ---- the register ------------------------------------------------------------------------------------------
+
+area = Table(
+    "area",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("kind", String(20), nullable=False),  # province | district | commune
+    Column("parent", String(40), ForeignKey("area.id")),
+    Column("valid_from", String(10), nullable=False, default="0001-01-01"),  # ISO dates, half-open
+    Column("valid_to", String(10), nullable=False, default="9999-12-31"),
+)
+
+school = Table(
+    "school",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("area", String(40), ForeignKey("area.id"), nullable=False),
+    Column("level", String(20), nullable=False, default=""),
+    Column("manager", String(20), nullable=False, default="commune"),  # commune | province
+)
+
+site = Table(
+    "site",
+    metadata,
+    Column("id", String(40), primary_key=True),  # as it stands in topics
+    Column("school", String(40), ForeignKey("school.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("kind", String(10), nullable=False, default="main"),  # main | satellite
+    Column("latitude", Float),
+    Column("longitude", Float),
+)
+
+line = Table(
+    "line",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("site", String(40), ForeignKey("site.id"), nullable=False, index=True),
+    Column("isp", String(60), nullable=False, default=""),
+    Column("technology", String(20), nullable=False, default="unknown"),  # fibre|copper|mobile|satellite|other|unknown
+    Column("contract_down_bps", BigInteger),
+    Column("contract_up_bps", BigInteger),
+)
+
+room = Table(
+    "room",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("site", String(40), ForeignKey("site.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("kind", String(30), nullable=False, default="classroom"),
+    Column("smart_level", Integer, nullable=False, default=0),
+)
+
+device = Table(
+    "device",
+    metadata,
+    Column("site", String(40), ForeignKey("site.id"), primary_key=True),
+    Column("id", String(40), primary_key=True),
+    Column("name", Text, nullable=False, default=""),
+    Column("kind", String(30), nullable=False, default=""),
+    Column("room", String(40), ForeignKey("room.id")),
+    Column("address", String(60), nullable=False, default=""),
+    Column("port", Integer, nullable=False, default=0),
+    Column("behind", String(80), nullable=False, default="lan.router"),
+)
+
+service = Table(
+    "service",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("url", Text, nullable=False),
+)
+
+agent = Table(
+    "agent",
+    metadata,
+    Column("site", String(40), ForeignKey("site.id"), primary_key=True),
+    Column("name", String(40), primary_key=True),
+    Column("role", String(20), nullable=False, default="gateway"),  # gateway | classroom
+    Column("password_hash", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("simulated", Boolean, nullable=False, default=False),
+)
+
+# ---- what agents sent --------------------------------------------------------------------------------------
+
+inventory = Table(
+    "inventory",
+    metadata,
+    Column("site", String(40), primary_key=True),
+    Column("agent", String(40), primary_key=True),
+    Column("revision", String(32), primary_key=True),
+    Column("received_ms", BigInteger, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+)
+
+epoch = Table(
+    "epoch",
+    metadata,
+    Column("site", String(40), primary_key=True),
+    Column("agent", String(40), primary_key=True),
+    Column("epoch", String(32), primary_key=True),
+    Column("hardware", String(32), nullable=False, default=""),
+    Column("boot", String(32), nullable=False, default=""),
+    Column("lowest", BigInteger, nullable=False, default=0),
+    Column("next", BigInteger, nullable=False, default=0),
+    Column("settled", Text, nullable=False, default="[]"),  # JSON [[first, end), ...]
+    Column("seen_ms", BigInteger, nullable=False),
+)
+
+report = Table(
+    "report",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("site", String(40), nullable=False),
+    Column("agent", String(40), nullable=False),
+    Column("epoch", String(32), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("revision", String(32), nullable=False),
+    Column("first_minute", Integer, nullable=False),
+    Column("last_minute", Integer, nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+    Column("placed", Boolean, nullable=False),  # False: its inventory is not known yet
+    Column("payload", LargeBinary, nullable=False),  # as received
+    Index("report_seq", "site", "agent", "epoch", "seq"),
+    Index("report_received", "received_ms"),
+    sqlite_autoincrement=True,
+)
+
+latest = Table(
+    "latest",
+    metadata,
+    Column("site", String(40), primary_key=True),
+    Column("agent", String(40), primary_key=True),
+    Column("minute", Integer, nullable=False),
+    Column("report_id", Integer, nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+)
+
+speed_test = Table(
+    "speed_test",
+    metadata,
+    Column("site", String(40), primary_key=True),
+    Column("minute", Integer, primary_key=True),
+    Column("download_bps", BigInteger),
+    Column("upload_bps", BigInteger),
+)
+
+off = Table(
+    "off",
+    metadata,
+    Column("site", String(40), primary_key=True),
+    Column("agent", String(40), primary_key=True),
+    Column("first_minute", Integer, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("reason", String(20), nullable=False),
+)
+
+edge = Table(
+    "edge",
+    metadata,
+    Column("site", String(40), primary_key=True),
+    Column("signal", String(80), primary_key=True),
+    Column("at_ms", BigInteger, primary_key=True),
+    Column("up", Boolean, nullable=False),
+    Column("cause", String(40), nullable=False, default=""),
+)
+
+owner = Table(
+    "owner",
+    metadata,
+    Column("site", String(40), primary_key=True),
+    Column("signal", String(80), primary_key=True),
+    Column("from_minute", Integer, primary_key=True),
+    Column("agent", String(40), nullable=False),
+    Column("to_minute", Integer),  # NULL: still
+)
+
+aside = Table(
+    "aside",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("received_ms", BigInteger, nullable=False),
+    Column("topic", String(200), nullable=False),
+    Column("reason", String(20), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),  # cut to a bound
+)
+
+counter = Table(
+    "counter",
+    metadata,
+    Column("name", String(60), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+
+# ---- what follows from it ----------------------------------------------------------------------------------
+
+ledger_day = Table(
+    "ledger_day",
+    metadata,
+    Column("site", String(40), primary_key=True),
+    Column("day", Integer, primary_key=True),  # days since 1970 UTC
+    Column("payload", LargeBinary, nullable=False),  # ledger.py says how
+)
+
+contact_minute = Table(
+    "contact_minute",
+    metadata,
+    Column("minute", Integer, primary_key=True),
+    Column("payload", LargeBinary, nullable=False),  # JSON {site: seconds up or 255}, zlib
+)
+
+outage = Table(
+    "outage",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("site", String(40), nullable=False),
+    Column("signal", String(80), nullable=False),
+    Column("first_minute", Integer, nullable=False),
+    Column("last_minute", Integer, nullable=False),
+    Column("end_minute", Integer),  # the first minute fully up again; NULL: none yet
+    Column("down_seconds", Integer, nullable=False),
+    Column("cause", String(40), nullable=False, default="unknown"),
+    UniqueConstraint("site", "signal", "first_minute"),
+)
+
+contact = Table(
+    "contact",
+    metadata,
+    Column("site", String(40), primary_key=True),
+    Column("session", Boolean, nullable=False),
+    Column("heard_ms", BigInteger, nullable=False),
+    Column("lost_ms", BigInteger),  # since when contact is lost; NULL: it is not
+    Column("back_ms", BigInteger),  # when it came back, while the cause is still being waited for
+    Column("back_epoch", String(32), nullable=False, default=""),
+    Column("back_next", BigInteger, nullable=False, default=0),  # every seq below is awaited
+)
+
+incident = Table(
+    "incident",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("site", String(40), nullable=False, index=True),
+    Column("scope", String(10), nullable=False),  # path | devices
+    Column("opened_ms", BigInteger, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("closed_ms", BigInteger),
+    Column("until_ms", BigInteger),
+    Column("cause_opened", String(80), nullable=False),
+    Column("cause", String(80), nullable=False),
+    Column("facts", Text, nullable=False, default="{}"),  # JSON, the numbers behind the cause
+)
+
+notice = Table(
+    "notice",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("incident", Integer, ForeignKey("incident.id"), nullable=False),
+    Column("kind", String(10), nullable=False),  # open | close
+    Column("channel", String(60), nullable=False),  # the channel's name in server.toml
+    Column("title", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("next_try_ms", BigInteger, nullable=False),
+    Column("tries", Integer, nullable=False, default=0),
+    Column("sent_ms", BigInteger),
+    Column("refused_ms", BigInteger),  # a permanent refusal: not tried again
+    Column("error", Text, nullable=False, default=""),
+    UniqueConstraint("incident", "kind", "channel"),
+)
+Index("notice_waiting", notice.c.sent_ms, notice.c.refused_ms, notice.c.next_try_ms)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String(40), primary_key=True),
+    Column("value", Text, nullable=False),
+)

@@ -1,0 +1,221 @@
+"""server.toml -> frozen settings; errors name file, key, value and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+class SettingsError(ValueError):
+    """The settings cannot be used; the text says which file, key, value, and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Web:
+    """Where pages and API listen. Without a login, loopback only."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+
+
+@dataclass(frozen=True)
+class Broker:
+    """mode "managed": Mosquitto as our child. "outside": host, port, username, password_file and ca_file of another."""
+
+    mode: str = "managed"
+    bind: str = "127.0.0.1"
+    host: str = "127.0.0.1"
+    port: int = 1883
+    websocket_port: int = 0  # 0: none
+    username: str = ""
+    password_file: Path | None = None
+    ca_file: Path | None = None  # verifies an outside broker
+    cert_file: Path | None = None  # TLS of the managed broker
+    key_file: Path | None = None
+    max_queued_bytes: int = 512 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One way to people. `url` as apprise writes it (mailto://…, json://…); secret, so better in a 0600 `url_file`."""
+
+    name: str
+    url: str = field(default="", repr=False)
+    language: str = "vi"
+
+
+@dataclass(frozen=True)
+class Incidents:
+    contact_seconds: int = 8  # contact lost so long opens an incident
+    hold_seconds: int = 120  # an outage so long opens one
+    backlog_wait_seconds: int = 900  # after contact is back, wait so long for what the agent kept
+
+
+@dataclass(frozen=True)
+class Settings:
+    folder: Path
+    language: str = "vi"
+    plans: Path | None = None  # further plan files
+    report_days: int = 14
+    web: Web = Web()
+    broker: Broker = Broker()
+    incidents: Incidents = Incidents()
+    channels: tuple[Channel, ...] = ()
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "schoolbeat.db"
+
+
+LANGUAGES = ("vi", "en")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+Check = Callable[[str, Any], Any]
+
+
+def _number(low: int, high: int) -> Check:
+    def check(where: str, value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise SettingsError(f"{where} = {value!r}: allowed is a whole number from {low} to {high}")
+        return value
+
+    return check
+
+
+def _one_of(*allowed: str) -> Check:
+    def check(where: str, value: Any) -> str:
+        if value not in allowed:
+            raise SettingsError(f"{where} = {value!r}: allowed is {' | '.join(allowed)}")
+        return str(value)
+
+    return check
+
+
+def _text(where: str, value: Any) -> str:
+    if not isinstance(value, str) or len(value) > 500 or "\n" in value:
+        raise SettingsError(f"{where} = {value!r}: allowed is one line of at most 500 characters")
+    return value
+
+
+def _loopback(where: str, value: Any) -> str:
+    if value not in LOOPBACK:
+        raise SettingsError(f"{where} = {value!r}: allowed is {' | '.join(LOOPBACK)} as long as there is no login")
+    return str(value)
+
+
+def _path(where: str, value: Any) -> Path:
+    return Path(_text(where, value)).expanduser()
+
+
+def _any_port(where: str, value: Any) -> int:
+    return int(_number(0, 65_535)(where, value))
+
+
+SECTIONS: dict[str, dict[str, Check]] = {
+    "": {
+        "folder": _path,
+        "language": _one_of(*LANGUAGES),
+        "plans": _path,
+        "report_days": _number(1, 3_650),
+    },
+    "web": {"host": _loopback, "port": _any_port},
+    "broker": {
+        "mode": _one_of("managed", "outside"),
+        "bind": _text,
+        "host": _text,
+        "port": _number(1, 65_535),
+        "websocket_port": _any_port,
+        "username": _text,
+        "password_file": _path,
+        "ca_file": _path,
+        "cert_file": _path,
+        "key_file": _path,
+        "max_queued_bytes": _number(1_048_576, 2**40),
+    },
+    "incidents": {
+        "contact_seconds": _number(1, 3_600),
+        "hold_seconds": _number(0, 86_400),
+        "backlog_wait_seconds": _number(1, 86_400),
+    },
+    "channels": {"url": _text, "url_file": _path, "language": _one_of(*LANGUAGES)},
+}
+
+
+def load(path: Path) -> Settings:
+    """Raises SettingsError. Reads the secret files it names; asks nothing of the network."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read: {error}") from None
+    try:
+        return parse(tomllib.loads(text), str(path))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: not TOML: {error}") from None
+
+
+def parse(raw: dict[str, Any], file: str) -> Settings:
+    top = {key: value for key, value in raw.items() if not isinstance(value, dict)}
+    values = _checked(file, "", top)
+    if "folder" not in values:
+        raise SettingsError(f"{file}: folder is missing: name the folder for the database and the broker's files")
+    for section in raw.keys() - top.keys():
+        if section not in SECTIONS:
+            raise SettingsError(f"{file}: [{section}] is unknown{_nearest(section, SECTIONS)}")
+    channels = raw.get("channels", {})
+    return Settings(
+        **values,
+        web=Web(**_checked(file, "web", raw.get("web", {}))),
+        broker=_broker(file, raw.get("broker", {})),
+        incidents=Incidents(**_checked(file, "incidents", raw.get("incidents", {}))),
+        channels=tuple(_channel(file, name, entry) for name, entry in channels.items()),
+    )
+
+
+def _broker(file: str, raw: dict[str, Any]) -> Broker:
+    broker = Broker(**_checked(file, "broker", raw))
+    if (broker.cert_file is None) != (broker.key_file is None):
+        raise SettingsError(f"{file}: broker.cert_file and broker.key_file go together")
+    if broker.mode == "managed" and broker.bind not in LOOPBACK and broker.cert_file is None:
+        raise SettingsError(
+            f"{file}: broker.bind = {broker.bind!r}: allowed is {' | '.join(LOOPBACK)}, "
+            "or any address once broker.cert_file and broker.key_file are given (passwords travel on it)"
+        )
+    return broker
+
+
+def _channel(file: str, name: str, raw: Any) -> Channel:
+    if not isinstance(raw, dict):
+        raise SettingsError(f"{file}: channels.{name} = {raw!r}: allowed is a section [channels.{name}] with url")
+    values = _checked(file, "channels", raw, f"channels.{name}")
+    secret = values.pop("url_file", None)
+    if secret is not None:
+        try:
+            values["url"] = secret.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError(f"{file}: channels.{name}.url_file: {error}") from None
+    if not values.get("url"):
+        raise SettingsError(f"{file}: channels.{name}: url or url_file is missing")
+    return Channel(name=name, **values)
+
+
+def _checked(file: str, section: str, raw: Any, shown: str = "") -> dict[str, Any]:
+    shown = shown or section
+    if not isinstance(raw, dict):
+        raise SettingsError(f"{file}: {shown} = {raw!r}: allowed is a section [{shown}]")
+    known = SECTIONS[section]
+    out = {}
+    for key, value in raw.items():
+        where = f"{file}: {shown + '.' if shown else ''}{key}"
+        if key not in known:
+            raise SettingsError(f"{where} is unknown{_nearest(key, known)}")
+        out[key] = known[key](where, value)
+    return out
+
+
+def _nearest(key: str, known: dict[str, Any]) -> str:
+    near = difflib.get_close_matches(key, [name for name in known if name], 1)
+    return f"; did you mean {near[0]}?" if near else f"; allowed are {', '.join(name for name in known if name)}"
