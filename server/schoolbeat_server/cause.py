@@ -115,6 +115,8 @@ def _verdict(
 ) -> SilenceCause:
     blank = minutes["unknown"]
     if not backlog_complete:
+        if told[:1] == ["beyond"] and blank:
+            return "waiting"  # a fault in a missing minute would make these minutes of coming back
         runner_up = seconds[told[1]] if len(told) > 1 else 0
         return told[0] if told and seconds[told[0]] > runner_up + 60 * blank else "waiting"
     accounted = minutes.total() - blank
