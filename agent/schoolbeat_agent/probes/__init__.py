@@ -1,0 +1,21 @@
+"""The probes: each asks the world one thing and says what it saw, or why it could not look."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from schoolbeat_agent.observation import Observation
+from schoolbeat_agent.probes import dns, host, http, icmp, internet, path, tcp
+from schoolbeat_agent.probes.world import World
+
+# Each takes the target of its own kind and the World, and raises ProbeFailed when it could not measure.
+Probe = Callable[[Any, World], Awaitable[Observation]]
+
+PROBES: dict[str, Probe] = {
+    "host": host.probe,
+    "path": path.probe,
+    "internet": internet.probe,
+    "icmp": icmp.probe,
+    "tcp": tcp.probe,
+    "dns": dns.probe,
+    "http": http.probe,
+}
