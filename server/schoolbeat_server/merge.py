@@ -11,9 +11,9 @@ def join_codes(a: int, b: int) -> int:
         return a
     if a == UNKNOWN:
         return b
-    if b == OFF and a != DISPUTED:
+    if b == OFF:
         return a
-    if a == OFF and b != DISPUTED:
+    if a == OFF:
         return b
     return DISPUTED
 

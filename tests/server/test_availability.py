@@ -81,6 +81,13 @@ def test_the_answer_is_unknown_unless_covered_or_decided_by_the_known_seconds_al
         assert answer is (Fraction(up, known) >= share)
 
 
+def test_the_stated_coverage_is_enough_and_a_second_less_is_not() -> None:
+    half = Availability(up_seconds=600, down_seconds=0, off_seconds=0, unknown_seconds=600)
+
+    assert half.at_least(Fraction(9, 10), min_coverage=Fraction(1, 2), off_is_down=False) is True
+    assert half.at_least(Fraction(9, 10), min_coverage=Fraction(601, 1_200), off_is_down=False) is None
+
+
 @given(seconds, seconds, seconds, seconds, shares, shares, st.booleans())
 def test_learning_an_unknown_minute_never_overturns_what_the_known_ones_decided(
     up: int, down: int, off: int, unknown: int, share: Fraction, min_coverage: Fraction, off_is_down: bool

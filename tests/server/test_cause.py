@@ -84,6 +84,13 @@ def test_lost_internet_with_every_rung_up_is_the_services_but_lost_contact_is_no
     assert cause.of_outage("site.contact", FIRST, FIRST + 3, rows, FIRST) == Cause("unknown", 0)
 
 
+def test_a_path_seen_up_in_half_of_the_minutes_does_not_make_it_the_services_fault() -> None:
+    rows = {"line.domestic": UP * 2 + BLIND * 2}
+
+    assert cause.of_outage("line.internet", FIRST, FIRST + 3, rows, FIRST) == Cause("unknown", 0)
+    assert cause.of_outage("line.internet", FIRST, FIRST + 2, rows, FIRST) == Cause("service", 0)
+
+
 OFF_REASONS = ["power", "clean_stop", "crash", "interrupted"]
 
 
@@ -160,6 +167,14 @@ def test_the_minutes_of_coming_back_say_nothing_against_the_fault() -> None:
     rows = {"line.isp": bytes([15]) + UP * 4, "line.domestic": BLIND + UP * 4, "lan.router": UP * 5}
 
     assert explained(rows, [], count=5) == Silence("line.isp", {"line.isp": 1, "returning": 4})
+
+
+def test_the_school_is_not_called_fine_while_a_minute_is_missing() -> None:
+    """The missing minute may hold the fault after which the others were only those of coming back."""
+    rows = {"line.domestic": BLIND + UP * 4}
+
+    assert explained(rows, [], complete=False, count=5) == Silence("waiting", {"unknown": 1, "beyond": 4})
+    assert explained(rows, [], complete=True, count=5) == Silence("beyond", {"unknown": 1, "beyond": 4})
 
 
 def test_a_school_that_saw_everything_up_was_cut_off_beyond_its_line() -> None:

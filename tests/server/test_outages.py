@@ -88,6 +88,12 @@ def test_an_open_outage_has_no_end_to_refine() -> None:
     assert outages.refined(outage, [(at(10, 7), False), (at(12, 9), True)]) == (at(10, 7), None)
 
 
+def test_a_fall_and_a_rise_in_the_same_millisecond_make_no_outage_without_length() -> None:
+    outage = Outage(first_minute=10, last_minute=10, end_minute=11, down_seconds=5)
+
+    assert outages.refined(outage, [(at(10, 5), False), (at(10, 5), True)]) == (at(10, 5), at(11, 0))
+
+
 def test_the_end_is_sought_after_the_last_minute_seen_down_when_unknown_minutes_follow() -> None:
     outage = Outage(first_minute=10, last_minute=10, end_minute=15, down_seconds=60)
 
