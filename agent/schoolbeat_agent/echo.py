@@ -186,6 +186,8 @@ class Echo:
         sock = self.open()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Reply] = loop.create_future()
+        if len(self._pending) % PACKETS_PER_TURN == PACKETS_PER_TURN - 1:
+            self._read()  # the kernel keeps about 250 answers: a long burst must not overrun them
         sequence = self._free_sequence()
         self._pending[sequence] = _Pending(address, self._number, self._clock(), future)
         payload = PAYLOAD.pack(self._cookie, self._number)
