@@ -218,7 +218,7 @@ class Lab:
             self.run("ip", "netns", "add", namespace)
             self.ip(namespace, "link set lo up")
             self.sysctl(namespace, "net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0")
-            self.sysctl(namespace, "net.ipv4.icmp_ratelimit=0")
+            self.sysctl(namespace, "net.ipv4.icmp_ratemask=0")
             # Older kernels have these limits for the whole machine only; then the tests live with them.
             limits = ("net.ipv4.icmp_msgs_per_sec=100000", "net.ipv4.icmp_msgs_burst=10000")
             command = ["ip", "netns", "exec", namespace, "sysctl", "-qw", *limits]

@@ -181,7 +181,10 @@ def test_a_router_without_a_line_says_unreachable(lab: Lab) -> None:
 
     async def ask() -> Reply:
         echo = Echo()
-        reply = await echo.ping("198.51.100.10", timeout_seconds=5)
+        for _ in range(5):  # Linux says so once a second at most, after a burst
+            reply = await echo.ping("198.51.100.10", timeout_seconds=1.5)
+            if reply.kind != "timeout":
+                break
         echo.close()
         return reply
 
