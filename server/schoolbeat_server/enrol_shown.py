@@ -1,0 +1,72 @@
+"""Agents as text for a terminal: the lines to paste into agent.toml, and the list."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from schoolbeat_server.enrol import Credentials
+from schoolbeat_server.register import Agent
+from schoolbeat_server.said import Said
+from schoolbeat_server.settings import LOOPBACK, Broker
+
+
+def added(credentials: Credentials, role: str, broker: Broker, server_id: str, language: str) -> str:
+    site, name = credentials.username.split(".")
+    host = broker.host if broker.mode == "outside" else broker.bind
+    lines = [
+        Said(
+            f"Đã thêm tác tử {credentials.username}. Mật khẩu chỉ hiện một lần này; dán vào agent.toml:",
+            f"Agent {credentials.username} is added. Its password is shown this once; paste into agent.toml:",
+        ).to(language),
+        "",
+        *_toml(site, name, role, host, broker, server_id, credentials.password),
+    ]
+    if host in (*LOOPBACK, "0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        lines += [
+            "",
+            Said(
+                f"Thay {host} bằng địa chỉ mà điểm trường dùng để tới máy chủ này.",
+                f"Replace {host} by the address under which the site reaches this server.",
+            ).to(language),
+        ]
+    return "\n".join(lines)
+
+
+def _toml(site: str, name: str, role: str, host: str, broker: Broker, server_id: str, password: str) -> list[str]:
+    return [
+        f'site = "{site}"',
+        f'agent = "{name}"',
+        f'role = "{role}"',
+        "",
+        "[server]",
+        f'host = "{host}"',
+        f"port = {broker.port}",
+        f"tls = {'true' if broker.cert_file or broker.ca_file else 'false'}",
+        f'id = "{server_id}"',
+        f'password = "{password}"',
+    ]
+
+
+def listed(agents: list[Agent], language: str) -> str:
+    if not agents:
+        return Said(
+            "Chưa có tác tử nào. Thêm bằng 'schoolbeat-server agent add ĐIỂM_TRƯỜNG'.",
+            "No agent yet. Add one with 'schoolbeat-server agent add SITE'.",
+        ).to(language)
+    rows = [
+        Said("điểm trường\ttác tử\tvai trò\tthêm ngày (UTC)", "site\tagent\trole\tadded (UTC)").to(language).split("\t")
+    ]
+    rows += [[one.site, one.name, _role(one, language), _day(one.created_ms)] for one in agents]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _role(agent: Agent, language: str) -> str:
+    simulated = Said(" (mô phỏng)", " (simulated)").to(language) if agent.simulated else ""
+    return agent.role + simulated
+
+
+def _day(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat()

@@ -1,0 +1,318 @@
+"""The register: areas, schools, sites, lines, rooms, devices and services, loaded whole or not at all, and read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from schoolbeat_server import register_check, register_file, schema
+from schoolbeat_server.database import writing
+from schoolbeat_server.register_check import Table, Values
+from schoolbeat_server.register_columns import COLUMNS, KEYS
+from schoolbeat_server.register_file import Fault, Place, RegisterError, Row
+
+__all__ = ["Fault", "RegisterError", "Row"]
+
+TABLES = {
+    "areas": schema.area,
+    "schools": schema.school,
+    "sites": schema.site,
+    "lines": schema.line,
+    "rooms": schema.room,
+    "devices": schema.device,
+    "services": schema.service,
+}
+
+
+# ---- loading -----------------------------------------------------------------------------------------------
+
+
+class Change(NamedTuple):
+    """before: None if the row is new, else the columns that change; after: the same columns (of a new row: all)."""
+
+    section: str
+    key: tuple[Any, ...]
+    before: Values | None
+    after: Values
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """rows: how many the file holds, by section; kept: how many stored rows the file does not name (they stay)."""
+
+    rows: dict[str, int]
+    kept: dict[str, int]
+    changes: list[Change]
+    remarks: list[Fault]
+
+
+def load(engine: Engine, path: Path, *, dry_run: bool = False) -> Loaded:
+    """Store what the file or folder says, in one transaction. Raises RegisterError with every fault; then nothing
+    was stored. Rows that the file does not name stay, so that history keeps its names."""
+    return apply(engine, register_file.read(path), dry_run=dry_run)
+
+
+def rows_of(data: Mapping[str, Iterable[Mapping[str, Any]]], origin: str) -> dict[str, list[Row]]:
+    """Rows for apply from plain data; origin stands where a file's name would."""
+    return {
+        section: [
+            Row(Place(origin, number), {name: "" if value is None else str(value) for name, value in entry.items()})
+            for number, entry in enumerate(entries, 1)
+        ]
+        for section, entries in data.items()
+    }
+
+
+def apply(engine: Engine, raw: Mapping[str, list[Row]], *, dry_run: bool = False) -> Loaded:
+    """As load, from rows already read."""
+    with writing(engine) as connection:
+        stored = {section: _stored(connection, section) for section in TABLES}
+        checked = register_check.check(raw, stored)
+        if checked.faults:
+            raise RegisterError(checked.faults)
+        changes = [
+            change for section in TABLES for change in _changes(section, checked.tables[section], stored[section])
+        ]
+        if not dry_run:
+            _store(connection, changes, checked.tables)
+    return Loaded(
+        {section: len(table) for section, table in checked.tables.items()},
+        {section: len(stored[section].keys() - checked.tables[section].keys()) for section in TABLES},
+        changes,
+        checked.remarks,
+    )
+
+
+def _stored(connection: Connection, section: str) -> Table:
+    rows = connection.execute(select(TABLES[section])).mappings()
+    return {tuple(row[name] for name in KEYS[section]): dict(row) for row in rows}
+
+
+def _changes(section: str, new: Table, stored: Table) -> list[Change]:
+    changes = []
+    for key, values in new.items():
+        before = stored.get(key)
+        if before is None:
+            changes.append(Change(section, key, None, values))
+            continue
+        different = [name for name in values if values[name] != before[name]]
+        if different:
+            old, now = ({name: source[name] for name in different} for source in (before, values))
+            changes.append(Change(section, key, old, now))
+    return changes
+
+
+def _store(connection: Connection, changes: list[Change], tables: Mapping[str, Table]) -> None:
+    for section, table in TABLES.items():
+        rows = [tables[section][change.key] for change in changes if change.section == section]
+        if section == "areas":  # parents first
+            whole = {**_stored(connection, section), **tables[section]}
+            rows.sort(key=lambda row: register_check.depth(row["id"], whole) or 0)
+        if rows:
+            statement = insert(table)
+            others = {name: statement.excluded[name] for name in _columns(section) if name not in KEYS[section]}
+            connection.execute(statement.on_conflict_do_update(index_elements=list(KEYS[section]), set_=others), rows)
+
+
+def _columns(section: str) -> list[str]:
+    return [name for name, column in COLUMNS[section].items() if not column.stored]
+
+
+# ---- reading -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    id: str
+    name: str
+    kind: str  # province | district | commune
+    parent: str | None
+    valid_from: str
+    valid_to: str
+
+
+@dataclass(frozen=True, slots=True)
+class School:
+    id: str
+    name: str
+    area: str
+    level: str
+    manager: str
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    id: str
+    school: str
+    name: str
+    kind: str  # main | satellite
+    latitude: float | None
+    longitude: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    id: str
+    site: str
+    isp: str
+    technology: str
+    contract_down_bps: int | None
+    contract_up_bps: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    id: str
+    site: str
+    name: str
+    kind: str
+    smart_level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    site: str
+    id: str
+    name: str
+    kind: str
+    room: str | None
+    address: str
+    port: int
+    behind: str
+
+    @property
+    def signal(self) -> str:
+        return f"device.{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    id: str
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    site: str
+    name: str
+    role: str
+    created_ms: int
+    simulated: bool
+
+
+@dataclass(frozen=True)
+class Province:
+    """The whole register without rooms and devices. lines and agents by site id; device_counts: 0 for absent sites."""
+
+    areas: dict[str, Area]
+    schools: dict[str, School]
+    sites: dict[str, Site]
+    lines: dict[str, list[Line]]
+    agents: dict[str, list[Agent]]
+    device_counts: dict[str, int]
+
+    def sites_of(self, school: str) -> list[Site]:
+        """The main site first."""
+        found = [site for site in self.sites.values() if site.school == school]
+        return sorted(found, key=lambda site: (site.kind != "main", site.id))
+
+
+@dataclass(frozen=True)
+class SiteRegister:
+    """Everything the register says of one site."""
+
+    site: Site
+    school: School
+    areas: list[Area]  # from the school's up to the root
+    lines: list[Line]
+    rooms: list[Room]
+    devices: list[Device]
+    agents: list[Agent]
+
+
+Value = TypeVar("Value")
+
+
+def read_province(connection: Connection) -> Province:
+    counts = connection.execute(select(schema.device.c.site, func.count()).group_by(schema.device.c.site))
+    return Province(
+        {one.id: one for one in _read(connection, Area, "areas")},
+        {one.id: one for one in _read(connection, School, "schools")},
+        {one.id: one for one in _read(connection, Site, "sites")},
+        _by_site(_read(connection, Line, "lines")),
+        _by_site(read_agents(connection)),
+        dict(counts.tuples()),
+    )
+
+
+def read_site(connection: Connection, site: str) -> SiteRegister | None:
+    """None if the register has no such site."""
+    row = connection.execute(select(schema.site).where(schema.site.c.id == site)).mappings().first()
+    if row is None:
+        return None
+    found = Site(**row)
+    school = connection.execute(select(schema.school).where(schema.school.c.id == found.school)).mappings().one()
+    return SiteRegister(
+        found,
+        School(**school),
+        _areas_up(connection, school["area"]),
+        _read(connection, Line, "lines", site),
+        _read(connection, Room, "rooms", site),
+        _read(connection, Device, "devices", site),
+        read_agents(connection, site),
+    )
+
+
+def read_devices(connection: Connection, site: str | None = None) -> list[Device]:
+    """Of one site, or of all."""
+    return _read(connection, Device, "devices", site)
+
+
+def read_rooms(connection: Connection, site: str | None = None) -> list[Room]:
+    return _read(connection, Room, "rooms", site)
+
+
+def read_services(connection: Connection) -> list[Service]:
+    return _read(connection, Service, "services")
+
+
+def read_agents(connection: Connection, site: str | None = None) -> list[Agent]:
+    table = schema.agent
+    columns = [column for column in table.c if column.name != "password_hash"]
+    query = select(*columns).order_by(table.c.site, table.c.name)
+    if site is not None:
+        query = query.where(table.c.site == site)
+    return [Agent(**row) for row in connection.execute(query).mappings()]
+
+
+def _read(connection: Connection, kind: type[Value], section: str, site: str | None = None) -> list[Value]:
+    table = TABLES[section]
+    query = select(table).order_by(*table.primary_key.columns)
+    if site is not None:
+        query = query.where(table.c.site == site)
+    return [kind(**row) for row in connection.execute(query).mappings()]
+
+
+def _areas_up(connection: Connection, area: str | None) -> list[Area]:
+    areas = {one.id: one for one in _read(connection, Area, "areas")}
+    found: list[Area] = []
+    while area is not None and area in areas:
+        found.append(areas.pop(area))  # popped, so that a loop would end
+        area = found[-1].parent
+    return found
+
+
+Sited = TypeVar("Sited", Line, Agent)
+
+
+def _by_site(rows: list[Sited]) -> dict[str, list[Sited]]:
+    found: dict[str, list[Sited]] = {}
+    for row in rows:
+        found.setdefault(row.site, []).append(row)
+    return found

@@ -1,0 +1,266 @@
+"""Rows of text -> rows that fit the tables, or every fault there is; pure: what is stored already is an argument."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from schoolbeat_server.register_columns import COLUMNS, KEYS, LADDER, Column, Refused, defaults
+from schoolbeat_server.register_file import Fault, Place, Row
+from schoolbeat_server.said import Said
+
+_INVISIBLE = re.compile("[\u200b\u200c\u200d\ufeff]")  # pasted from web pages and messages
+
+Key = tuple[Any, ...]
+Values = dict[str, Any]
+Table = dict[Key, Values]
+
+
+class Checked(NamedTuple):
+    """tables: whole rows to store, by section and key; faults: any of them forbids loading; remarks: to be told."""
+
+    tables: dict[str, Table]
+    faults: list[Fault]
+    remarks: list[Fault]
+
+
+class _Found(NamedTuple):
+    place: Place
+    values: Values
+
+
+def check(raw: Mapping[str, list[Row]], stored: Mapping[str, Table]) -> Checked:
+    """A column that the file does not have keeps its stored value; an empty cell takes the default."""
+    faults: list[Fault] = []
+    remarks: list[Fault] = []
+    tables: dict[str, Table] = {}
+    places: dict[str, dict[Key, Place]] = {}
+    for section in COLUMNS:
+        found = _section(section, raw.get(section, []), faults, remarks)
+        known = stored.get(section, {})
+        tables[section] = {key: defaults(section) | known.get(key, {}) | one.values for key, one in found.items()}
+        places[section] = {key: one.place for key, one in found.items()}
+    whole = {section: {**stored.get(section, {}), **tables[section]} for section in COLUMNS}
+    for section, table in tables.items():
+        for key, values in table.items():
+            faults += _references(section, places[section][key], values, whole)
+    faults += _area_faults(tables["areas"], places["areas"], whole["areas"])
+    faults += _site_faults(tables["sites"], places["sites"], whole["sites"])
+    faults += _device_faults(tables["devices"], places["devices"], whole)
+    for section in ("areas", "schools", "sites"):
+        remarks += _look_alikes(section, places[section], whole[section])
+    remarks += _without(whole, places)
+    return Checked(tables, sorted(faults, key=_order), sorted(remarks, key=_order))
+
+
+def _order(fault: Fault) -> tuple[str, int, str]:
+    return fault.place.file, fault.place.line, fault.column
+
+
+# ---- one section -------------------------------------------------------------------------------------------
+
+
+def _section(section: str, rows: list[Row], faults: list[Fault], remarks: list[Fault]) -> dict[Key, _Found]:
+    found: dict[Key, _Found] = {}
+    unknown: set[tuple[str, str]] = set()
+    for row in rows:
+        for name in row.cells.keys() - COLUMNS[section].keys():
+            if (row.place.file, name) not in unknown:
+                unknown.add((row.place.file, name))
+                faults.append(_unknown_column(row.place, name, COLUMNS[section]))
+        values = _row(section, row, faults, remarks)
+        if values is None:
+            continue
+        key = tuple(values[name] for name in KEYS[section])
+        if key in found:
+            line = found[key].place.line
+            said = Said(f"mã đã có ở dòng {line}", f"this id is on line {line} already")
+            faults.append(Fault(row.place, "id", str(values["id"]), said))
+        else:
+            found[key] = _Found(row.place, values)
+    return found
+
+
+def _unknown_column(place: Place, name: str, columns: Mapping[str, Column]) -> Fault:
+    near = difflib.get_close_matches(name.casefold(), columns, 1)
+    allowed = ", ".join(columns)
+    if near:
+        said = Said(f"không có cột này; có phải {near[0]}?", f"no such column; did you mean {near[0]}?")
+    else:
+        said = Said(f"không có cột này; các cột: {allowed}", f"no such column; the columns are {allowed}")
+    return Fault(place, name, None, said)
+
+
+def _row(section: str, row: Row, faults: list[Fault], remarks: list[Fault]) -> Values | None:
+    """None if a value was refused."""
+    values: Values = {}
+    sound = True
+    for name, column in COLUMNS[section].items():
+        try:
+            text = _tidy(row, name, remarks)
+            if text:
+                _put(values, column.stored or name, column.check(text))
+            elif column.required:
+                raise Refused("không được để trống", "must not be empty")
+            elif text is not None and not column.stored:
+                values.setdefault(name, column.default)
+        except Refused as refused:
+            faults.append(Fault(row.place, name, row.cells.get(name), refused.said))
+            sound = False
+    return values if sound else None
+
+
+def _put(values: Values, name: str, value: Any) -> None:
+    if values.get(name, value) != value:
+        raise Refused(f"khác với cột {name} (= {values[name]})", f"differs from column {name} (= {values[name]})")
+    values[name] = value
+
+
+def _tidy(row: Row, name: str, remarks: list[Fault]) -> str | None:
+    """The cell without stray spaces, in composed letters. None: the file has no such column."""
+    typed = row.cells.get(name)
+    if typed is None:
+        return None
+    text = " ".join(_INVISIBLE.sub("", typed).split())
+    if text != typed:
+        said = Said("có khoảng trắng thừa, đã bỏ", "had stray spaces, removed")
+        remarks.append(Fault(row.place, name, typed, said))
+    return unicodedata.normalize("NFC", text)
+
+
+# ---- across rows -------------------------------------------------------------------------------------------
+
+
+def _references(section: str, place: Place, values: Values, whole: Mapping[str, Table]) -> Iterator[Fault]:
+    for name, column in COLUMNS[section].items():
+        value = values.get(name)
+        if not column.refers or not value or (value,) in whole[column.refers]:
+            continue
+        near = _meant(value, [str(key[0]) for key in whole[column.refers]])
+        vi = f"không có mã này trong {column.refers}" + (f"; có phải {near}?" if near else "")
+        en = f"no such id in {column.refers}" + (f"; did you mean {near}?" if near else "")
+        yield Fault(place, name, str(value), Said(vi, en))
+
+
+def _meant(value: str, ids: list[str]) -> str | None:
+    alike = [one for one in ids if _bare(one) == _bare(value)]
+    return next(iter(alike or difflib.get_close_matches(value, ids[:5_000], 1)), None)
+
+
+def _bare(value: str) -> str:
+    """What is left of an id when a spreadsheet has taken its leading zeros."""
+    return value.casefold().lstrip("0")
+
+
+def _look_alikes(section: str, places: Mapping[Key, Place], whole: Table) -> Iterator[Fault]:
+    alike: dict[str, list[str]] = {}
+    for (one,) in whole:
+        alike.setdefault(_bare(str(one)), []).append(str(one))
+    for key, place in places.items():
+        others = [one for one in alike[_bare(str(key[0]))] if one != key[0]]
+        if others:
+            yield Fault(
+                place,
+                "id",
+                str(key[0]),
+                Said(
+                    f"chỉ khác {', '.join(others)} ở số 0 đầu hoặc chữ hoa: hãy kiểm tra xem có phải một đơn vị",
+                    f"differs from {', '.join(others)} only in leading zeros or case: check that these are two units",
+                ),
+            )
+
+
+def _area_faults(areas: Table, places: Mapping[Key, Place], whole: Table) -> Iterator[Fault]:
+    for key, values in areas.items():
+        if values["valid_from"] >= values["valid_to"]:
+            said = Said(
+                f"phải sau valid_from ({values['valid_from']})", f"must be after valid_from ({values['valid_from']})"
+            )
+            yield Fault(places[key], "valid_to", values["valid_to"], said)
+        if depth(values["id"], whole) is None:
+            said = Said("địa bàn nằm trong chính nó", "the area lies within itself")
+            yield Fault(places[key], "parent", values["parent"], said)
+
+
+def depth(area: str, areas: Table) -> int | None:
+    """Steps up to the root; None if they never end."""
+    steps, seen = 0, {area}
+    parent = areas[area,]["parent"]
+    while parent and (parent,) in areas:
+        if parent in seen:
+            return None
+        seen.add(parent)
+        steps += 1
+        parent = areas[parent,]["parent"]
+    return steps
+
+
+def _site_faults(sites: Table, places: Mapping[Key, Place], whole: Table) -> Iterator[Fault]:
+    mains: dict[str, list[str]] = {}
+    for values in whole.values():
+        if values["kind"] == "main":
+            mains.setdefault(values["school"], []).append(values["id"])
+    for key, values in sites.items():
+        if (values["latitude"] is None) != (values["longitude"] is None):
+            empty = "latitude" if values["latitude"] is None else "longitude"
+            said = Said("latitude và longitude đi cùng nhau", "latitude and longitude go together")
+            yield Fault(places[key], empty, None, said)
+        others = [one for one in mains.get(values["school"], []) if one != values["id"]]
+        if values["kind"] == "main" and others:
+            yield Fault(
+                places[key],
+                "kind",
+                "main",
+                Said(
+                    f"trường {values['school']} đã có điểm chính {others[0]}; các điểm khác là satellite (lẻ)",
+                    f"school {values['school']} has the main site {others[0]} already; the others are satellite",
+                ),
+            )
+
+
+def _device_faults(devices: Table, places: Mapping[Key, Place], whole: Mapping[str, Table]) -> Iterator[Fault]:
+    for key, values in devices.items():
+        room = whole["rooms"].get((values["room"],)) if values["room"] else None
+        if room is not None and room["site"] != values["site"]:
+            said = Said(f"phòng này thuộc điểm trường {room['site']}", f"this room belongs to site {room['site']}")
+            yield Fault(places[key], "room", values["room"], said)
+        problem = _behind_problem(values, whole["devices"])
+        if problem is not None:
+            yield Fault(places[key], "behind", values["behind"], problem)
+
+
+def _behind_problem(device: Values, devices: Table) -> Said | None:
+    seen = {device["id"]}
+    behind = device["behind"]
+    while behind not in LADDER:
+        name = behind.removeprefix("device.")
+        if name in seen:
+            return Said("thiết bị đứng sau chính nó", "the device stands behind itself")
+        before = devices.get((device["site"], name))
+        if before is None:
+            return Said(f"điểm trường không có thiết bị {name}", f"the site has no device {name}")
+        seen.add(name)
+        behind = before["behind"]
+    return None
+
+
+def _without(whole: Mapping[str, Table], places: Mapping[str, Mapping[Key, Place]]) -> Iterator[Fault]:
+    """Schools that will stay without a verdict, told on the day they are loaded."""
+    mains = {values["school"] for values in whole["sites"].values() if values["kind"] == "main"}
+    lines = {values["site"] for values in whole["lines"].values()}
+    yield from _missing(
+        ((place, str(key[0])) for key, place in places["schools"].items() if key[0] not in mains),
+        Said("trường chưa có điểm chính", "the school has no main site"),
+    )
+    yield from _missing(
+        ((place, str(key[0])) for key, place in places["sites"].items() if key[0] not in lines),
+        Said("điểm trường chưa có đường truyền", "the site has no line"),
+    )
+
+
+def _missing(where: Iterable[tuple[Place, str]], said: Said) -> Iterator[Fault]:
+    for place, name in where:
+        yield Fault(place, "id", name, said)

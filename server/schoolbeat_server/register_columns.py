@@ -1,0 +1,275 @@
+"""What each column of the register may hold: one table, used to check, to load and to document."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from datetime import date
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from schoolbeat_server.said import Said
+from schoolbeat_wire import bounds
+
+ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,38}[A-Za-z0-9])?")
+HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,58}[A-Za-z0-9])?")
+LADDER = ("lan.router", "line.isp", "line.domestic", "line.international")
+
+Check = Callable[[str], Any]
+
+
+class Refused(ValueError):
+    """A value is not allowed; `said` tells what is."""
+
+    def __init__(self, vi: str, en: str) -> None:
+        super().__init__(vi, en)
+        self.said = Said(vi, en)
+
+
+class Column(NamedTuple):
+    """check: text -> value, raises Refused. default: for an empty or absent cell; None with required: there is none.
+    refers: the section whose ids it names. stored: the table's column, if its name is another."""
+
+    check: Check
+    default: Any = None
+    required: bool = False
+    refers: str = ""
+    stored: str = ""
+
+
+def _id(text: str) -> str:
+    if not ID.fullmatch(text):
+        raise Refused(
+            "cần mã 1-40 ký tự gồm A-Z, a-z, 0-9 và . _ - ở giữa",
+            "allowed is an id of 1-40 of A-Z, a-z, 0-9 and inner . _ -",
+        )
+    return text
+
+
+def _wire_name(text: str) -> str:
+    if not bounds.NAME.fullmatch(text):
+        raise Refused(
+            "cần tên 1-40 ký tự gồm a-z, 0-9 và - ở giữa (chữ thường, không dấu)",
+            "allowed is a name of 1-40 of a-z, 0-9 and inner hyphens (lower case)",
+        )
+    return text
+
+
+def _name(text: str) -> str:
+    if len(text) > bounds.TEXT or bounds.CONTROL.search(text):
+        raise Refused(f"tối đa {bounds.TEXT} ký tự, trên một dòng", f"at most {bounds.TEXT} characters, on one line")
+    return text
+
+
+def _at_most(length: int) -> Check:
+    def check(text: str) -> str:
+        if len(text) > length or bounds.CONTROL.search(text):
+            raise Refused(f"tối đa {length} ký tự, trên một dòng", f"at most {length} characters, on one line")
+        return text
+
+    return check
+
+
+def _one_of(allowed: dict[str, tuple[str, ...]]) -> Check:
+    """Canonical words, each with what Vietnamese registers write for it."""
+    words = {word.casefold(): name for name, others in allowed.items() for word in (name, *others)}
+    vi = " | ".join(f"{name} ({others[0]})" if others else name for name, others in allowed.items())
+    en = " | ".join(allowed)
+
+    def check(text: str) -> str:
+        found = words.get(text.casefold())
+        if found is None:
+            raise Refused(f"cần một trong: {vi}", f"allowed is {en}")
+        return found
+
+    return check
+
+
+def _whole(low: int, high: int, scale: int = 1) -> Check:
+    def check(text: str) -> int:
+        if not re.fullmatch(r"-?[0-9]{1,15}", text) or not low <= int(text) <= high:
+            raise Refused(f"cần số nguyên từ {low} đến {high}", f"allowed is a whole number from {low} to {high}")
+        return int(text) * scale
+
+    return check
+
+
+def _degrees(most: int) -> Check:
+    def check(text: str) -> float:
+        if not re.fullmatch(r"-?[0-9]{1,3}(\.[0-9]{1,12})?", text) or abs(float(text)) > most:
+            raise Refused(
+                f"cần độ thập phân từ -{most} đến {most}, dấu chấm thập phân, ví dụ 22.4856",
+                f"allowed are decimal degrees from -{most} to {most}, such as 22.4856",
+            )
+        return float(text)
+
+    return check
+
+
+def _date(text: str) -> str:
+    try:
+        if len(text) != 10:
+            raise ValueError
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise Refused("cần ngày dạng NĂM-THÁNG-NGÀY, ví dụ 2025-07-01", "allowed is a date as 2025-07-01") from None
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        pass
+    if not HOST.fullmatch(text) or re.fullmatch(r"[0-9.]+", text):
+        raise Refused("cần địa chỉ IP hoặc tên máy", "allowed is an IP address or a host name")
+    return text
+
+
+def _url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        sound = False
+    if not sound or len(text) > 500 or re.search(r"\s", text) or parts.username or parts.password:
+        raise Refused(
+            "cần địa chỉ http:// hoặc https:// không kèm mật khẩu", "allowed is an http(s) address without a password"
+        )
+    return text
+
+
+def _behind(text: str) -> str:
+    if text not in LADDER and not re.fullmatch(r"device\.[A-Za-z0-9._-]{1,40}", text):
+        raise Refused(
+            f"cần {' | '.join(LADDER)} | device.MÃ của thiết bị đứng trước",
+            f"allowed is {' | '.join(LADDER)} | device.ID of the device before it",
+        )
+    return text
+
+
+_AREA_KINDS = _one_of(
+    {
+        "province": ("tỉnh", "thành phố"),
+        "district": ("huyện", "quận", "thị xã"),
+        "commune": ("xã", "phường", "đặc khu", "thị trấn"),
+    }
+)
+_MANAGERS = _one_of({"commune": ("xã", "phường", "ubnd xã", "ubnd phường"), "province": ("tỉnh", "sở", "sở gd&đt")})
+_LEVELS = _one_of(
+    {
+        "preschool": ("mầm non", "mn"),
+        "primary": ("tiểu học", "th"),
+        "lower_secondary": ("thcs", "trung học cơ sở"),
+        "primary_lower_secondary": ("th&thcs", "tiểu học và thcs"),
+        "upper_secondary": ("thpt", "trung học phổ thông"),
+        "lower_upper_secondary": ("thcs&thpt", "thcs và thpt"),
+        "continuing": ("gdtx", "giáo dục thường xuyên"),
+        "boarding": ("ptdtnt", "ptdtbt", "nội trú", "bán trú"),
+    }
+)
+_SITE_KINDS = _one_of({"main": ("chính", "điểm chính"), "satellite": ("lẻ", "điểm lẻ")})
+_TECHNOLOGIES = _one_of(
+    {
+        "fibre": ("cáp quang", "fiber", "ftth", "gpon"),
+        "copper": ("cáp đồng", "adsl"),
+        "mobile": ("di động", "4g", "5g", "sim"),
+        "satellite": ("vệ tinh",),
+        "other": ("khác",),
+        "unknown": ("chưa rõ",),
+    }
+)
+_ROOM_KINDS = _one_of(
+    {
+        "classroom": ("phòng học",),
+        "smart": ("phòng học thông minh",),
+        "computer": ("phòng máy tính", "phòng tin học"),
+        "online": ("phòng học trực tuyến", "phòng họp trực tuyến"),
+        "office": ("văn phòng",),
+        "other": ("khác",),
+    }
+)
+_DEVICE_KINDS = _one_of(
+    {
+        "board": ("bảng tương tác", "màn hình tương tác"),
+        "projector": ("máy chiếu",),
+        "television": ("tivi",),
+        "camera": (),
+        "recorder": ("đầu ghi",),
+        "access_point": ("điểm phát wi-fi", "access point", "ap"),
+        "switch": ("bộ chuyển mạch",),
+        "router": ("bộ định tuyến",),
+        "ont": ("modem quang",),
+        "ups": ("bộ lưu điện",),
+        "computer": ("máy tính",),
+        "printer": ("máy in",),
+        "other": ("khác",),
+    }
+)
+
+_SPEED_MOST_MBPS = 1_000_000
+
+# In the order in which they are loaded: what is named comes before what names it.
+COLUMNS: dict[str, dict[str, Column]] = {
+    "areas": {
+        "id": Column(_id, required=True),
+        "name": Column(_name, required=True),
+        "kind": Column(_AREA_KINDS, required=True),
+        "parent": Column(_id, refers="areas"),
+        "valid_from": Column(_date, "0001-01-01"),
+        "valid_to": Column(_date, "9999-12-31"),
+    },
+    "schools": {
+        "id": Column(_id, required=True),
+        "name": Column(_name, required=True),
+        "area": Column(_id, required=True, refers="areas"),
+        "level": Column(_LEVELS, ""),
+        "manager": Column(_MANAGERS, "commune"),
+    },
+    "sites": {
+        "id": Column(_wire_name, required=True),
+        "school": Column(_id, required=True, refers="schools"),
+        "name": Column(_name, required=True),
+        "kind": Column(_SITE_KINDS, "main"),
+        "latitude": Column(_degrees(90)),
+        "longitude": Column(_degrees(180)),
+    },
+    "lines": {
+        "id": Column(_id, required=True),
+        "site": Column(_wire_name, required=True, refers="sites"),
+        "isp": Column(_at_most(60), ""),
+        "technology": Column(_TECHNOLOGIES, "unknown"),
+        "contract_down_bps": Column(_whole(1, _SPEED_MOST_MBPS * 1_000_000)),
+        "contract_up_bps": Column(_whole(1, _SPEED_MOST_MBPS * 1_000_000)),
+        "contract_down_mbps": Column(_whole(1, _SPEED_MOST_MBPS, 1_000_000), stored="contract_down_bps"),
+        "contract_up_mbps": Column(_whole(1, _SPEED_MOST_MBPS, 1_000_000), stored="contract_up_bps"),
+    },
+    "rooms": {
+        "id": Column(_id, required=True),
+        "site": Column(_wire_name, required=True, refers="sites"),
+        "name": Column(_name, required=True),
+        "kind": Column(_ROOM_KINDS, "classroom"),
+        "smart_level": Column(_whole(0, 2), 0),
+    },
+    "devices": {
+        "site": Column(_wire_name, required=True, refers="sites"),
+        "id": Column(_id, required=True),
+        "name": Column(_name, ""),
+        "kind": Column(_DEVICE_KINDS, ""),
+        "room": Column(_id, refers="rooms"),
+        "address": Column(_address, ""),
+        "port": Column(_whole(0, 65_535), 0),
+        "behind": Column(_behind, "lan.router"),
+    },
+    "services": {
+        "id": Column(_id, required=True),
+        "name": Column(_name, required=True),
+        "url": Column(_url, required=True),
+    },
+}
+
+KEYS: dict[str, tuple[str, ...]] = dict.fromkeys(COLUMNS, ("id",)) | {"devices": ("site", "id")}
+
+
+def defaults(section: str) -> dict[str, Any]:
+    return {name: column.default for name, column in COLUMNS[section].items() if not column.stored}
