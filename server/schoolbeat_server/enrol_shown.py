@@ -15,8 +15,8 @@ def added(credentials: Credentials, role: str, broker: Broker, server_id: str, l
     host = broker.host if broker.mode == "outside" else broker.bind
     lines = [
         Said(
-            f"Đã thêm tác tử {credentials.username}. Mật khẩu chỉ hiện một lần này; dán vào agent.toml:",
-            f"Agent {credentials.username} is added. Its password is shown this once; paste into agent.toml:",
+            f"Đã thêm tác tử {credentials.username}. Mật khẩu chỉ hiện một lần này; dán vào agent.toml (quyền 0600):",
+            f"Agent {credentials.username} is added. Its password is shown this once; paste into agent.toml (mode 0600):",
         ).to(language),
         "",
         *_toml(site, name, role, host, broker, server_id, credentials.password),
@@ -37,12 +37,12 @@ def _toml(site: str, name: str, role: str, host: str, broker: Broker, server_id:
         f'site = "{site}"',
         f'agent = "{name}"',
         f'role = "{role}"',
+        f'server = "{server_id}"',
         "",
-        "[server]",
+        "[broker]",
         f'host = "{host}"',
         f"port = {broker.port}",
         f"tls = {'true' if broker.cert_file or broker.ca_file else 'false'}",
-        f'id = "{server_id}"',
         f'password = "{password}"',
     ]
 
