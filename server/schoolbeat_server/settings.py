@@ -24,16 +24,14 @@ class Web:
 
 @dataclass(frozen=True)
 class Broker:
-    """mode "managed": Mosquitto as our child. "outside": host, port, username, password_file and ca_file of another."""
+    """mode "managed": Mosquitto as our child. "outside": another one by `url` (or a 0600 `url_file`)."""
 
     mode: str = "managed"
     bind: str = "127.0.0.1"
-    host: str = "127.0.0.1"
     port: int = 1883
     websocket_port: int = 0  # 0: none
-    username: str = ""
-    password_file: Path | None = None
-    ca_file: Path | None = None  # verifies an outside broker
+    url: str = field(default="", repr=False)  # mqtt|mqtts|ws|wss://user:password@host:port
+    ca_file: Path | None = None  # verifies an outside broker; also given to agents of the managed one
     cert_file: Path | None = None  # TLS of the managed broker
     key_file: Path | None = None
     max_queued_bytes: int = 512 * 1024 * 1024
@@ -126,11 +124,10 @@ SECTIONS: dict[str, dict[str, Check]] = {
     "broker": {
         "mode": _one_of("managed", "outside"),
         "bind": _text,
-        "host": _text,
         "port": _number(1, 65_535),
         "websocket_port": _any_port,
-        "username": _text,
-        "password_file": _path,
+        "url": _text,
+        "url_file": _path,
         "ca_file": _path,
         "cert_file": _path,
         "key_file": _path,
@@ -176,7 +173,13 @@ def parse(raw: dict[str, Any], file: str) -> Settings:
 
 
 def _broker(file: str, raw: dict[str, Any]) -> Broker:
-    broker = Broker(**_checked(file, "broker", raw))
+    values = _checked(file, "broker", raw)
+    _take_url(values, f"{file}: broker")
+    broker = Broker(**values)
+    if broker.mode == "outside" and not broker.url:
+        raise SettingsError(
+            f"{file}: broker.url or broker.url_file is missing: allowed is mqtt(s)://user:password@host"
+        )
     if (broker.cert_file is None) != (broker.key_file is None):
         raise SettingsError(f"{file}: broker.cert_file and broker.key_file go together")
     if broker.mode == "managed" and broker.bind not in LOOPBACK and broker.cert_file is None:
@@ -191,15 +194,19 @@ def _channel(file: str, name: str, raw: Any) -> Channel:
     if not isinstance(raw, dict):
         raise SettingsError(f"{file}: channels.{name} = {raw!r}: allowed is a section [channels.{name}] with url")
     values = _checked(file, "channels", raw, f"channels.{name}")
+    _take_url(values, f"{file}: channels.{name}")
+    if not values.get("url"):
+        raise SettingsError(f"{file}: channels.{name}: url or url_file is missing")
+    return Channel(name=name, **values)
+
+
+def _take_url(values: dict[str, Any], where: str) -> None:
     secret = values.pop("url_file", None)
     if secret is not None:
         try:
             values["url"] = secret.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise SettingsError(f"{file}: channels.{name}.url_file: {error}") from None
-    if not values.get("url"):
-        raise SettingsError(f"{file}: channels.{name}: url or url_file is missing")
-    return Channel(name=name, **values)
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{where}.url_file: {error}") from None
 
 
 def _checked(file: str, section: str, raw: Any, shown: str = "") -> dict[str, Any]:

@@ -1,0 +1,114 @@
+"""Contact: whether the server hears from a site's gateway, second by second; what it could not know is unknown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from schoolbeat_wire.catalogue import UNKNOWN
+
+HOLD_MS = 90_000  # a report or event must have come within
+METERED_HOLD_MS = 390_000  # on lines marked metered a message comes every 5 minutes
+BLIND_MS = 60_000  # after broker or server came back, silence says nothing for so long
+STALL_SECONDS = 30  # a tick later than this saw nothing of the time between
+
+
+@dataclass
+class SiteContact:
+    """What is known of one gateway. All times are the server's, in ms."""
+
+    session: bool = False
+    dropped_ms: int = 0  # when the session ended
+    heard_ms: int = 0  # the last report, event or presence of its own
+    hold_ms: int = HOLD_MS
+    lost_ms: int | None = None  # contact is or was lost since
+    back_ms: int | None = None  # contact is back, its cause still open
+    back_epoch: str = ""
+    back_next: int = 0
+
+
+def lost_since(contact: SiteContact, now_ms: int, blind_until_ms: int) -> int | None:
+    """Since when contact is lost; None when it is not, or when we could not know, or before the first word."""
+    if not contact.heard_ms or now_ms < blind_until_ms:
+        return None
+    if not contact.session:
+        return max(contact.dropped_ms, contact.heard_ms, blind_until_ms)
+    silent_from = contact.heard_ms + contact.hold_ms
+    return max(silent_from, blind_until_ms) if now_ms > silent_from else None
+
+
+@dataclass
+class ContactBook:
+    """The contact of every site, and its seconds of the running minute."""
+
+    blind_until_ms: int
+    sites: dict[str, SiteContact] = field(default_factory=dict)
+    minute: int = 0
+    last_second: int = 0
+    up: dict[str, int] = field(default_factory=dict)
+    seconds_seen: int = 0
+    blind_in_minute: bool = True
+    changed: set[str] = field(default_factory=set)
+
+    def of(self, site: str) -> SiteContact:
+        found = self.sites.get(site)
+        if found is None:
+            found = self.sites[site] = SiteContact()
+        return found
+
+    def hear(self, site: str, now_ms: int) -> None:
+        self.of(site).heard_ms = now_ms
+
+    def blind(self, now_ms: int) -> None:
+        """Broker or server are away now: nothing that follows can be known until BLIND_MS after they are back."""
+        self.blind_until_ms = max(self.blind_until_ms, now_ms + BLIND_MS)
+        self.blind_in_minute = True
+
+    def turn(self, now_ms: int) -> None:
+        """Moves every site between heard, lost and back; `changed` collects those that moved."""
+        if now_ms < self.blind_until_ms:
+            return
+        for site, contact in self.sites.items():
+            since = lost_since(contact, now_ms, self.blind_until_ms)
+            if since is not None and (contact.lost_ms is None or contact.back_ms is not None):
+                contact.lost_ms = since if contact.lost_ms is None else contact.lost_ms
+                contact.back_ms = None
+                self.changed.add(site)
+            elif since is None and contact.lost_ms is not None and contact.back_ms is None:
+                contact.back_ms = now_ms
+                self.changed.add(site)
+
+    def tick(self, now_ms: int) -> tuple[int, dict[str, int]] | None:
+        """Once a second. Returns (minute, {site: seconds up or UNKNOWN}) when a minute is over."""
+        self.turn(now_ms)
+        second = now_ms // 1000
+        over = None
+        if second // 60 != self.minute:
+            over = self._close()
+            self._begin(second // 60, new=second % 60 > STALL_SECONDS)
+        passed = min(second - self.last_second, second % 60 + 1)
+        if self.last_second and not 0 <= second - self.last_second <= STALL_SECONDS:
+            self.blind_in_minute = True
+        if passed > 0:
+            self.last_second = second
+            self.seconds_seen += passed
+            if now_ms < self.blind_until_ms:
+                self.blind_in_minute = True
+            for site, contact in self.sites.items():
+                if (contact.heard_ms and contact.lost_ms is None) or contact.back_ms is not None:
+                    self.up[site] = self.up.get(site, 0) + passed
+        return over
+
+    def _begin(self, minute: int, *, new: bool) -> None:
+        self.minute, self.up, self.seconds_seen, self.blind_in_minute = minute, {}, 0, new
+
+    def _close(self) -> tuple[int, dict[str, int]] | None:
+        if not self.minute:
+            return None
+        if self.blind_in_minute:
+            return self.minute, {site: UNKNOWN for site, contact in self.sites.items() if contact.heard_ms}
+        rest = 60 - self.seconds_seen  # the last second before the turn was not ticked
+        return self.minute, {
+            site: min(60, self.up.get(site, 0) + (rest if self.up.get(site, 0) == self.seconds_seen else 0))
+            for site, contact in self.sites.items()
+            if contact.heard_ms
+        }

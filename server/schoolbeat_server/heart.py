@@ -1,0 +1,261 @@
+"""The heart: one thread that receives, commits, acknowledges, watches contact, seals and keeps house."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from paho.mqtt.client import MQTTMessage
+from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from schoolbeat_server import configs, schema
+from schoolbeat_server.broker import BrokerError, ManagedBroker
+from schoolbeat_server.database import set_meta, writing
+from schoolbeat_server.incident_rows import IncidentRows
+from schoolbeat_server.ingest import Batch, Ingest, Message, Out
+from schoolbeat_server.mqtt import Link
+from schoolbeat_server.settings import Settings
+from schoolbeat_wire import messages as wire
+from schoolbeat_wire import topics
+
+log = logging.getLogger(__name__)
+
+BATCH_SECONDS = 0.2
+BATCH_MESSAGES = 500
+HOUSE_SECONDS = 2.0
+SEAL_MINUTE = 7  # of each hour
+SEAL_BLOCKS = 20_000  # open hours in memory that call for a seal at once
+OLD_ROWS = 500  # deleted at a time
+
+Publish = Callable[[str, Mapping[str, Any]], None]
+
+
+class Heart:
+    """Everything that writes, but for the state of notices, happens in its thread, in batches."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        make_link: Callable[[Callable[[MQTTMessage], None]], Link],
+        ingest: Ingest,
+        incident_rows: IncidentRows,
+        *,
+        broker: ManagedBroker | None = None,
+        accounts_changed: Callable[[Connection], None] = lambda _connection: None,
+        publish: Publish = lambda _kind, _data: None,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.engine, self.settings, self.ingest, self.incident_rows = engine, settings, ingest, incident_rows
+        self.broker, self.accounts_changed = broker, accounts_changed
+        self.publish, self.wake = publish, wake
+        self.link = make_link(self._receive)
+        self.stopping = threading.Event()
+        self.failed: BaseException | None = None
+        self.inbox: list[Message] = []
+        self.first_at = 0.0
+        self.next_tick = 0.0
+        self.next_house = 0.0
+        self.retry_at = 0.0
+        self.problem = ""
+        self.contact_minutes: list[tuple[int, dict[str, int]]] = []
+        self.sealing: list[str] | None = None
+        self.seal_to = (0, 0)
+        self.sealed_hour = 0
+        self.last_contact_minute = 0
+        self.agents_seen: tuple[object, ...] | None = None
+        self.configs_sent: dict[tuple[str, str], bytes] = {}
+
+    def _receive(self, message: MQTTMessage) -> None:
+        if not self.inbox:
+            self.first_at = time.monotonic()
+        self.inbox.append(Message(message.topic, bytes(message.payload), message.retain, message))
+
+    # ---- the loop ------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Until `stopping` is set. An exception that nobody foresaw ends the loop and is kept in `failed`."""
+        try:
+            while not self.stopping.is_set():
+                self.turn()
+        except BaseException as error:
+            self.failed = error
+            log.exception("the heart stopped")
+            raise
+        finally:
+            self.link.close()
+
+    def turn(self) -> None:
+        now = time.monotonic()
+        due = min(self.next_tick, self.first_at + BATCH_SECONDS if self.inbox else now + 1)
+        if len(self.inbox) < BATCH_MESSAGES:
+            self.link.pump(0.0 if self.sealing else max(0.0, min(due - now, 0.2)))
+        now = time.monotonic()
+        if not self.link.connected:
+            self.ingest.contact.blind(self.ingest.now_ms())
+        ripe = self.inbox and (len(self.inbox) >= BATCH_MESSAGES or now >= self.first_at + BATCH_SECONDS)
+        tick = now >= self.next_tick
+        if (ripe or tick) and now >= self.retry_at:
+            self._commit(tick=tick)
+        elif len(self.inbox) >= BATCH_MESSAGES:
+            self.link.pump(0.05)  # the disk is away: keep the connection, take little more
+        if tick:
+            self.next_tick = max(self.next_tick + 1.0, now - 5.0)
+        if now >= self.next_house:
+            self.next_house = now + HOUSE_SECONDS
+            self._keep_house()
+        if self.sealing is not None and not self.inbox:
+            self._seal_one()
+
+    def _commit(self, *, tick: bool) -> None:
+        if tick:
+            over = self.ingest.contact.tick(self.ingest.now_ms())
+            if over is not None:
+                self.contact_minutes.append(over)
+        messages, self.inbox = self.inbox, []
+        watched = self.incident_rows.sites_to_watch() if tick else set()
+        if not (messages or self.contact_minutes or watched or self.ingest.contact.changed):
+            return
+        try:
+            outs = self.ingest.commit(messages, lambda batch: self._follow(batch, watched))
+        except SQLAlchemyError as error:
+            self._could_not_commit(messages, error)
+            return
+        self.problem, self.retry_at = "", 0.0
+        self.contact_minutes = []
+        for message in messages:
+            self.link.ack(message.token)
+        self._send(outs)
+        self._tell()
+
+    def _follow(self, batch: Batch, watched: set[str]) -> None:
+        for minute, seconds in self.contact_minutes:
+            self.ingest.contact_minute(batch, minute, seconds)
+            self.last_contact_minute = minute
+        self.ingest.contact.turn(batch.now_ms)
+        self.incident_rows.look_at(batch, batch.sites | watched | set(self.ingest.contact.changed))
+        set_meta(batch.connection, "alive_ms", str(batch.now_ms))
+        self.batch = batch
+
+    def _could_not_commit(self, messages: list[Message], error: SQLAlchemyError) -> None:
+        """Nothing was written and nothing is acknowledged: the same messages are tried again."""
+        text = str(getattr(error, "orig", error))
+        log.log(logging.DEBUG if self.problem else logging.WARNING, "the database cannot be written: %s", text)
+        self.problem = text
+        self.inbox = messages + self.inbox
+        self.retry_at = time.monotonic() + 1.0
+        try:
+            with self.engine.connect() as connection:
+                self.incident_rows.load(connection)
+        except SQLAlchemyError:
+            log.debug("the database cannot be read either")
+
+    def _send(self, outs: list[Out]) -> None:
+        for out in outs:
+            self.link.publish(out.topic, out.payload, retain=out.retain)
+
+    def _tell(self) -> None:
+        batch = self.batch
+        if batch.minutes:
+            self.publish("minutes", {"sites": batch.minutes})
+        for site, event in batch.events:
+            self.publish("event", {"site": site, "signal": event.signal, "up": event.up, "at_ms": event.at_ms})
+        if self.incident_rows.changes:
+            for change in self.incident_rows.changes:
+                self.publish("incident", {"site": change.site, "action": change.action, "cause": change.cause})
+            self.incident_rows.changes = []
+            self.wake()
+
+    # ---- house-keeping -------------------------------------------------------------------------------------
+
+    def _keep_house(self) -> None:
+        try:
+            if self.broker is not None:
+                said = self.broker.ensure_alive()
+                if said:
+                    log.warning("%s", said)
+            self._look_for_agents()
+            self._consider_sealing()
+            self._delete_old()
+        except (SQLAlchemyError, BrokerError) as error:
+            log.warning("house-keeping: %s", error)
+
+    def _look_for_agents(self) -> None:
+        """Agents that the command line added or removed, devices and services that changed."""
+        with self.engine.connect() as connection:
+            table = schema.agent.c
+            seen = connection.execute(
+                select(func.count(), func.max(table.created_ms), func.sum(table.created_ms))
+            ).one()
+            if tuple(seen) != self.agents_seen:
+                self.ingest.load_agents(connection)
+                self.accounts_changed(connection)
+                self.agents_seen = tuple(seen)
+            if self.link.connected:
+                self._publish_configs(configs.of_agents(connection, self.ingest.server))
+            else:
+                self.configs_sent = {}
+
+    def _publish_configs(self, wanted: dict[tuple[str, str], wire.Config]) -> None:
+        for (site, agent), config in wanted.items():
+            payload = wire.encode(config)
+            if self.configs_sent.get((site, agent)) != payload:
+                self.link.publish(topics.topic(site, agent, "config"), payload, qos=1, retain=True)
+                self.configs_sent[site, agent] = payload
+
+    def _consider_sealing(self) -> None:
+        if self.sealing is not None:
+            return
+        minute = self.ingest.now_ms() // 60_000
+        blocks = sum(len(found) for found in self.ingest.ledger.open.values())
+        due = minute % 60 >= SEAL_MINUTE and minute // 60 != self.sealed_hour
+        if due or blocks > SEAL_BLOCKS:
+            self.sealed_hour = minute // 60
+            self.seal_to = (self.ingest.next_report_id - 1, self.last_contact_minute)
+            self.sealing = list(self.ingest.ledger.open)
+
+    def _seal_one(self) -> None:
+        """One site a turn, so that nobody waits long for an acknowledgement."""
+        assert self.sealing is not None
+        try:
+            if self.sealing:
+                self.ingest.ledger.seal_site(self.sealing[-1], self.ingest.now_ms() // 60_000)
+                self.sealing.pop()
+                return
+            with writing(self.engine) as connection:
+                set_meta(connection, "sealed_report", str(self.seal_to[0]))
+                if self.seal_to[1]:
+                    set_meta(connection, "sealed_contact", str(self.seal_to[1]))
+        except SQLAlchemyError as error:
+            log.warning("sealing waits: %s", error)
+        self.sealing = None
+
+    def _delete_old(self) -> None:
+        before_ms = self.ingest.now_ms() - self.settings.report_days * 86_400_000
+        with self.engine.connect() as connection:
+            sealed, contact = self.ingest.ledger.sealed_up_to(connection)
+            table = schema.report.c
+            old = list(
+                connection.scalars(
+                    select(table.id)
+                    .where(table.received_ms < before_ms, table.id <= sealed, table.placed)
+                    .limit(OLD_ROWS)
+                )
+            )
+            stale = connection.scalar(
+                select(func.count())
+                .select_from(schema.contact_minute)
+                .where(schema.contact_minute.c.minute <= min(contact, before_ms // 60_000))
+            )
+        if not (old or stale):
+            return
+        with writing(self.engine) as connection:
+            connection.execute(delete(schema.report).where(schema.report.c.id.in_(old)))
+            connection.execute(
+                delete(schema.contact_minute).where(schema.contact_minute.c.minute <= min(contact, before_ms // 60_000))
+            )
+            connection.execute(delete(schema.edge).where(schema.edge.c.at_ms < before_ms))

@@ -1,0 +1,205 @@
+"""Applies incident decisions: rows of `incident`, `notice` and `contact`, in the batch's transaction."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from schoolbeat_server import cause, incidents, schema
+from schoolbeat_server.cause import OffRange, Silence
+from schoolbeat_server.contact import SiteContact
+from schoolbeat_server.incidents import Current, Decision, Scope, Situation
+from schoolbeat_server.ingest import Batch, Ingest
+from schoolbeat_server.notice_texts import compose
+from schoolbeat_server.outage_rows import OpenOutage
+from schoolbeat_server.settings import Channel, Incidents
+from schoolbeat_wire.catalogue import RUNGS
+
+log = logging.getLogger(__name__)
+
+DETECTION_MS = 60_000  # a broken line is noticed so much later at most: keepalive x 1.5 and the broker's sweep
+
+
+@dataclass(frozen=True)
+class Change:
+    """An incident that opened, changed or closed; for the live pages."""
+
+    site: str
+    scope: Scope
+    action: str
+    cause: str
+
+
+class IncidentRows:
+    """Knows the open incidents; everything else is asked of ingest."""
+
+    def __init__(self, ingest: Ingest, rules: Incidents, channels: Sequence[Channel]) -> None:
+        self.ingest, self.rules, self.channels = ingest, rules, channels
+        self.current: dict[tuple[str, str], Current] = {}
+        self.changes: list[Change] = []
+
+    def load(self, connection: Connection) -> None:
+        table = schema.incident.c
+        rows = connection.execute(
+            select(table.site, table.scope, table.id, table.cause_opened, table.cause, table.since_ms).where(
+                table.closed_ms.is_(None)
+            )
+        )
+        self.current = {(site, scope): Current(*rest) for site, scope, *rest in rows}
+        for row in connection.execute(select(schema.contact)):
+            contact = self.ingest.contact.of(row.site)
+            contact.lost_ms, contact.back_ms = row.lost_ms, row.back_ms
+            contact.back_epoch, contact.back_next = row.back_epoch, row.back_next
+            contact.heard_ms = max(contact.heard_ms, row.heard_ms)
+
+    def sites_to_watch(self) -> set[str]:
+        """Sites whose situation can change by time alone."""
+        waiting = {site for site, contact in self.ingest.contact.sites.items() if contact.lost_ms is not None}
+        return waiting | {site for site, _ in self.current}
+
+    def look_at(self, batch: Batch, sites: set[str]) -> None:
+        for site in sorted(sites):
+            contact = self.ingest.contact.of(site)
+            before = (contact.lost_ms, contact.back_ms)
+            outages = list(self.ingest.outages.open.get(site, {}).values())
+            self._path(batch, site, contact, outages)
+            self._devices(batch, site, contact, outages)
+            if (contact.lost_ms, contact.back_ms) != before or site in self.ingest.contact.changed:
+                self._write_contact(batch, site, contact)
+        self.ingest.contact.changed -= sites
+
+    def _path(self, batch: Batch, site: str, contact: SiteContact, outages: list[OpenOutage]) -> None:
+        current = self.current.get((site, "path"))
+        if contact.back_ms is not None and current is None:
+            contact.lost_ms = contact.back_ms = None  # back before anybody was told
+        silence = self._silence(batch, site, contact) if contact.back_ms is not None else None
+        decision = incidents.decide_path(
+            Situation(batch.now_ms, contact.lost_ms, contact.back_ms, silence, outages, current),
+            contact_seconds=self.rules.contact_seconds,
+            hold_seconds=self.rules.hold_seconds,
+            backlog_wait_seconds=self.rules.backlog_wait_seconds,
+        )
+        if decision.action in ("update", "close"):
+            contact.lost_ms = contact.back_ms = None
+        self._apply(batch, site, "path", current, decision)
+
+    def _devices(self, batch: Batch, site: str, contact: SiteContact, outages: list[OpenOutage]) -> None:
+        current = self.current.get((site, "devices"))
+        situation = Situation(batch.now_ms, contact.lost_ms, contact.back_ms, None, outages, current)
+        decision = incidents.decide_devices(situation, hold_seconds=self.rules.hold_seconds)
+        self._apply(batch, site, "devices", current, decision)
+
+    def _silence(self, batch: Batch, site: str, contact: SiteContact) -> Silence:
+        assert contact.lost_ms is not None
+        assert contact.back_ms is not None
+        first = (contact.lost_ms - DETECTION_MS) // 60_000
+        end = contact.back_ms // 60_000 + 1
+        rungs = self.ingest.ledger.read(batch.connection, site, (*RUNGS, cause.INTERNET), first, end)
+        table = schema.off.c
+        rows = batch.connection.execute(
+            select(table.first_minute, table.count, table.reason).where(
+                table.site == site, table.first_minute < end, table.first_minute + table.count > first
+            )
+        )
+        offs = [OffRange(*row) for row in rows]
+        complete = self.ingest.silence_is_over(site)
+        return cause.of_silence(first, end, rungs, first, offs, backlog_complete=complete)
+
+    def _apply(self, batch: Batch, site: str, scope: Scope, current: Current | None, decision: Decision) -> None:
+        if decision.action == "none":
+            return
+        log.info("%s: incident %s: %s (%s)", site, decision.action, decision.cause, decision.why)
+        facts = json.dumps(decision.facts, ensure_ascii=False, sort_keys=True)
+        if decision.action == "open":
+            values = {
+                "site": site,
+                "scope": scope,
+                "opened_ms": batch.now_ms,
+                "since_ms": decision.since_ms,
+                "cause_opened": decision.cause,
+                "cause": decision.cause,
+                "facts": facts,
+            }
+            result = batch.connection.execute(schema.incident.insert().values(values))
+            key = result.inserted_primary_key
+            assert key is not None
+            current = Current(key[0], decision.cause, decision.cause, decision.since_ms)
+            self.current[site, scope] = current
+            self._notices(batch, site, scope, current, decision, "open")
+        elif current is not None:
+            changes: dict[str, object] = {"cause": decision.cause, "facts": facts}
+            if decision.action == "close":
+                changes |= {"closed_ms": batch.now_ms, "until_ms": decision.until_ms}
+            table = schema.incident
+            batch.connection.execute(update(table).where(table.c.id == current.id).values(changes))
+            if decision.action == "close":
+                self.current.pop((site, scope), None)
+                self._notices(batch, site, scope, current, decision, "close")
+            else:
+                self.current[site, scope] = current_with(current, decision.cause)
+        self.changes.append(Change(site, scope, decision.action, decision.cause))
+
+    def _notices(self, batch: Batch, site: str, scope: Scope, current: Current, decision: Decision, kind: str) -> None:
+        names = batch.connection.execute(
+            select(schema.site.c.name, schema.school.c.name)
+            .join(schema.school, schema.school.c.id == schema.site.c.school)
+            .where(schema.site.c.id == site)
+        ).one_or_none()
+        site_name, school_name = names if names else (site, site)
+        facts = self._told_facts(batch, site, current, decision)
+        for channel in self.channels:
+            title, body = compose(
+                kind="open" if kind == "open" else "close",
+                site_name=site_name,
+                school_name=school_name,
+                scope=scope,
+                cause=decision.cause,
+                since_ms=current.since_ms,
+                until_ms=decision.until_ms,
+                facts=facts,
+                language=channel.language,
+            )
+            values = {
+                "incident": current.id,
+                "kind": kind,
+                "channel": channel.name,
+                "title": title,
+                "body": body,
+                "created_ms": batch.now_ms,
+                "next_try_ms": batch.now_ms,
+            }
+            batch.connection.execute(insert(schema.notice).values(values).on_conflict_do_nothing())
+            batch.counts["notices"] += 1
+
+    def _told_facts(self, batch: Batch, site: str, current: Current, decision: Decision) -> dict[str, object]:
+        """The decision's facts with the names people know."""
+        device = schema.device.c
+        rows = batch.connection.execute(select(device.id, device.name).where(device.site == site, device.name != ""))
+        lines = batch.connection.scalars(select(schema.line.c.isp).where(schema.line.c.site == site))
+        return {
+            **decision.facts,
+            "names": {f"device.{ident}": name for ident, name in rows},
+            "isp": ", ".join(sorted({isp for isp in lines if isp})),
+            "contact_lost": current.cause_opened == "waiting",
+        }
+
+    def _write_contact(self, batch: Batch, site: str, contact: SiteContact) -> None:
+        values = {
+            "session": contact.session,
+            "heard_ms": contact.heard_ms,
+            "lost_ms": contact.lost_ms,
+            "back_ms": contact.back_ms,
+            "back_epoch": contact.back_epoch,
+            "back_next": contact.back_next,
+        }
+        statement = insert(schema.contact).values(site=site, **values)
+        batch.connection.execute(statement.on_conflict_do_update(index_elements=["site"], set_=values))
+
+
+def current_with(current: Current, new_cause: str) -> Current:
+    return Current(current.id, current.cause_opened, new_cause, current.since_ms)

@@ -1,0 +1,605 @@
+"""Ingest: a batch of messages becomes one transaction; only then is anything acknowledged."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import SQLAlchemyError
+
+from schoolbeat_server import schema
+from schoolbeat_server.contact import HOLD_MS, METERED_HOLD_MS, ContactBook
+from schoolbeat_server.database import writing
+from schoolbeat_server.ledger import CONTACT, Ledger
+from schoolbeat_server.outage_rows import OutageRows
+from schoolbeat_server.ranges import Ranges
+from schoolbeat_wire import bounds, codec, topics
+from schoolbeat_wire import inventory as inventories
+from schoolbeat_wire import messages as wire
+from schoolbeat_wire import report as reports
+from schoolbeat_wire.catalogue import OFF_NAMES
+from schoolbeat_wire.errors import WireError
+
+log = logging.getLogger(__name__)
+
+FUTURE_MINUTES = 2  # a clock may run ahead by so much
+PAST_MINUTES = 400 * 1_440  # a report older than this is not believed
+ASIDE_ROWS = 10_000  # kept aside at most; the counters go on
+ASIDE_BYTES = 4_096  # of each payload kept aside
+SPEED_READINGS = ("download_bps", "upload_bps")
+
+
+class Message(NamedTuple):
+    """A message as it came; `token` is what acknowledges it."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    token: Any
+
+
+class Layout(NamedTuple):
+    """What the positions of a report mean. A signal that another agent owns reads ""."""
+
+    inventory: inventories.Inventory
+    signals: tuple[str, ...]
+    speeds: tuple[tuple[int, str], ...]  # (column, reading) of sparse speed tests
+
+
+@dataclass
+class Epoch:
+    """An agent's outbox file as the server knows it."""
+
+    settled: Ranges
+    hardware: str = ""
+    boot: str = ""
+    lowest: int = 0
+    next: int = 0
+
+
+class Out(NamedTuple):
+    """A message to be published after the commit."""
+
+    topic: str
+    payload: bytes
+    retain: bool
+
+
+@dataclass
+class Batch:
+    """What a batch will write, and whom to answer afterwards."""
+
+    connection: Connection
+    now_ms: int
+    reports: list[dict[str, Any]] = field(default_factory=list)
+    aside: list[dict[str, Any]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    touched_epochs: set[tuple[str, str, str]] = field(default_factory=set)
+    latest: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    nonces: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    wanted: set[tuple[str, str, str]] = field(default_factory=set)  # inventories to ask for
+    sites: set[str] = field(default_factory=set)  # whose incidents are to be looked at
+    minutes: dict[str, int] = field(default_factory=dict)  # site -> newest minute that came
+    events: list[tuple[str, wire.Event]] = field(default_factory=list)
+
+
+class Ingest:
+    """Holds what a batch needs of the past in memory; everything of it can be loaded again from the database."""
+
+    def __init__(self, engine: Engine, server: str, contact: ContactBook, now_ms: Callable[[], int]) -> None:
+        self.engine, self.server, self.contact, self.now_ms = engine, server, contact, now_ms
+        self.ledger = Ledger(engine)
+        self.outages = OutageRows(self.ledger)
+        self.agents: dict[tuple[str, str], str] = {}  # (site, agent) -> role
+        self.epochs: dict[tuple[str, str, str], Epoch] = {}
+        self.layouts: dict[tuple[str, str, str], Layout | None] = {}
+        self.newest: dict[tuple[str, str], int] = {}
+        self.addresses: dict[str, topics.Address] = {}
+        self.owners: dict[tuple[str, str], str] = {}
+        self.next_report_id = 1
+        self.counters: Counter[str] = Counter()
+        self.committed_ms = 0
+
+    # ---- loading -------------------------------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Everything kept in memory, from the database: at start, and after a transaction that failed."""
+        with self.engine.connect() as connection:
+            self.load_agents(connection)
+            self.outages.load(connection)
+            self._load_epochs(connection)
+            self._load_ledger(connection)
+            self.layouts = {}
+            table = schema.owner.c
+            rows = connection.execute(select(table.site, table.signal, table.agent).where(table.to_minute.is_(None)))
+            self.owners = {(site, signal): agent for site, signal, agent in rows}
+            self.next_report_id = 1 + max(
+                connection.scalar(select(func.max(schema.report.c.id))) or 0,
+                int(
+                    connection.exec_driver_sql("SELECT max(seq) FROM sqlite_sequence WHERE name='report'").scalar() or 0
+                ),
+            )
+            self.counters = Counter(dict(connection.execute(select(schema.counter)).tuples().all()))
+
+    def load_agents(self, connection: Connection) -> None:
+        table = schema.agent.c
+        rows = connection.execute(select(table.site, table.name, table.role))
+        self.agents = {(site, name): role for site, name, role in rows}
+
+    def _load_epochs(self, connection: Connection) -> None:
+        self.epochs = {
+            (row.site, row.agent, row.epoch): Epoch(
+                Ranges.from_json(row.settled), row.hardware, row.boot, row.lowest, row.next
+            )
+            for row in connection.execute(select(schema.epoch))
+        }
+        table = schema.latest.c
+        self.newest = {}
+        for site, agent, minute, received_ms in connection.execute(
+            select(table.site, table.agent, table.minute, table.received_ms)
+        ):
+            self.newest[site, agent] = minute
+            if self.agents.get((site, agent)) == "gateway":
+                found = self.contact.of(site)
+                found.heard_ms = max(found.heard_ms, received_ms)
+
+    def _load_ledger(self, connection: Connection) -> None:
+        """The open hours, from the reports and contact minutes that are not sealed yet."""
+        self.ledger.open = {}
+        sealed, contact = self.ledger.sealed_up_to(connection)
+        table = schema.report.c
+        rows = connection.execution_options(yield_per=500).execute(
+            select(table.site, table.agent, table.revision, table.payload)
+            .where(table.id > sealed, table.placed)
+            .order_by(table.id)
+        )
+        for site, agent, revision, payload in rows:
+            layout = self._layout(connection, site, agent, revision)
+            if layout is not None:
+                found = reports.decode(payload)
+                minutes = reports.minutes_of(found)
+                self.ledger.merge(site, agent, revision, layout.signals, minutes, found.signals)
+        contacts = schema.contact_minute.c
+        for minute, payload in connection.execute(
+            select(contacts.minute, contacts.payload).where(contacts.minute > contact)
+        ):
+            self._merge_contact(minute, _unpack_contact(payload))
+
+    # ---- a batch -------------------------------------------------------------------------------------------
+
+    def commit(self, batch_messages: list[Message], more: Callable[[Batch], None]) -> list[Out]:
+        """One transaction. `more(batch)` adds what follows (incidents, notices). Returns what to publish.
+
+        Raises SQLAlchemyError when nothing was written; the caller keeps the messages and tries again.
+        """
+        try:
+            with writing(self.engine) as connection:
+                batch = Batch(connection, self.now_ms())
+                for message in batch_messages:
+                    self._one(batch, message)
+                self._write(batch)
+                more(batch)
+        except SQLAlchemyError:
+            self.load()
+            raise
+        self.committed_ms = self.now_ms()
+        return list(self._answers(batch))
+
+    def _one(self, batch: Batch, message: Message) -> None:
+        try:
+            address = self.addresses.get(message.topic)
+            if address is None:
+                address = self._address(message.topic)
+            self._handle(batch, address, message)
+        except WireError as error:
+            self._set_aside(batch, message, error.reason, str(error))
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # a fault of ours must not stop the others; it is counted and shown
+            log.exception("message on %s could not be handled", message.topic)
+            self._set_aside(batch, message, "internal", f"{type(error).__name__}: {error}")
+
+    def _address(self, topic: str) -> topics.Address:
+        address = topics.parse_topic(topic)
+        if len(self.addresses) > 100_000:
+            self.addresses.clear()
+        self.addresses[topic] = address
+        return address
+
+    def _handle(self, batch: Batch, address: topics.Address, message: Message) -> None:
+        site, agent, kind = address
+        role = self.agents.get((site, agent))
+        if role is None:
+            if not message.payload:
+                return  # a retained message that was cleared
+            raise WireError("unregistered", f"agent {site}/{agent} is not in the register")
+        if kind == "report":
+            self._report(batch, site, agent, message.payload)
+        elif kind == "presence":
+            self._presence(batch, site, agent, role, message)
+            return
+        elif kind == "inventory":
+            self._inventory(batch, site, agent, message.payload)
+            return
+        elif kind == "event":
+            self._event(batch, site, agent, message.payload)
+        else:
+            return  # our own words, retained by the broker
+        if role == "gateway" and not message.retained:
+            self.contact.hear(site, batch.now_ms)
+
+    def _set_aside(self, batch: Batch, message: Message, reason: str, text: str) -> None:
+        batch.counts[f"aside.{reason}"] += 1
+        batch.aside.append(
+            {
+                "received_ms": batch.now_ms,
+                "topic": message.topic[:200],
+                "reason": reason,
+                "text": text[:500],
+                "payload": message.payload[:ASIDE_BYTES],
+            }
+        )
+
+    # ---- reports -------------------------------------------------------------------------------------------
+
+    def _report(self, batch: Batch, site: str, agent: str, payload: bytes) -> None:
+        report = reports.decode(payload)
+        key = (site, agent, report.epoch)
+        epoch = self._epoch(key)
+        end = report.seq + report.count
+        batch.touched_epochs.add(key)
+        batch.counts["reports"] += 1
+        if epoch.settled.overlaps(report.seq, end) and self._is_repeat(batch, key, report, payload):
+            batch.counts["repeated"] += 1
+            return
+        minutes = reports.minutes_of(report)
+        layout = self._layout(batch.connection, site, agent, report.revision)
+        try:
+            self._check_times(minutes, batch.now_ms)
+            if layout is not None:
+                reports.fits(report, layout.inventory)
+                columns = reports.absolute(report, layout.inventory) if report.values else []
+        except WireError:
+            epoch.settled.add(report.seq, end)  # set aside is settled: sending it again would not help
+            raise
+        epoch.settled.add(report.seq, end)
+        row = {
+            "id": self.next_report_id,
+            "site": site,
+            "agent": agent,
+            "epoch": report.epoch,
+            "seq": report.seq,
+            "count": report.count,
+            "revision": report.revision,
+            "first_minute": minutes[0],
+            "last_minute": minutes[-1],
+            "received_ms": batch.now_ms,
+            "placed": layout is not None,
+            "payload": payload,
+        }
+        self.next_report_id += 1
+        batch.reports.append(row)
+        batch.counts["minutes"] += report.count
+        if layout is None:
+            batch.wanted.add((site, agent, report.revision))
+        else:
+            self._place(batch, row, report, minutes, layout, columns)
+
+    def _place(
+        self,
+        batch: Batch,
+        row: dict[str, Any],
+        report: reports.Report,
+        minutes: list[int],
+        layout: Layout,
+        columns: list[list[int]],
+    ) -> None:
+        """A report whose positions are known goes into the ledger, and what follows from it into its tables."""
+        site, agent = row["site"], row["agent"]
+        newest = self.newest.get((site, agent), 0)
+        self.ledger.merge(site, agent, report.revision, layout.signals, minutes, report.signals)
+        in_order = minutes[0] > newest
+        if self.outages.follow(batch.connection, site, layout.signals, minutes, report.signals, newest=in_order):
+            batch.sites.add(site)
+        if report.off:
+            self._off(batch, site, agent, report)
+        if columns and layout.speeds:
+            self._speeds(batch, site, minutes, layout, columns)
+        if minutes[-1] > newest:
+            self.newest[site, agent] = minutes[-1]
+            batch.latest[site, agent] = {
+                "site": site,
+                "agent": agent,
+                "minute": minutes[-1],
+                "report_id": row["id"],
+                "received_ms": batch.now_ms,
+            }
+        batch.minutes[site] = max(batch.minutes.get(site, 0), minutes[-1])
+
+    def _check_times(self, minutes: list[int], now_ms: int) -> None:
+        now = now_ms // 60_000
+        if minutes[-1] > now + FUTURE_MINUTES:
+            raise WireError(
+                "future", f"minute {minutes[-1]} is {minutes[-1] - now} minutes ahead of us; allowed {FUTURE_MINUTES}"
+            )
+        if minutes[0] < now - PAST_MINUTES:
+            raise WireError("past", f"minute {minutes[0]} is older than {PAST_MINUTES // 1_440} days")
+
+    def _is_repeat(self, batch: Batch, key: tuple[str, str, str], report: reports.Report, payload: bytes) -> bool:
+        """True if every minute of it is stored with the same bytes. A seq used again for another minute (an old
+        outbox put back) is no repeat; it is merged like any other, which harms nothing."""
+        for row in batch.reports:
+            if (row["site"], row["agent"], row["epoch"]) == key and row["payload"] == payload:
+                return True
+        site, agent, epoch = key
+        table = schema.report.c
+        rows = batch.connection.execute(
+            select(table.revision, table.payload).where(
+                table.site == site,
+                table.agent == agent,
+                table.epoch == epoch,
+                table.seq < report.seq + report.count,
+                table.seq > report.seq - bounds.MINUTES,
+                table.seq + table.count > report.seq,
+            )
+        ).all()
+        if any(row.payload == payload for row in rows):
+            return True
+        stored = {
+            seq: (minute, row.revision, data)
+            for row in rows
+            for seq, minute, data in _by_seq(reports.decode(row.payload))
+        }
+        return all(stored.get(seq) == (minute, report.revision, data) for seq, minute, data in _by_seq(report))
+
+    def _off(self, batch: Batch, site: str, agent: str, report: reports.Report) -> None:
+        for _, first, count, code in report.off:
+            reason = OFF_NAMES.get(code)
+            if reason is None:
+                batch.counts["aside.off_reason"] += 1
+                continue
+            values = {"count": count, "reason": reason}
+            statement = insert(schema.off).values(site=site, agent=agent, first_minute=first, **values)
+            batch.connection.execute(
+                statement.on_conflict_do_update(index_elements=["site", "agent", "first_minute"], set_=values)
+            )
+        batch.sites.add(site)
+
+    def _speeds(self, batch: Batch, site: str, minutes: list[int], layout: Layout, columns: list[list[int]]) -> None:
+        for column, reading in layout.speeds:
+            triples = columns[column]
+            for index, value in zip(triples[0::3], triples[2::3], strict=True):
+                statement = insert(schema.speed_test).values(site=site, minute=minutes[index], **{reading: value})
+                batch.connection.execute(
+                    statement.on_conflict_do_update(index_elements=["site", "minute"], set_={reading: value})
+                )
+
+    # ---- inventory, presence, event ------------------------------------------------------------------------
+
+    def _inventory(self, batch: Batch, site: str, agent: str, payload: bytes) -> None:
+        if not payload:
+            return
+        found = inventories.decode(payload)
+        key = (site, agent, found.revision)
+        known = self._layout(batch.connection, *key)
+        if known is not None:
+            if (known.inventory.signals, known.inventory.columns) != (found.signals, found.columns):
+                raise WireError("layout", f"inventory {found.revision} was something else before: a revision names one")
+            return
+        statement = insert(schema.inventory).values(
+            site=site, agent=agent, revision=found.revision, received_ms=batch.now_ms, payload=payload
+        )
+        batch.connection.execute(statement.on_conflict_do_nothing())
+        self._claim(batch, site, agent, found)
+        self.layouts.pop(key, None)
+        self._place_waiting(batch, site, agent, found.revision)
+
+    def _claim(self, batch: Batch, site: str, agent: str, found: inventories.Inventory) -> None:
+        """Signals that nobody owns become this agent's, from the beginning of what it has."""
+        for signal in found.signals:
+            if signal != CONTACT and (site, signal) not in self.owners:
+                self.owners[site, signal] = agent
+                statement = insert(schema.owner).values(site=site, signal=signal, from_minute=0, agent=agent)
+                batch.connection.execute(statement.on_conflict_do_nothing())
+
+    def _layout(self, connection: Connection, site: str, agent: str, revision: str) -> Layout | None:
+        key = (site, agent, revision)
+        if self.layouts.get(key) is None:
+            table = schema.inventory.c
+            payload = connection.scalar(
+                select(table.payload).where(table.site == site, table.agent == agent, table.revision == revision)
+            )
+            self.layouts[key] = self._layout_of(site, agent, inventories.decode(payload)) if payload else None
+        return self.layouts[key]
+
+    def _layout_of(self, site: str, agent: str, found: inventories.Inventory) -> Layout:
+        return Layout(
+            found,
+            tuple(signal if self.owners.get((site, signal), agent) == agent else "" for signal in found.signals),
+            tuple(
+                (index, column.reading)
+                for index, column in enumerate(found.columns)
+                if column.sparse and column.reading in SPEED_READINGS and column.subjects == ["line.internet"]
+            ),
+        )
+
+    def _place_waiting(self, batch: Batch, site: str, agent: str, revision: str) -> None:
+        """Reports that came before their inventory: placed now, under new ids so that a restart sees them as new."""
+        table = schema.report
+        where = (table.c.site == site) & (table.c.agent == agent) & (table.c.revision == revision) & ~table.c.placed
+        waiting = [dict(row) for row in batch.connection.execute(select(table).where(where)).mappings()]
+        key = (site, agent, revision, False)
+        waiting += [row for row in batch.reports if (row["site"], row["agent"], row["revision"], row["placed"]) == key]
+        if not waiting:
+            return
+        layout = self._layout(batch.connection, site, agent, revision)
+        assert layout is not None
+        batch.connection.execute(delete(table).where(where))
+        batch.reports = [row for row in batch.reports if row not in waiting]
+        for row in waiting:
+            report = reports.decode(row["payload"])
+            try:
+                reports.fits(report, layout.inventory)
+                columns = reports.absolute(report, layout.inventory) if report.values else []
+            except WireError as error:
+                topic = topics.topic(site, agent, "report")
+                self._set_aside(batch, Message(topic, row["payload"], False, None), error.reason, str(error))
+                continue
+            row["id"], row["placed"] = self.next_report_id, True
+            self.next_report_id += 1
+            batch.reports.append(row)
+            self._place(batch, row, report, reports.minutes_of(report), layout, columns)
+
+    def _presence(self, batch: Batch, site: str, agent: str, role: str, message: Message) -> None:
+        if not message.payload:
+            return
+        presence = wire.decode_presence(message.payload)
+        if not presence.online:
+            if role == "gateway":
+                contact = self.contact.of(site)
+                if contact.session:
+                    contact.session, contact.dropped_ms = False, batch.now_ms
+            return
+        key = (site, agent, presence.epoch)
+        epoch = self._epoch(key)
+        epoch.hardware, epoch.boot = presence.hardware, presence.boot
+        epoch.lowest, epoch.next = presence.lowest, presence.next
+        if presence.lowest:
+            epoch.settled.add(0, presence.lowest)  # below the lowest it holds: declared lost, or settled long ago
+        for first, end in presence.gaps:
+            epoch.settled.add(first, end)
+        batch.touched_epochs.add(key)
+        batch.nonces[key] = presence.nonce
+        if role == "gateway":
+            self._gateway_is_here(batch, site, presence, retained=message.retained)
+
+    def _gateway_is_here(self, batch: Batch, site: str, presence: wire.Presence, *, retained: bool) -> None:
+        contact = self.contact.of(site)
+        contact.session = True
+        contact.hold_ms = METERED_HOLD_MS if presence.keepalive >= 60 else HOLD_MS
+        if retained:
+            return  # what the broker kept proves nothing about now
+        contact.heard_ms = batch.now_ms
+        contact.back_epoch, contact.back_next = presence.epoch, presence.next
+
+    def _event(self, batch: Batch, site: str, agent: str, payload: bytes) -> None:
+        event = wire.decode_event(payload)
+        if self.owners.get((site, event.signal), agent) != agent:
+            raise WireError("not_owner", f"signal {event.signal} of {site} belongs to another agent than {agent}")
+        if abs(event.at_ms - batch.now_ms) > 600_000:
+            raise WireError("time", f"event at {event.at_ms} ms is more than 10 minutes away from now")
+        statement = insert(schema.edge).values(
+            site=site, signal=event.signal, at_ms=event.at_ms, up=event.up, cause=event.cause[:40]
+        )
+        batch.connection.execute(statement.on_conflict_do_nothing())
+        batch.events.append((site, event))
+
+    # ---- contact minutes -----------------------------------------------------------------------------------
+
+    def contact_minute(self, batch: Batch, minute: int, seconds: dict[str, int]) -> None:
+        """The server's own minute of every site: stored, merged and followed like an agent's."""
+        if not seconds:
+            return
+        payload = codec.deflate(codec.to_json(seconds))
+        statement = insert(schema.contact_minute).values(minute=minute, payload=payload)
+        batch.connection.execute(statement.on_conflict_do_nothing())
+        self._merge_contact(minute, seconds)
+        for site, value in seconds.items():
+            self.outages.follow(batch.connection, site, (CONTACT,), [minute], bytes([value]), newest=True)
+
+    def _merge_contact(self, minute: int, seconds: dict[str, int]) -> None:
+        for site, value in seconds.items():
+            self.ledger.merge(site, "", "contact", (CONTACT,), [minute], bytes([value]))
+
+    # ---- writing and answering -----------------------------------------------------------------------------
+
+    def _epoch(self, key: tuple[str, str, str]) -> Epoch:
+        found = self.epochs.get(key)
+        if found is None:
+            found = self.epochs[key] = Epoch(Ranges())
+        return found
+
+    def _write(self, batch: Batch) -> None:
+        connection = batch.connection
+        if batch.reports:
+            connection.execute(schema.report.insert(), batch.reports)
+        if batch.latest:
+            _upsert(connection, schema.latest, list(batch.latest.values()), ("site", "agent"))
+        if batch.touched_epochs:
+            _upsert(connection, schema.epoch, list(self._epoch_rows(batch)), ("site", "agent", "epoch"))
+        if batch.aside:
+            connection.execute(schema.aside.insert(), batch.aside[-ASIDE_ROWS:])
+            newest = connection.scalar(select(func.max(schema.aside.c.id))) or 0
+            connection.execute(delete(schema.aside).where(schema.aside.c.id <= newest - ASIDE_ROWS))
+        if batch.counts:
+            self.counters.update(batch.counts)
+            rows = [{"name": name, "count": self.counters[name]} for name in batch.counts]
+            _upsert(connection, schema.counter, rows, ("name",))
+
+    def _epoch_rows(self, batch: Batch) -> Iterable[dict[str, Any]]:
+        for key in batch.touched_epochs:
+            epoch = self.epochs[key]
+            yield {
+                "site": key[0],
+                "agent": key[1],
+                "epoch": key[2],
+                "hardware": epoch.hardware,
+                "boot": epoch.boot,
+                "lowest": epoch.lowest,
+                "next": epoch.next,
+                "settled": epoch.settled.to_json(),
+                "seen_ms": batch.now_ms,
+            }
+
+    def _answers(self, batch: Batch) -> Iterable[Out]:
+        now = self.now_ms()
+        for key in batch.touched_epochs:
+            site, agent, name = key
+            pairs = self.epochs[key].settled.pairs()
+            kept = pairs[-bounds.RANGES :]
+            ack = wire.Ack(
+                server=self.server,
+                time_ms=now,
+                epoch=name,
+                settled=kept,
+                complete_from=kept[0][0] if len(kept) < len(pairs) else 0,
+                nonce=batch.nonces.get(key, 0),
+            )
+            yield Out(topics.topic(site, agent, "ack"), wire.encode(ack), False)
+        for site, agent, revision in batch.wanted:
+            command = wire.Command(do="inventory", revision=revision)
+            yield Out(topics.topic(site, agent, "command"), wire.encode(command), False)
+
+    def silence_is_over(self, site: str) -> bool:
+        """Everything that the gateway held when it came back has come, and the minute of its return too."""
+        contact = self.contact.of(site)
+        for (its_site, agent), role in self.agents.items():
+            if its_site == site and role == "gateway" and contact.back_ms is not None:
+                epoch = self.epochs.get((site, agent, contact.back_epoch))
+                complete = epoch is None or epoch.settled.covers(epoch.lowest, contact.back_next)
+                return complete and self.newest.get((site, agent), 0) >= contact.back_ms // 60_000
+        return True
+
+
+def _by_seq(report: reports.Report) -> Iterable[tuple[int, int, bytes]]:
+    """(seq, minute, signal bytes) of each minute."""
+    width = len(report.signals) // report.count
+    for index, minute in enumerate(reports.minutes_of(report)):
+        yield report.seq + index, minute, report.signals[index * width : (index + 1) * width]
+
+
+def _upsert(connection: Connection, table: Any, rows: list[dict[str, Any]], keys: tuple[str, ...]) -> None:
+    statement = insert(table)
+    values = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    connection.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=values), rows)
+
+
+def _unpack_contact(payload: bytes) -> dict[str, int]:
+    found: dict[str, int] = json.loads(codec.inflate(payload))
+    return found

@@ -1,0 +1,201 @@
+"""The ledger: one byte a minute for every signal. Open hours in memory, sealed days in the database."""
+
+from __future__ import annotations
+
+import json
+import threading
+import zlib
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.dialects.sqlite import insert
+
+from schoolbeat_server import schema
+from schoolbeat_server.database import get_meta, set_meta, writing
+from schoolbeat_server.merge import join
+from schoolbeat_wire.catalogue import OFF, UNKNOWN
+
+HOUR, DAY = 60, 1_440
+CONTACT = "site.contact"
+_UNKNOWN = bytes([UNKNOWN])
+
+
+class Block(NamedTuple):
+    """An open hour of one agent's inventory: `data` is minute-major, 60 x len(signals); "" is a signal it may not tell."""
+
+    hour: int
+    signals: tuple[str, ...]
+    data: bytearray
+
+
+class Ledger:
+    """Merging is a join: any order, any repetition. Readers on other threads take the lock for a moment."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.lock = threading.RLock()
+        self.open: dict[str, dict[tuple[str, str, int], Block]] = {}
+
+    def merge(
+        self, site: str, agent: str, revision: str, signals: tuple[str, ...], minutes: Sequence[int], data: bytes
+    ) -> None:
+        """`data`: len(minutes) x len(signals) bytes, minute by minute; minutes ascend."""
+        width = len(signals)
+        with self.lock:
+            blocks = self.open.setdefault(site, {})
+            start = 0
+            while start < len(minutes):
+                hour, offset = divmod(minutes[start], HOUR)
+                run = 1
+                while (
+                    start + run < len(minutes) and offset + run < HOUR and minutes[start + run] == minutes[start] + run
+                ):
+                    run += 1
+                block = blocks.get((agent, revision, hour))
+                if block is None:
+                    block = Block(hour, signals, bytearray(_UNKNOWN * (width * HOUR)))
+                    blocks[agent, revision, hour] = block
+                place = slice(offset * width, (offset + run) * width)
+                new = data[start * width : (start + run) * width]
+                old = bytes(block.data[place])
+                if old != new:
+                    block.data[place] = new if old.count(UNKNOWN) == len(old) else join(old, new)
+                start += run
+
+    def read(self, connection: Connection, site: str, signals: Sequence[str], first: int, end: int) -> dict[str, bytes]:
+        """Every asked signal's bytes for the minutes [first, end), with what is known of off-minutes laid over."""
+        out = {signal: bytearray(_UNKNOWN * (end - first)) for signal in signals}
+        if end <= first:
+            return dict.fromkeys(signals, b"")
+        for day, found in self._sealed(connection, site, first // DAY, (end - 1) // DAY):
+            for signal, data in found.items():
+                if signal in out:
+                    _lay(out[signal], first, end, day * DAY, data)
+        with self.lock:
+            for block in list(self.open.get(site, {}).values()):
+                if first < (block.hour + 1) * HOUR and block.hour * HOUR < end:
+                    for index, signal in enumerate(block.signals):
+                        if signal in out:
+                            column = bytes(block.data[index :: len(block.signals)])
+                            _lay(out[signal], first, end, block.hour * HOUR, column)
+        self._lay_off(connection, site, out, first, end)
+        return {signal: bytes(data) for signal, data in out.items()}
+
+    def _sealed(
+        self, connection: Connection, site: str, first_day: int, last_day: int
+    ) -> Iterable[tuple[int, dict[str, bytes]]]:
+        rows = connection.execute(
+            select(schema.ledger_day.c.day, schema.ledger_day.c.payload).where(
+                schema.ledger_day.c.site == site, schema.ledger_day.c.day.between(first_day, last_day)
+            )
+        )
+        return [(day, unpack_day(payload)) for day, payload in rows]
+
+    def _lay_off(self, connection: Connection, site: str, out: dict[str, bytearray], first: int, end: int) -> None:
+        table = schema.off.c
+        rows = connection.execute(
+            select(table.first_minute, table.count).where(
+                table.site == site,
+                table.reason != "interrupted",
+                table.first_minute < end,
+                table.first_minute + table.count > first,
+            )
+        ).all()
+        for off_first, count in rows:
+            for signal, data in out.items():
+                if signal != CONTACT:
+                    _lay(data, first, end, off_first, bytes([OFF]) * min(count, end - off_first))
+
+    def signals(self, connection: Connection, site: str, first: int, end: int) -> list[str]:
+        """Every signal that has a byte of its own in the window."""
+        names: set[str] = set()
+        for _, found in self._sealed(connection, site, first // DAY, (end - 1) // DAY):
+            names.update(found)
+        with self.lock:
+            for block in self.open.get(site, {}).values():
+                if first < (block.hour + 1) * HOUR and block.hour * HOUR < end:
+                    names.update(block.signals)
+        return sorted(names - {""})
+
+    # ---- sealing -------------------------------------------------------------------------------------------
+
+    def seal(self, now_minute: int, report_id: int, contact_minute: int) -> None:
+        """Writes all open hours into their days, site by site in short transactions, and forgets those over.
+
+        Afterwards nothing in reports up to `report_id`, nor in contact minutes up to `contact_minute`, is needed
+        to rebuild the ledger. A crash in the middle costs nothing: joining again gives the same.
+        """
+        for site in list(self.open):
+            self.seal_site(site, now_minute)
+        with writing(self.engine) as connection:
+            set_meta(connection, "sealed_report", str(report_id))
+            set_meta(connection, "sealed_contact", str(contact_minute))
+
+    def seal_site(self, site: str, now_minute: int) -> None:
+        with self.lock:
+            blocks = {key: Block(b.hour, b.signals, bytearray(b.data)) for key, b in self.open.get(site, {}).items()}
+        with writing(self.engine) as connection:
+            for day in sorted({block.hour * HOUR // DAY for block in blocks.values()}):
+                self._seal_day(connection, site, day, [b for b in blocks.values() if b.hour * HOUR // DAY == day])
+        with self.lock:
+            for key, block in blocks.items():
+                if (block.hour + 1) * HOUR < now_minute - 10 and self.open[site][key].data == block.data:
+                    del self.open[site][key]
+
+    def _seal_day(self, connection: Connection, site: str, day: int, blocks: list[Block]) -> None:
+        table = schema.ledger_day
+        where = (table.c.site == site) & (table.c.day == day)
+        before = connection.scalar(select(table.c.payload).where(where))
+        days = unpack_day(before) if before is not None else {}
+        work = {signal: bytearray(data) for signal, data in days.items()}
+        for block in blocks:
+            for index, signal in enumerate(block.signals):
+                if signal:
+                    data = work.setdefault(signal, bytearray(_UNKNOWN * DAY))
+                    _lay(
+                        data,
+                        day * DAY,
+                        (day + 1) * DAY,
+                        block.hour * HOUR,
+                        bytes(block.data[index :: len(block.signals)]),
+                    )
+        payload = pack_day({signal: bytes(data) for signal, data in work.items()})
+        if payload != before:
+            statement = insert(table).values(site=site, day=day, payload=payload)
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["site", "day"], set_={"payload": payload})
+            )
+
+    def sealed_up_to(self, connection: Connection) -> tuple[int, int]:
+        """(report id, contact minute) up to which the sealed days hold everything."""
+        return (
+            int(get_meta(connection, "sealed_report") or 0),
+            int(get_meta(connection, "sealed_contact") or 0),
+        )
+
+
+def _lay(out: bytearray, first: int, end: int, at: int, data: bytes) -> None:
+    """Joins `data`, whose first byte is minute `at`, into `out`, whose first byte is minute `first`."""
+    low, high = max(first, at), min(end, at + len(data))
+    if low >= high:
+        return
+    new = data[low - at : high - at]
+    if new.count(UNKNOWN) == len(new):
+        return
+    place = slice(low - first, high - first)
+    old = bytes(out[place])
+    if old != new:
+        out[place] = new if old.count(UNKNOWN) == len(old) else join(old, new)
+
+
+def pack_day(signals: dict[str, bytes]) -> bytes:
+    """zlib of a JSON list of the names, a newline, and 1,440 bytes for each, in that order."""
+    names = sorted(signals)
+    head = json.dumps(names, separators=(",", ":"), ensure_ascii=False).encode()
+    return zlib.compress(head + b"\n" + b"".join(signals[name] for name in names), 6)
+
+
+def unpack_day(payload: bytes) -> dict[str, bytes]:
+    head, body = zlib.decompress(payload).split(b"\n", 1)
+    return {name: body[i * DAY : (i + 1) * DAY] for i, name in enumerate(json.loads(head))}

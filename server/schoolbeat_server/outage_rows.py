@@ -1,0 +1,194 @@
+"""Keeps the rows of table `outage` equal to what `outages.find` says of the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, delete, or_, select
+from sqlalchemy.dialects.sqlite import insert
+
+from schoolbeat_server import cause, outages, schema
+from schoolbeat_server.ledger import DAY, Ledger
+from schoolbeat_server.outages import Outage
+from schoolbeat_wire.catalogue import RUNGS, UP_FULL
+
+LIVE_MINUTES = 5  # a report of so many minutes at most goes the quick way
+_DOWN = bytes(range(UP_FULL))
+
+
+class OpenOutage(NamedTuple):
+    """An outage without an end so far."""
+
+    signal: str
+    first_minute: int
+    last_minute: int
+    down_seconds: int
+    cause: str
+
+
+class OutageRows:
+    """Remembers which outages are open, so that a minute in which all is well costs one comparison."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.open: dict[str, dict[str, OpenOutage]] = {}
+
+    def load(self, connection: Connection) -> None:
+        table = schema.outage.c
+        columns = (table.site, table.signal, table.first_minute, table.last_minute, table.down_seconds, table.cause)
+        self.open = {}
+        for site, *rest in connection.execute(select(*columns).where(table.end_minute.is_(None))):
+            self.open.setdefault(site, {})[rest[0]] = OpenOutage(*rest)
+
+    def follow(
+        self,
+        connection: Connection,
+        site: str,
+        signals: Sequence[str],
+        minutes: Sequence[int],
+        data: bytes,
+        *,
+        newest: bool,
+    ) -> bool:
+        """After the ledger has merged `data`. `newest`: no later minute of these signals is known.
+
+        True if a row changed.
+        """
+        width = len(signals)
+        if newest and not self.open.get(site) and data.count(UP_FULL) == len(data):
+            return False
+        if newest and len(minutes) <= LIVE_MINUTES:
+            return self._follow_live(connection, site, signals, minutes, data)
+        rows = self._overlapping(connection, site, minutes[0], minutes[-1])
+        touched = set(rows)
+        for index, signal in enumerate(signals):
+            column = data[index::width]
+            if signal and len(column.translate(None, _DOWN)) != len(column):
+                touched.add(signal)
+        for signal in touched & set(signals):
+            self._find_again(connection, site, signal, minutes[0], minutes[-1], rows.get(signal, []))
+        return bool(touched)
+
+    def _follow_live(
+        self, connection: Connection, site: str, signals: Sequence[str], minutes: Sequence[int], data: bytes
+    ) -> bool:
+        width, changed = len(signals), False
+        opened = self.open.setdefault(site, {})
+        full = bytes([UP_FULL]) * width
+        for index, minute in enumerate(minutes):
+            row = data[index * width : (index + 1) * width]
+            if row == full and not opened:
+                continue
+            for signal, seconds in zip(signals, row, strict=True):
+                before = opened.get(signal)
+                if seconds < UP_FULL and signal:
+                    self._extend(connection, site, signal, minute, UP_FULL - seconds, before)
+                    changed = True
+                elif seconds == UP_FULL and before is not None:
+                    self._write(
+                        connection, site, signal, Outage(*before[1:3], minute, before.down_seconds), before.cause
+                    )
+                    changed = True
+        return changed
+
+    def _extend(
+        self, connection: Connection, site: str, signal: str, minute: int, down: int, before: OpenOutage | None
+    ) -> None:
+        first = before.first_minute if before else minute
+        found = Outage(first, minute, None, down + (before.down_seconds if before else 0))
+        self._write(connection, site, signal, found, self._cause(connection, site, signal, found))
+
+    def _overlapping(self, connection: Connection, site: str, lo: int, hi: int) -> dict[str, list[int]]:
+        """signal -> first minutes of its outages that a change of the minutes lo..hi can touch."""
+        table = schema.outage.c
+        rows = connection.execute(
+            select(table.signal, table.first_minute).where(
+                table.site == site,
+                table.first_minute <= hi,
+                or_(table.end_minute.is_(None), table.end_minute >= lo),
+            )
+        )
+        found: dict[str, list[int]] = {}
+        for signal, first in rows:
+            found.setdefault(signal, []).append(first)
+        return found
+
+    def _find_again(
+        self, connection: Connection, site: str, signal: str, lo: int, hi: int, firsts: Iterable[int]
+    ) -> None:
+        start = min([lo, *firsts])
+        end = self._next_full(connection, site, signal, hi + 1)
+        data = self.ledger.read(connection, site, [signal], start, end)[signal]
+        table = schema.outage.c
+        old = {
+            row.first_minute: row
+            for row in connection.execute(
+                select(schema.outage).where(
+                    table.site == site, table.signal == signal, table.first_minute.between(start, end)
+                )
+            )
+        }
+        self.open.get(site, {}).pop(signal, None)
+        found = outages.find(data, start)
+        gone = old.keys() - {one.first_minute for one in found}
+        if gone:
+            connection.execute(
+                delete(schema.outage).where(
+                    table.site == site, table.signal == signal, table.first_minute.in_(sorted(gone))
+                )
+            )
+        for one in found:
+            row = old.get(one.first_minute)
+            same = (
+                row is not None and Outage(row.first_minute, row.last_minute, row.end_minute, row.down_seconds) == one
+            )
+            why = self._cause(connection, site, signal, one)
+            if not same or row is None or row.cause != why:
+                self._write(connection, site, signal, one, why)
+            elif one.end_minute is None:
+                self._remember(site, signal, one, why)
+
+    def _next_full(self, connection: Connection, site: str, signal: str, start: int) -> int:
+        """One past the first fully-up minute at or after `start`; else one past the last minute known."""
+        last = self._last_minute(connection, site)
+        while start <= last:
+            end = min(start + DAY, last + 1)
+            place = self.ledger.read(connection, site, [signal], start, end)[signal].find(UP_FULL)
+            if place >= 0:
+                return start + place + 1
+            start = end
+        return start
+
+    def _last_minute(self, connection: Connection, site: str) -> int:
+        day = connection.scalar(
+            select(schema.ledger_day.c.day)
+            .where(schema.ledger_day.c.site == site)
+            .order_by(schema.ledger_day.c.day.desc())
+            .limit(1)
+        )
+        with self.ledger.lock:
+            hours = [block.hour for block in self.ledger.open.get(site, {}).values()]
+        return max((day + 1) * DAY - 1 if day is not None else 0, (max(hours) + 1) * 60 - 1 if hours else 0)
+
+    def _cause(self, connection: Connection, site: str, signal: str, found: Outage) -> str:
+        if signal != cause.INTERNET:
+            return signal
+        first, last = found.first_minute, found.last_minute
+        rungs = self.ledger.read(connection, site, RUNGS, first, last + 1)
+        return cause.of_outage(signal, first, last, rungs, first).name
+
+    def _write(self, connection: Connection, site: str, signal: str, found: Outage, why: str) -> None:
+        values = {**found._asdict(), "cause": why}
+        statement = insert(schema.outage).values(site=site, signal=signal, **values)
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=["site", "signal", "first_minute"], set_=values)
+        )
+        self._remember(site, signal, found, why)
+
+    def _remember(self, site: str, signal: str, found: Outage, why: str) -> None:
+        opened = self.open.setdefault(site, {})
+        if found.end_minute is None:
+            opened[signal] = OpenOutage(signal, found.first_minute, found.last_minute, found.down_seconds, why)
+        elif signal in opened and opened[signal].first_minute == found.first_minute:
+            del opened[signal]

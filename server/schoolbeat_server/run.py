@@ -1,0 +1,188 @@
+"""`schoolbeat-server run`: puts the parts together and keeps them running until told to stop."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import uvicorn
+from paho.mqtt.client import MQTTMessage
+from sqlalchemy import Connection, Engine
+
+from schoolbeat_server import database
+from schoolbeat_server.broker import BrokerError, BrokerSettings, ManagedBroker
+from schoolbeat_server.contact import BLIND_MS, ContactBook
+from schoolbeat_server.credentials import SERVER_USER, server_account, server_password, write_accounts
+from schoolbeat_server.enrol import accounts
+from schoolbeat_server.heart import Heart
+from schoolbeat_server.incident_rows import IncidentRows
+from schoolbeat_server.ingest import Ingest
+from schoolbeat_server.mqtt import Link
+from schoolbeat_server.notices import Deliverer
+from schoolbeat_server.outside_broker import (
+    BrokerAddress,
+    OutsideBrokerError,
+    broker_client,
+    check_outside_broker,
+    parse_broker_url,
+)
+from schoolbeat_server.settings import Settings
+from schoolbeat_server.web.context import web_app
+from schoolbeat_server.web.live import LiveFeed
+
+log = logging.getLogger(__name__)
+
+
+class StartError(RuntimeError):
+    """The server cannot start; the text says why and what to do."""
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def lock_folder(folder: Path) -> IO[str]:
+    """One server a folder. Raises StartError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    lock = (folder / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise StartError(
+            f"{folder}: máy chủ khác đang dùng thư mục này / another server is using this folder; stop it first"
+        ) from None
+    return lock
+
+
+def managed_broker(settings: Settings) -> tuple[ManagedBroker, Callable[[Connection], None]]:
+    """The broker, and what writes its accounts from the register and reloads it."""
+    broker = settings.broker
+    own = BrokerSettings(
+        folder=settings.folder / "broker",
+        port=broker.port,
+        bind=broker.bind,
+        tls_cert=broker.cert_file,
+        tls_key=broker.key_file,
+        websockets_port=broker.websocket_port or None,
+        max_queued_bytes=broker.max_queued_bytes,
+    )
+    child = ManagedBroker(own)
+    ours = server_account(server_password(settings.folder / "server-password"))
+
+    def write(connection: Connection) -> None:
+        write_accounts(own.folder, [ours, *accounts(connection)], own.owner)
+        child.reload()
+
+    return child, write
+
+
+def broker_address(settings: Settings) -> BrokerAddress:
+    if settings.broker.mode == "outside":
+        return parse_broker_url(settings.broker.url)
+    tls = settings.broker.cert_file is not None
+    host = settings.broker.bind if settings.broker.bind not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
+    return BrokerAddress(
+        scheme="mqtts" if tls else "mqtt",
+        host=host,
+        port=settings.broker.port,
+        path="/mqtt",
+        username=SERVER_USER,
+        password=server_password(settings.folder / "server-password"),
+    )
+
+
+def make_heart(settings: Settings, engine: Engine, feed: LiveFeed, deliverer: Deliverer) -> Heart:
+    """Everything but the web. The broker, when managed, is started here: it must be there first."""
+    server = database.server_id(engine)
+    ingest = Ingest(engine, server, ContactBook(now_ms() + BLIND_MS), now_ms)
+    ingest.load()
+    rows = IncidentRows(ingest, settings.incidents, settings.channels)
+    with engine.connect() as connection:
+        rows.load(connection)
+    child, write = None, None
+    if settings.broker.mode == "managed":
+        child, write = managed_broker(settings)
+        child.start()
+    address = broker_address(settings)
+
+    def make_link(receive: Callable[[MQTTMessage], None]) -> Link:
+        client = broker_client(address, f"schoolbeat-server-{server}", settings.broker.ca_file)
+        return Link(client, address.host, address.port, receive)
+
+    return Heart(
+        engine,
+        settings,
+        make_link,
+        ingest,
+        rows,
+        broker=child,
+        accounts_changed=write or (lambda _connection: None),
+        publish=feed.publish,
+        wake=deliverer.wake,
+    )
+
+
+def warn_of_outside_broker(settings: Settings) -> None:
+    if settings.broker.mode != "outside":
+        return
+    address = broker_address(settings)
+    try:
+        warning = check_outside_broker(
+            lambda: broker_client(address, "schoolbeat-check", settings.broker.ca_file), address
+        )
+    except OutsideBrokerError as error:
+        warning = str(error)
+    if warning:
+        log.warning("%s", warning)
+
+
+def main(settings: Settings) -> int:
+    """Runs until SIGTERM or SIGINT. 0 after a clean stop, 1 when it could not start or a part failed for good."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        lock = lock_folder(settings.folder)
+        engine = database.open_database(settings.database)
+        warn_of_outside_broker(settings)
+        feed = LiveFeed()
+        deliverer = Deliverer(engine, {channel.name: channel for channel in settings.channels}, now_ms)
+        heart = make_heart(settings, engine, feed, deliverer)
+    except (StartError, BrokerError, OutsideBrokerError, OSError) as error:
+        log.error("%s", error)
+        return 1
+    web = uvicorn.Server(
+        uvicorn.Config(
+            web_app(settings, engine, heart, feed),
+            host=settings.web.host,
+            port=settings.web.port,
+            log_level="warning",
+            timeout_graceful_shutdown=2,
+        )
+    )
+    thread = threading.Thread(target=_beat, args=(heart, web), name="heart")
+    deliverer.run()
+    thread.start()
+    log.info("pages at http://%s:%s (no login yet: loopback only)", settings.web.host, settings.web.port)
+    try:
+        web.run()
+    finally:
+        heart.stopping.set()
+        thread.join(30)
+        deliverer.stop()
+        if heart.broker is not None:
+            heart.broker.stop()
+        lock.close()
+    return 1 if heart.failed is not None else 0
+
+
+def _beat(heart: Heart, web: uvicorn.Server) -> None:
+    """A heart that stopped by itself stops everything: whoever runs us starts us again."""
+    try:
+        heart.run()
+    finally:
+        web.should_exit = True
