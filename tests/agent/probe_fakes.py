@@ -10,7 +10,7 @@ import socket
 import struct
 import subprocess
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -183,6 +183,44 @@ def in_namespace(name: str, work: Callable[[], Awaitable[T]]) -> T:
     if errors:
         raise errors[0]
     return results[0]
+
+
+def echo_reply(identifier: int, sequence: int, payload: bytes) -> bytes:
+    """An ICMP echo reply with its checksum."""
+    data = struct.pack("!BBHHH", 0, 0, 0, identifier, sequence) + payload
+    words = struct.unpack(f"!{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2))
+    total = sum(words)
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return data[:2] + struct.pack("!H", ~total & 0xFFFF) + data[4:]
+
+
+@contextmanager
+def icmp_server(namespace: str, answers: Callable[[bytes], Iterable[bytes]]) -> Iterator[None]:
+    """Answers the echo requests that come to a namespace, whose kernel should be told not to."""
+    stop, ready = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
+            sock.settimeout(0.1)
+            ready.set()
+            while not stop.is_set():
+                try:
+                    packet, (source, _) = sock.recvfrom(1_024)
+                except TimeoutError:
+                    continue
+                if packet[20] == 8:
+                    for answer in answers(packet[20:]):
+                        sock.sendto(answer, (source, 0))
+
+    thread = threading.Thread(target=in_namespace, args=(namespace, serve))
+    thread.start()
+    ready.wait(10)
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 THREAD_PROC = Path("/proc/thread-self")  # /proc/net is the process's namespace, not the thread's

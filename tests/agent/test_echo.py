@@ -10,7 +10,6 @@ import resource
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 
@@ -18,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.probe_fakes import Lab, in_namespace, need_icmp, need_namespaces
+from agent.probe_fakes import Lab, echo_reply, icmp_server, in_namespace, need_icmp, need_namespaces
 from schoolbeat_agent import echo as echo_module
 from schoolbeat_agent.echo import Echo, Reply, build_request, checksum, parse_error, parse_queued_error, parse_reply
 from schoolbeat_agent.observation import ProbeFailed
@@ -229,99 +228,57 @@ def test_silence_is_a_timeout(lab: Lab) -> None:
     assert reply == Reply("timeout")
 
 
-def forge(namespace: str, stop: threading.Event, answers: str) -> None:
-    """Answer echo requests in the namespace by a raw socket, in the forger's way."""
-
-    async def serve() -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
-            sock.settimeout(0.1)
-            while not stop.is_set():
-                try:
-                    packet, (source, _) = sock.recvfrom(1_024)
-                except TimeoutError:
-                    continue
-                request = packet[20:]
-                if request[0] == 8:
-                    for forged in forgeries(request, answers):
-                        sock.sendto(forged, (source, 0))
-                        time.sleep(0.02)
-
-    in_namespace(namespace, serve)
-
-
-def reply_to(identifier: int, sequence: int, payload: bytes) -> bytes:
-    request = bytearray(build_request(identifier, sequence, payload))
-    request[0], request[2:4] = 0, b"\0\0"
-    request[2:4] = checksum(bytes(request)).to_bytes(2, "big")
-    return bytes(request)
-
-
-def forgeries(request: bytes, answers: str) -> list[bytes]:
+def forgeries(request: bytes, right_at_last: bool) -> Iterator[bytes]:
+    """What a forger who saw our request could send, a little apart from each other."""
     identifier, sequence = int.from_bytes(request[4:6], "big"), int.from_bytes(request[6:8], "big")
     payload = request[8:]
     wrong = [
-        reply_to(identifier, sequence, bytes(8) + payload[8:]),  # another cookie
-        reply_to(identifier, sequence, payload[:8] + bytes(8)),  # another number: the sequence came round again
-        reply_to(identifier, sequence ^ 1, payload),
-        reply_to(identifier, sequence, payload + b"more"),
-        reply_to(identifier, sequence, b""),
+        echo_reply(identifier, sequence, bytes(8) + payload[8:]),  # another cookie
+        echo_reply(identifier, sequence, payload[:8] + bytes(8)),  # another number: the sequence came round again
+        echo_reply(identifier, sequence ^ 1, payload),
+        echo_reply(identifier, sequence, payload + b"more"),
+        echo_reply(identifier, sequence, b""),
         b"\0\0",
     ]
-    right = reply_to(identifier, sequence, payload)
-    return wrong if answers == "wrong" else [*wrong, right, right, right]
+    right = [echo_reply(identifier, sequence, payload)] * 3
+    for reply in wrong + right if right_at_last else wrong:
+        time.sleep(0.02)
+        yield reply
 
 
 @pytest.mark.namespaces
-@pytest.mark.parametrize(
-    ("answers", "kinds"), [("wrong", ["timeout", "timeout"]), ("right at last", ["reply", "reply"])]
-)
-def test_forged_short_and_duplicated_replies_are_passed_over(lab: Lab, answers: str, kinds: list[str]) -> None:
-    lab.sysctl(lab.rt, "net.ipv4.icmp_echo_ignore_all=1")
-    stop = threading.Event()
-    forger = threading.Thread(target=forge, args=(lab.rt, stop, answers))
-    forger.start()
-
+@pytest.mark.parametrize("right_at_last", [False, True])
+def test_forged_short_and_duplicated_replies_are_passed_over(lab: Lab, right_at_last: bool) -> None:
     async def ask() -> list[str]:
         echo = Echo()
-        await asyncio.sleep(0.2)
         seen = [(await echo.ping("10.77.1.1", timeout_seconds=1)).kind for _ in range(2)]
         await asyncio.sleep(0.1)
         echo.close()
         return seen
 
-    try:
+    lab.sysctl(lab.rt, "net.ipv4.icmp_echo_ignore_all=1")
+    with icmp_server(lab.rt, lambda request: forgeries(request, right_at_last)):
         seen = in_namespace(lab.pi, ask)
-    finally:
-        stop.set()
-        forger.join()
 
-    assert seen == kinds
+    assert seen == (["reply", "reply"] if right_at_last else ["timeout", "timeout"])
 
 
 @pytest.mark.namespaces
 def test_a_late_answer_does_not_answer_the_next_request(lab: Lab) -> None:
-    lab.sysctl(lab.rt, "net.ipv4.icmp_echo_ignore_all=1")
-    stop = threading.Event()
-    forger = threading.Thread(target=forge, args=(lab.rt, stop, "right at last"))
-    forger.start()
-
     async def ask() -> tuple[str, str, float]:
         echo = Echo()
-        await asyncio.sleep(0.2)
         late = await echo.ping("10.77.1.1", timeout_seconds=0.02)
         in_time = await echo.ping("10.77.1.1", timeout_seconds=10)
         echo.close()
         assert in_time.rtt_ms is not None
         return late.kind, in_time.kind, in_time.rtt_ms
 
-    try:
+    lab.sysctl(lab.rt, "net.ipv4.icmp_echo_ignore_all=1")
+    with icmp_server(lab.rt, lambda request: forgeries(request, right_at_last=True)):
         late, in_time, rtt_ms = in_namespace(lab.pi, ask)
-    finally:
-        stop.set()
-        forger.join()
 
     assert (late, in_time) == ("timeout", "reply")
-    assert rtt_ms > 100  # the forger's six wrong ones took 20 ms each
+    assert rtt_ms > 120  # the forger's seven replies are 20 ms apart
 
 
 CHILD = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.probe_fakes import THREAD_PROC, Lab, in_namespace, need_namespaces
+from agent.probe_fakes import THREAD_PROC, Lab, echo_reply, icmp_server, in_namespace, need_namespaces
 from schoolbeat_agent.echo import Reply
 from schoolbeat_agent.observation import Observation, ProbeFailed, State
 from schoolbeat_agent.probes import path
@@ -422,3 +423,24 @@ def test_a_run_sends_one_packet_where_it_is_answered_and_three_before_it_says_do
         ["ip", "netns", "exec", lab.rt, "nft", "list", "ruleset"], capture_output=True, text=True, check=True
     ).stdout
     assert [line.split("packets ")[1].split()[0] for line in listed.splitlines() if "packets" in line] == ["1", "3"]
+
+
+@pytest.mark.namespaces
+def test_a_slow_answer_to_the_first_packet_counts_though_a_second_was_sent(lab: Lab) -> None:
+    def slowly(request: bytes) -> Iterator[bytes]:
+        time.sleep(0.5)
+        yield echo_reply(int.from_bytes(request[4:6], "big"), int.from_bytes(request[6:8], "big"), request[8:])
+
+    async def run() -> tuple[Reply, ...]:
+        world = World()
+        replies = await first_answer(world.echo, [ROUTER], QUICK)
+        world.echo.close()
+        return replies
+
+    lab.sysctl(lab.rt, "net.ipv4.icmp_echo_ignore_all=1")
+    with icmp_server(lab.rt, slowly):
+        replies = in_namespace(lab.pi, run)
+
+    assert [reply.kind for reply in replies] == ["reply"]
+    assert replies[0].rtt_ms is not None
+    assert replies[0].rtt_ms > 500
