@@ -15,6 +15,8 @@ SIGNALS: Final = 1_000  # in one inventory
 COLUMNS: Final = 200
 SUBJECTS: Final = 1_000  # in one column
 VALUES: Final = 500_000  # in one report
+PLACES: Final = 4_000_000  # minutes x subjects of one report, where sparse columns are spread out
+OFF_MINUTES: Final = 2 * 366 * 1_440  # declared off in one entry
 DEVICES: Final = 1_000
 SEQ: Final = 2**40
 RANGES: Final = 200  # in one ack or presence
@@ -24,10 +26,11 @@ FIRST_MINUTE: Final = 26_297_280  # 2020-01-01T00:00Z
 LAST_MINUTE: Final = 68_374_080  # 2100-01-01T00:00Z
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
-SIGNAL = re.compile(r"[a-z]+\.[A-Za-z0-9._%-]{1,64}")
-SUBJECT = re.compile(r"[a-z]+(?:\.[A-Za-z0-9._%-]{1,64})?")
+# 96: a Wi-Fi name has up to 32 bytes, each of which may be written %XX
+SIGNAL = re.compile(r"[a-z]{1,32}\.[A-Za-z0-9._%-]{1,96}")
+SUBJECT = re.compile(r"[a-z]{1,32}(?:\.[A-Za-z0-9._%-]{1,96})?")
 TOKEN = re.compile(r"[0-9a-f]{8,32}")
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")  # also what reorders text
 
 
 def name(value: str, thing: str) -> str:

@@ -132,11 +132,7 @@ DISPUTED, OFF, UNKNOWN = 253, 254, 255  # the other codes of a ledger byte
 
 def kind_of(signal: str) -> SignalKind:
     """The catalogue's entry for a signal's name. KeyError if the catalogue does not know it."""
-    found = SIGNAL_KINDS.get(signal)
-    if found is None and "." in signal:
-        head, rest = signal.split(".", 1)
-        if rest:
-            found = SIGNAL_KINDS.get(head + ".")
-    if found is None:
+    head, _, rest = signal.partition(".")
+    if not rest:
         raise KeyError(signal)
-    return found
+    return SIGNAL_KINDS.get(signal) or SIGNAL_KINDS[head + "."]

@@ -79,6 +79,8 @@ def check(inventory: Inventory) -> None:
         _known_signal(signal)
     for column in inventory.columns:
         _check_column(column)
+    _no_reading_twice(inventory)
+    _no_circle(inventory)
     for signal, below in inventory.behind.items():
         bounds.matches(bounds.SIGNAL, signal, "signal")
         bounds.matches(bounds.SIGNAL, below, "signal")
@@ -86,7 +88,35 @@ def check(inventory: Inventory) -> None:
         _check_device(device)
     for short in (*inventory.probes, *inventory.capabilities):
         bounds.matches(bounds.SUBJECT, short, "probe or capability")
+    if len({device.id for device in inventory.devices}) != len(inventory.devices):
+        raise WireError("shape", "inventory: a device is named twice")
     bounds.text(inventory.version, "version")
+
+
+def _no_reading_twice(inventory: Inventory) -> None:
+    """Every (reading, subject) has one place, so that a value has one meaning."""
+    subjects: dict[str, set[str]] = {}
+    for column in inventory.columns:
+        taken = subjects.setdefault(column.reading, set())
+        before = len(taken)
+        taken.update(column.subjects)
+        if len(taken) != before + len(column.subjects):
+            raise WireError("shape", f"inventory: {column.reading} has a subject twice")
+
+
+def _no_circle(inventory: Inventory) -> None:
+    """What is seen through what ends somewhere, so that whoever follows it comes to an end too."""
+    below = {f"device.{device.id}": device.behind for device in inventory.devices} | inventory.behind
+    ends: set[str] = set()
+    for start in below:
+        walked: set[str] = set()
+        at = start
+        while at in below and at not in ends:
+            if at in walked:
+                raise WireError("shape", f"inventory: {at} is behind itself")
+            walked.add(at)
+            at = below[at]
+        ends |= walked
 
 
 def _known_signal(signal: str) -> None:

@@ -128,6 +128,8 @@ def decode_presence(payload: bytes) -> Presence:
     bounds.within(presence.next, 0, bounds.SEQ, "next seq")
     bounds.within(presence.lowest, 0, presence.next, "lowest seq")
     bounds.ranges(presence.gaps, "gaps")
+    if presence.gaps and not presence.lowest <= presence.gaps[0][0] < presence.gaps[-1][1] <= presence.next:
+        raise WireError("range", f"gaps must lie between lowest {presence.lowest} and next {presence.next}")
     bounds.within(presence.nonce, 0, 2**53, "nonce")
     bounds.within(presence.keepalive, 1, 3_600, "keepalive")
     bounds.text(presence.version, "version")
@@ -150,6 +152,8 @@ def decode_ack(payload: bytes) -> Ack:
 def decode_config(payload: bytes) -> Config:
     config = codec.parse_small(_config, payload, "config")
     bounds.within(config.revision, 0, 2**53, "config revision")
+    if config.server:
+        bounds.matches(bounds.TOKEN, config.server, "server id")
     bounds.within(config.report_minutes, 1, 60, "report_minutes")
     bounds.within(config.keepalive, 5, 600, "keepalive")
     bounds.at_most(len(config.devices), bounds.DEVICES, "devices in a config")
@@ -160,6 +164,10 @@ def decode_config(payload: bytes) -> Config:
         bounds.within(device.port, 0, 65_535, "port of a device")
         for value in (device.name, device.kind, device.room, device.address):
             bounds.text(value, "text of a device")
+    if len({device.id for device in config.devices}) != len(config.devices):
+        raise WireError("shape", "config: a device is named twice")
+    if len({service.id for service in config.services}) != len(config.services):
+        raise WireError("shape", "config: a service is named twice")
     for service in config.services:
         bounds.matches(bounds.SUBJECT, "service." + service.id, "service")
         bounds.text(service.url, "url of a service")
@@ -169,7 +177,7 @@ def decode_config(payload: bytes) -> Config:
 def decode_command(payload: bytes) -> Command:
     command = codec.parse_small(_command, payload, "command")
     bounds.within(command.first, 0, bounds.SEQ, "first seq")
-    bounds.within(command.end, 0, bounds.SEQ, "end seq")
+    bounds.within(command.end, command.first, bounds.SEQ, "end seq")
     for value in (command.epoch, command.revision):
         if value:
             bounds.matches(bounds.TOKEN, value, "epoch or revision")

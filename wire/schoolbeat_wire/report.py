@@ -117,9 +117,12 @@ def _check_sparse_lists(report: Report) -> None:
             bounds.within(row[0], 0, report.count - 1, f"minute index in {name}")
             if min(row) < 0 or max(row) > bounds.LAST_MINUTE:
                 raise WireError("range", f"{name} {list(row)}: a number is out of range")
-    for _, first, count, _reason in report.off:
-        bounds.minute(first, "first off minute")
-        bounds.within(count, 1, bounds.LAST_MINUTE - first, "count of off minutes")
+    if report.off:
+        minutes = minutes_of(report)
+        for index, first, count, _reason in report.off:
+            bounds.minute(first, "first off minute")
+            bounds.within(count, 1, bounds.OFF_MINUTES, "count of off minutes")
+            bounds.within(first + count, first, minutes[index], "end of off minutes, told by a minute after them,")
 
 
 def minutes_of(report: Report) -> list[int]:
@@ -151,13 +154,31 @@ def fits(report: Report, inventory: Inventory) -> None:
         bounds.within(signal, 0, len(inventory.signals) - 1, "signal index in causes")
     for _, probe, _cause, _runs in report.failures:
         bounds.within(probe, 0, len(inventory.probes) - 1, "probe index in failures")
+    _check_absent(report, inventory)
+
+
+def _check_absent(report: Report, inventory: Inventory) -> None:
+    seen = set()
+    for entry in report.absent:
+        if len(entry) < 2 or not 0 <= entry[0] < len(report.values) or entry[0] in seen:
+            raise WireError("layout", f"absent entry {entry[:3]}: must begin with a column, each one once, and a place")
+        seen.add(entry[0])
+        column = inventory.columns[entry[0]]
+        last = sum(entry) - entry[0]
+        if column.sparse or entry[1] < 0 or min(entry[2:], default=1) < 1 or last >= len(report.values[entry[0]]):
+            raise WireError(
+                "layout", f"absent places of column {column.reading}: must ascend within a dense column's values"
+            )
 
 
 def absolute(report: Report, inventory: Inventory) -> list[list[int]]:
     """Dense columns with the differences undone and checked against the catalogue's range; sparse as they are.
 
-    Places listed in `absent` hold a number without meaning. Call `fits` first. Raises WireError.
+    [] when the report brings no readings. Places listed in `absent` hold a number without meaning. Call `fits` first.
+    Raises WireError.
     """
+    if not report.values:
+        return []
     out = []
     for position, (values, column) in enumerate(zip(report.values, inventory.columns, strict=True)):
         reading = catalogue.READINGS[column.reading]
@@ -181,13 +202,17 @@ def absolute(report: Report, inventory: Inventory) -> list[list[int]]:
 
 
 def _check_triples(values: list[int], minutes: int, subjects: int, reading: str) -> None:
+    before = -1
     for index, (minute, subject) in enumerate(zip(values[0::3], values[1::3], strict=True)):
         if not (0 <= minute < minutes and 0 <= subject < subjects):
             raise WireError("layout", f"sparse column {reading}: entry {index} points outside the report")
+        if minute * subjects + subject <= before:
+            raise WireError("layout", f"sparse column {reading}: entry {index} does not ascend")
+        before = minute * subjects + subject
 
 
 def _undo(values: list[int], width: int, count: int) -> list[int]:
-    if count == 1:
+    if count == 1 or not width:
         return values
     row = values[:width]
     out = list(row)
@@ -238,8 +263,14 @@ def pack(epoch: str, revision: str, rows: Sequence[MinuteRow], inventory: Invent
         absent=absent,
         failures=[(i, *entry) for i, row in enumerate(rows) for entry in row.failures],
         causes=[(i, *pair) for i, row in enumerate(rows) for pair in row.causes],
-        off=[(i, o.first_minute, o.count, o.reason) for i, row in enumerate(rows) for o in row.off],
+        off=[(i, *_bounded(o)) for i, row in enumerate(rows) for o in row.off],
     )
+
+
+def _bounded(off: Off) -> tuple[int, int, int]:
+    """Of a longer absence the last part: a summer in a drawer must not make the first report unreadable."""
+    count = min(off.count, bounds.OFF_MINUTES)
+    return off.first_minute + off.count - count, count, off.reason
 
 
 def _triples(table: list[list[int | None]]) -> list[int]:
@@ -274,25 +305,28 @@ def unpack(report: Report, inventory: Inventory) -> list[MinuteRow]:
     fits(report, inventory)
     width = len(inventory.signals)
     tables = _tables(report, inventory)
-    rows = []
-    for index, minute in enumerate(minutes_of(report)):
-        rows.append(
-            MinuteRow(
-                seq=report.seq + index,
-                minute=minute,
-                signals=report.signals[index * width : (index + 1) * width],
-                values=[table[index] for table in tables],
-                failures=[(p, c, n) for i, p, c, n in report.failures if i == index],
-                causes=[(s, c) for i, s, c in report.causes if i == index],
-                off=[Off(f, n, r) for i, f, n, r in report.off if i == index],
-            )
+    rows = [
+        MinuteRow(
+            seq=report.seq + index,
+            minute=minute,
+            signals=report.signals[index * width : (index + 1) * width],
+            values=[table[index] for table in tables],
         )
+        for index, minute in enumerate(minutes_of(report))
+    ]
+    for index, probe, cause, runs in report.failures:
+        rows[index].failures.append((probe, cause, runs))
+    for index, signal, cause in report.causes:
+        rows[index].causes.append((signal, cause))
+    for index, first, count, reason in report.off:
+        rows[index].off.append(Off(first, count, reason))
     return rows
 
 
 def _tables(report: Report, inventory: Inventory) -> list[list[list[int | None]]]:
     if not report.values:
         return []
+    bounds.at_most(report.count * sum(len(column.subjects) for column in inventory.columns), bounds.PLACES, "places")
     tables: list[list[list[int | None]]] = []
     for position, (values, column) in enumerate(zip(absolute(report, inventory), inventory.columns, strict=True)):
         width = len(column.subjects)
@@ -304,6 +338,6 @@ def _tables(report: Report, inventory: Inventory) -> list[list[list[int | None]]
         else:
             flat = list(values)
             for place in absent_places(report, position):
-                flat[bounds.within(place, 0, len(flat) - 1, "absent place")] = None
+                flat[place] = None
         tables.append([flat[i * width : (i + 1) * width] for i in range(report.count)])
     return tables
