@@ -125,7 +125,8 @@ class Ingest:
                     connection.exec_driver_sql("SELECT max(seq) FROM sqlite_sequence WHERE name='report'").scalar() or 0
                 ),
             )
-            self.counters = Counter(dict(connection.execute(select(schema.counter)).tuples().all()))
+            counted = select(schema.counter.c.name, schema.counter.c.count.label("number"))
+            self.counters = Counter({row.name: row.number for row in connection.execute(counted)})
 
     def load_agents(self, connection: Connection) -> None:
         table = schema.agent.c

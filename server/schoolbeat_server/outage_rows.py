@@ -125,7 +125,7 @@ class OutageRows:
             row.first_minute: row
             for row in connection.execute(
                 select(schema.outage).where(
-                    table.site == site, table.signal == signal, table.first_minute.between(start, end)
+                    table.site == site, table.signal == signal, table.first_minute.between(start, end - 1)
                 )
             )
         }
