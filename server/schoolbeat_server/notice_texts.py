@@ -263,14 +263,14 @@ def compose(
 ) -> tuple[str, str]:
     """(title, body) of a notice. scope: 'path' or 'devices'; cause: a code of CAUSES, or a signal such as device.<id>.
 
-    Understood facts, all optional: names {signal: name people know}, signals [those that are down], isp, contact_lost
-    (it began with lost contact), minutes {cause: minutes}.
+    Understood facts, all optional: names {signal: name people know}, signals [those that are down], isp, minutes
+    {cause: minutes} of a silence, so that it began with lost contact.
     An opening notice with the cause 'waiting' names no cause.
     """
     column = 0 if language == "vi" else 1
     words = _words(cause, facts, column)
     place = _place(site_name, school_name)
-    by_contact = scope == "path" and (cause == "waiting" or facts.get("contact_lost") is True)
+    by_contact = scope == "path" and (cause == "waiting" or "minutes" in facts)
     title = _TITLES[kind, by_contact][column].format(place=place, short=words.short)
     rows = [("where", place), ("since", clock_and_day(since_ms, language))]
     if kind == "close" and until_ms is not None:

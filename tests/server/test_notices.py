@@ -514,7 +514,7 @@ def test_the_opening_of_lost_contact_names_no_cause(language: str) -> None:
 
 
 def test_the_closing_names_the_rung_the_length_the_isp_and_the_evidence() -> None:
-    facts = {"isp": "Viettel", "minutes": {"unknown": 1, "line.isp": 12, "beyond": 0}, "contact_lost": True}
+    facts = {"isp": "Viettel", "minutes": {"unknown": 1, "line.isp": 12, "beyond": 0}}
 
     title, body = notice_texts.compose(
         "close", "Điểm trường chính", "TH Nậm Mòn", "path", "line.isp", NOW, NOW + 750_000, facts, "vi"
