@@ -83,6 +83,8 @@ def use(received: object) -> None:
 
 
 def believe(kind: str, payload: bytes) -> None:
+    if kind == "report":
+        report.identity(payload)
     try:
         received = DECODERS[kind](payload)
     except WireError as error:

@@ -147,6 +147,24 @@ def test_an_absence_longer_than_may_be_told_is_told_in_its_last_part() -> None:
     assert report.decode(report.encode(sent)).off == [(0, MINUTE - bounds.OFF_MINUTES, bounds.OFF_MINUTES, 4)]
 
 
+def test_an_absence_ends_before_the_minute_that_tells_it_though_the_clock_was_set_back() -> None:
+    off = [Off(MINUTE - 5, 8, 4), Off(MINUTE + 3, 2, 3)]
+
+    sent = report.pack(EPOCH, OF.revision, [MinuteRow(0, MINUTE, b"\x3c\x3c", off=off)], OF)
+
+    assert report.decode(report.encode(sent)).off == [(0, MINUTE - 5, 5, 4)]
+
+
+def test_a_refused_report_still_says_which_minutes_it_would_have_brought() -> None:
+    damaged = report.encode(sample(signals=bytes([99] * 6)))
+
+    assert report.identity(damaged) == (EPOCH, 7, 3)
+    assert report.identity(damaged[:-1]) is None
+    assert report.identity(report.encode(sample(epoch="XYZ"))) is None
+    assert report.identity(report.encode(sample(seq=-1))) is None
+    assert report.identity(report.encode(sample(minutes=[]))) is None
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

@@ -125,6 +125,32 @@ def _check_sparse_lists(report: Report) -> None:
             bounds.within(first + count, first, minutes[index], "end of off minutes, told by a minute after them,")
 
 
+class Identity(msgspec.Struct, frozen=True):
+    """Which minutes a report speaks for; the rest of it is not looked at."""
+
+    epoch: str
+    seq: int
+    minutes: list[msgspec.Raw]
+
+
+_identity_decoder = msgspec.json.Decoder(Identity)
+
+
+def identity(payload: bytes) -> tuple[str, int, int] | None:
+    """(epoch, first seq, count) of a report that `decode` refused, as far as it says so itself; else None.
+
+    With it the server can settle what it sets aside, so that nobody sends it again for ever.
+    """
+    try:
+        found = codec.parse(_identity_decoder, codec.inflate(payload), "report")
+        bounds.matches(bounds.TOKEN, found.epoch, "epoch")
+        bounds.within(len(found.minutes), 1, bounds.MINUTES, "minutes in a report")
+        bounds.within(found.seq, 0, bounds.SEQ - len(found.minutes), "seq")
+    except WireError:
+        return None
+    return found.epoch, found.seq, len(found.minutes)
+
+
 def minutes_of(report: Report) -> list[int]:
     """Absolute minutes since 1970 UTC, ascending."""
     total, out = 0, []
@@ -263,14 +289,16 @@ def pack(epoch: str, revision: str, rows: Sequence[MinuteRow], inventory: Invent
         absent=absent,
         failures=[(i, *entry) for i, row in enumerate(rows) for entry in row.failures],
         causes=[(i, *pair) for i, row in enumerate(rows) for pair in row.causes],
-        off=[(i, *_bounded(o)) for i, row in enumerate(rows) for o in row.off],
+        off=[(i, *entry) for i, row in enumerate(rows) for o in row.off for entry in _bounded(o, row.minute)],
     )
 
 
-def _bounded(off: Off) -> tuple[int, int, int]:
-    """Of a longer absence the last part: a summer in a drawer must not make the first report unreadable."""
-    count = min(off.count, bounds.OFF_MINUTES)
-    return off.first_minute + off.count - count, count, off.reason
+def _bounded(off: Off, minute: int) -> list[tuple[int, int, int]]:
+    """What may be told of an absence: what lies before the minute that tells it (a clock may have been set back), and
+    of years only the last part. A summer in a drawer must not make the first report unreadable."""
+    end = min(off.first_minute + off.count, minute)
+    first = max(off.first_minute, end - bounds.OFF_MINUTES)
+    return [(first, end - first, off.reason)] if first < end else []
 
 
 def _triples(table: list[list[int | None]]) -> list[int]:
