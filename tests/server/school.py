@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy import Engine, insert
+
 from schoolbeat_server import schema
 from schoolbeat_server.ingest import Message
 from schoolbeat_wire import inventory as inventories
@@ -12,7 +14,6 @@ from schoolbeat_wire import messages as wire
 from schoolbeat_wire import report as reports
 from schoolbeat_wire import topics
 from schoolbeat_wire.catalogue import OFF_REASONS, UNKNOWN
-from sqlalchemy import Engine, insert
 
 SIGNALS = ["lan.router", "line.isp", "line.domestic", "line.international", "line.internet", "device.ap-1"]
 
@@ -67,14 +68,14 @@ class School:
         )
         return self.message("presence", wire.encode(presence))
 
-    def rows(self, first_minute: int, signal_rows: list[bytes], off: list[tuple[int, int, str]] | None = None) -> list[reports.MinuteRow]:
+    def rows(
+        self, first_minute: int, signal_rows: list[bytes], off: list[tuple[int, int, str]] | None = None
+    ) -> list[reports.MinuteRow]:
         """Takes the next seqs."""
         out = []
         for index, row in enumerate(signal_rows):
             told = [reports.Off(f, n, OFF_REASONS[r][0]) for f, n, r in off or []] if index == 0 else []
-            out.append(
-                reports.MinuteRow(self.seq, first_minute + index, row, [[125], [None]], off=told)
-            )
+            out.append(reports.MinuteRow(self.seq, first_minute + index, row, [[125], [None]], off=told))
             self.seq += 1
         return out
 

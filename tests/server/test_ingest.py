@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, func, select
+from tests.server.school import CUT_AT_ISP, SIGNALS, School, register
+
 from schoolbeat_server import database, schema
 from schoolbeat_server.contact import ContactBook
 from schoolbeat_server.ingest import Ingest, Message, Out
@@ -14,8 +17,6 @@ from schoolbeat_server.outages import find
 from schoolbeat_wire import messages as wire
 from schoolbeat_wire import report as reports
 from schoolbeat_wire.catalogue import OFF, UNKNOWN
-from sqlalchemy import Engine, func, select
-from tests.server.school import CUT_AT_ISP, SIGNALS, School, register
 
 M0 = 29_000_000
 NOW_MS = (M0 + 10_000) * 60_000
@@ -215,9 +216,7 @@ def test_what_the_agent_no_longer_holds_is_declared_lost_and_settled(engine: Eng
 def test_a_signal_belongs_to_the_agent_that_had_it_first(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(
-            schema.agent.insert().values(
-                site="s1", name="pc", role="classroom", password_hash="", created_ms=0
-            )
+            schema.agent.insert().values(site="s1", name="pc", role="classroom", password_hash="", created_ms=0)
         )
     ingest, school, other = new_ingest(engine), School("s1"), School("s1", agent="pc", epoch="cd" * 8)
     send(ingest, school.inventory_message(), other.inventory_message(), school.minute(M0))
