@@ -32,7 +32,6 @@ from schoolbeat_wire.errors import WireError
 AGENT = "gateway"
 KEEPALIVE_SECONDS = 10
 FEW_MINUTES = 5  # so few of the newest minutes never wait behind history
-PATIENCE_SECONDS = 20.0  # without an ack for so long it is sent again; doubled each time
 MOST_PATIENCE_SECONDS = 320.0
 ANSWER_SECONDS = 5.0  # the server's answer to presence says what it has; not waited for longer
 MOST_WAIT_SECONDS = 5.0  # between two attempts to connect
@@ -43,7 +42,8 @@ Say = Callable[[dict[str, Any]], None]
 class Plan(msgspec.Struct, frozen=True):
     """What the simulator is to do. accounts: site -> (user name, password); server: the id to obey, "" for any;
     window: messages of history in flight at once; chunk: minutes in one of them; not_before_s: the script of faults
-    does not play before this second, because the server is blind for a minute after its start."""
+    does not play before this second, because the server is blind for a minute after its start; patience_seconds: what has no ack for so long is sent
+    again, with twice the patience each time."""
 
     host: str
     port: int
@@ -55,6 +55,7 @@ class Plan(msgspec.Struct, frozen=True):
     window: int = 12
     chunk: int = bounds.MINUTES
     not_before_s: int = 0
+    patience_seconds: float = 20.0
 
 
 @dataclass
@@ -63,14 +64,15 @@ class Gateway:
 
     site: SimulatedSite
     username: str
-    password: str
+    password: str = field(repr=False)
     epoch: str
     faults: tuple[Fault, ...]
     spans: list[range]  # recorded minutes, ascending; a seq is a place in them
     history: int  # seqs below it are history
     settled: Ranges = field(default_factory=Ranges)
     flying: dict[tuple[int, int], float] = field(default_factory=dict)  # [first, end) of seqs -> when sent
-    patience: float = PATIENCE_SECONDS
+    usual_patience: float = 20.0
+    patience: float = 20.0
     client: paho.Client | None = None
     socket: Any = None
     greeted_at: float | None = None  # connected since; None: not yet
@@ -309,6 +311,8 @@ def _gateways(plan: Plan, now_s: float) -> Iterator[Gateway]:
             faults=faults,
             spans=spans,
             history=sum(map(len, spans)),
+            usual_patience=plan.patience_seconds,
+            patience=plan.patience_seconds,
         )
 
 
@@ -368,7 +372,7 @@ def _obey_ack(gateway: Gateway, server: str, ack: messages.Ack) -> None:
     flying = len(gateway.flying)
     gateway.flying = {key: at for key, at in gateway.flying.items() if not gateway.settled.covers(*key)}
     if len(gateway.flying) < flying:
-        gateway.patience = PATIENCE_SECONDS
+        gateway.patience = gateway.usual_patience
 
 
 def _obey_command(gateway: Gateway, command: messages.Command) -> None:
