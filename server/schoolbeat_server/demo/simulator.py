@@ -40,10 +40,13 @@ Say = Callable[[dict[str, Any]], None]
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What the simulator is to do. accounts: site -> (user name, password); server: the id to obey, "" for any;
-    window: messages of history in flight at once; chunk: minutes in one of them; not_before_s: the script of faults
-    does not play before this second, because the server is blind for a minute after its start; patience_seconds: what has no ack for so long is sent
-    again, with twice the patience each time."""
+    """What the simulator is to do.
+
+    accounts: site -> (user name, password); server: the id to obey, "" for any
+    window: messages of history in flight at once; chunk: minutes in one of them
+    not_before_s: the script of faults plays from here on, since the server is blind for a minute after its start
+    patience_seconds: what has no ack for so long is sent again, with twice the patience each time
+    """
 
     host: str
     port: int
