@@ -251,7 +251,7 @@ def forgeries(request: bytes, right_at_last: bool) -> Iterator[bytes]:
 def test_forged_short_and_duplicated_replies_are_passed_over(lab: Lab, right_at_last: bool) -> None:
     async def ask() -> list[str]:
         echo = Echo()
-        seen = [(await echo.ping("10.77.1.1", timeout_seconds=1)).kind for _ in range(2)]
+        seen: list[str] = [(await echo.ping("10.77.1.1", timeout_seconds=1)).kind for _ in range(2)]
         await asyncio.sleep(0.1)
         echo.close()
         return seen
