@@ -250,7 +250,11 @@ class Ingest:
     # ---- reports -------------------------------------------------------------------------------------------
 
     def _report(self, batch: Batch, site: str, agent: str, payload: bytes) -> None:
-        report = reports.decode(payload)
+        try:
+            report = reports.decode(payload)
+        except WireError:
+            self._settle_unreadable(batch, site, agent, payload)
+            raise
         key = (site, agent, report.epoch)
         epoch = self._epoch(key)
         end = report.seq + report.count
@@ -291,6 +295,14 @@ class Ingest:
             batch.wanted.add((site, agent, report.revision))
         else:
             self._place(batch, row, report, minutes, layout, columns)
+
+    def _settle_unreadable(self, batch: Batch, site: str, agent: str, payload: bytes) -> None:
+        """Set aside is settled, as far as the report still says which minutes it would have brought."""
+        said = reports.identity(payload)
+        if said is not None:
+            epoch, seq, count = said
+            self._epoch((site, agent, epoch)).settled.add(seq, seq + count)
+            batch.touched_epochs.add((site, agent, epoch))
 
     def _place(
         self,

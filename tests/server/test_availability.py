@@ -7,11 +7,11 @@ from fractions import Fraction
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.server import oracle_ledger
+from tests.server.oracle_ledger import Minute
 
 from schoolbeat_server.availability import NOTHING, Availability, availability, shown
 from schoolbeat_wire.catalogue import DISPUTED, OFF, UNKNOWN
-from server import oracle_ledger
-from server.oracle_ledger import Minute
 
 shares = st.fractions(0, 1, max_denominator=1_000)
 

@@ -7,12 +7,12 @@ from typing import get_args
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.server import oracle_ledger
+from tests.server.oracle_ledger import Minute
 
 from schoolbeat_server import cause
 from schoolbeat_server.cause import Cause, OffRange, Silence
 from schoolbeat_wire.catalogue import OFF, RUNGS, UNKNOWN
-from server import oracle_ledger
-from server.oracle_ledger import Minute
 
 FIRST = 29_000_000
 LADDER = ["lan.router", "line.isp", "line.domestic", "line.international"]

@@ -235,3 +235,14 @@ def test_the_report_is_kept_as_it_came(engine: Engine) -> None:
     with engine.connect() as connection:
         assert connection.scalar(select(schema.report.c.payload)) == message.payload
     assert reports.decode(message.payload).seq == 0
+
+
+def test_a_report_that_cannot_be_read_but_says_its_minutes_is_settled(engine: Engine) -> None:
+    ingest, school = new_ingest(engine), School("s1")
+    row = school.signal_row()
+    damaged = school.report(school.rows(M0, [bytes([99]) * len(row)] * 2))
+
+    outs = send(ingest, school.inventory_message(), damaged)
+
+    assert [ack.settled for ack in acks(outs)] == [[(0, 2)]]
+    assert ingest.counters["aside.range"] == 1

@@ -8,10 +8,10 @@ from itertools import permutations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.server import oracle_ledger
 
 from schoolbeat_server import merge
 from schoolbeat_wire.catalogue import DISPUTED, OFF, UNKNOWN
-from server import oracle_ledger
 
 CODES = [*range(61), DISPUTED, OFF, UNKNOWN]
 code = st.one_of(st.sampled_from([UNKNOWN, OFF, DISPUTED, 0, 60]), st.sampled_from(CODES))

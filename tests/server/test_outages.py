@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.server import oracle_ledger
+from tests.server.oracle_ledger import Minute
 
 from schoolbeat_server import outages
 from schoolbeat_server.outages import Outage
 from schoolbeat_wire.catalogue import DISPUTED, OFF, UNKNOWN
-from server import oracle_ledger
-from server.oracle_ledger import Minute
 
 FIRST = 29_000_000
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.wire import wire_strategies
 
 from schoolbeat_wire import bounds, inventory, messages, report
 from schoolbeat_wire.errors import WireError
 from schoolbeat_wire.inventory import Column, Device, Inventory
 from schoolbeat_wire.report import MinuteRow, Off, Report
-from wire import wire_strategies
 
 MINUTE = 29_400_000
 MIB = 2**20

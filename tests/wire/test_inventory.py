@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 from hypothesis import given
+from tests.wire import wire_strategies
 
 from schoolbeat_wire import codec, inventory
 from schoolbeat_wire.errors import WireError
 from schoolbeat_wire.inventory import Column, Device, Inventory
-from wire import wire_strategies
 
 
 @given(wire_strategies.inventories())

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 from hypothesis import given
+from tests.wire import wire_strategies
 
 from schoolbeat_wire import messages
 from schoolbeat_wire.errors import WireError
-from wire import wire_strategies
 
 
 @given(wire_strategies.events)

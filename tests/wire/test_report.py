@@ -9,12 +9,12 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.wire import wire_strategies
 
 from schoolbeat_wire import bounds, inventory, report
 from schoolbeat_wire.errors import WireError
 from schoolbeat_wire.inventory import Column, Inventory
 from schoolbeat_wire.report import MinuteRow, Off, Report
-from wire import wire_strategies
 
 EPOCH = "0123456789abcdef"
 MINUTE = 29_400_000

@@ -7,10 +7,10 @@ from typing import get_args
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.wire import wire_strategies
 
 from schoolbeat_wire import topics
 from schoolbeat_wire.errors import WireError
-from wire import wire_strategies
 
 
 @given(wire_strategies.name, wire_strategies.name, st.sampled_from(get_args(topics.Kind)))
