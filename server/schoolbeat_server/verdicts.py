@@ -1,0 +1,376 @@
+"""Verdicts: met, missed or unknown, for every unit and for the target, with the numbers and the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, NamedTuple
+
+from sqlalchemy import Connection
+
+from schoolbeat_server.availability import shown
+from schoolbeat_server.evidence import (
+    Evidence,
+    LedgerReader,
+    LessonReader,
+    Needs,
+    SiteFacts,
+    Window,
+    read_register,
+    with_ledger,
+)
+from schoolbeat_server.indicators import INDICATORS, Case, Finding, Grade, all3, join3, weakest
+from schoolbeat_server.local_time import local
+from schoolbeat_server.register import Area, Device
+from schoolbeat_server.said import Said
+from schoolbeat_server.targets import Condition, Plan, Target, Unit
+
+Status = Literal["met", "missed", "unknown", "not_applicable"]
+
+STATUS_WORDS: dict[Status, Said] = {
+    "met": Said("đạt", "met"),
+    "missed": Said("chưa đạt", "missed"),
+    "unknown": Said("chưa đủ dữ liệu", "unknown"),
+    "not_applicable": Said("không áp dụng", "not applicable"),
+}
+UNIT_WORDS: dict[Unit, Said] = {
+    "school": Said("trường", "schools"),
+    "site": Said("điểm trường", "sites"),
+    "room": Said("phòng", "rooms"),
+    "device": Said("thiết bị", "devices"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class UnitVerdict:
+    """One unit. silent: nothing has ever been reported from it, which is its first reason.
+
+    since_minute: since when it has been missed or unknown, as far as the window shows; None: not known, or met.
+    coverage: of its least covered indicator; None if nothing of it is measured. site: "" for a school of many sites.
+    """
+
+    unit: Unit
+    id: str
+    name: str
+    area: str
+    school: str
+    site: str
+    status: Status
+    silent: bool
+    since_minute: int | None
+    coverage: Fraction | None
+    grade: Grade
+    reasons: tuple[Said, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A target's. numerator/denominator: units met of units counted. units: those to look at first come first."""
+
+    plan: Plan
+    target: Target
+    window: Window
+    status: Status
+    met: int
+    missed: int
+    unknown: int
+    silent: int
+    grade: Grade
+    reasons: tuple[Said, ...]
+    units: tuple[UnitVerdict, ...]
+
+    @property
+    def numerator(self) -> int:
+        return self.met
+
+    @property
+    def denominator(self) -> int:
+        return self.met + self.missed + self.unknown
+
+
+# ---- the three values --------------------------------------------------------------------------------------
+
+
+def plan_status(met: int, missed: int, unknown: int, share: Fraction) -> Status:
+    """Decided only when no outcome of the unknown units could decide otherwise."""
+    count = met + missed + unknown
+    if not count:
+        return "not_applicable"
+    if met * share.denominator >= share.numerator * count:
+        return "met"
+    if (met + unknown) * share.denominator < share.numerator * count:
+        return "missed"
+    return "unknown"
+
+
+def _status(value: bool | None) -> Status:
+    return "unknown" if value is None else "met" if value else "missed"
+
+
+# ---- units -------------------------------------------------------------------------------------------------
+
+
+class _Part(NamedTuple):
+    """A site, with the devices in question."""
+
+    facts: SiteFacts
+    devices: tuple[Device, ...] = ()
+
+
+class _Counted(NamedTuple):
+    """A unit of the register that the target counts, and what it is judged by."""
+
+    id: str
+    name: str
+    area: str
+    school: str
+    site: str
+    parts: tuple[_Part, ...]
+
+
+def _counted(target: Target, evidence: Evidence) -> Iterator[_Counted]:
+    areas = _areas_within(target.filter.areas, evidence)
+    sites: dict[str, list[SiteFacts]] = {}
+    for facts in evidence.sites.values():
+        sites.setdefault(facts.site.school, []).append(facts)
+    for school in evidence.schools.values():
+        wanted = target.filter
+        if areas is not None and school.area not in areas:
+            continue
+        if not _passes(school.level, wanted.levels) or not _passes(school.manager, wanted.managers):
+            continue
+        mine = sorted(sites.get(school.id, ()), key=lambda facts: (facts.site.kind != "main", facts.site.id))
+        if target.unit == "school":
+            parts = tuple(_Part(one) for one in mine if target.sites != "main" or one.site.kind == "main")
+            only = parts[0].facts.site.id if len(parts) == 1 else ""
+            yield _Counted(school.id, school.name, school.area, school.id, only, parts)
+            continue
+        for facts in mine:
+            if _passes(facts.site.kind, wanted.site_kinds):
+                yield from _within_site(target, facts, school.name, school.area)
+
+
+def _within_site(target: Target, facts: SiteFacts, school: str, area: str) -> Iterator[_Counted]:
+    site, wanted = facts.site, target.filter
+    place = f"{school} – {site.name}"
+    if target.unit == "site":
+        yield _Counted(site.id, place, area, site.school, site.id, (_Part(facts),))
+    elif target.unit == "room":
+        for room in facts.rooms:
+            if _passes(room.kind, wanted.room_kinds) and _passes(room.smart_level, wanted.smart_levels):
+                devices = tuple(device for device in facts.devices if device.room == room.id)
+                name = f"{room.name}, {place}"
+                yield _Counted(room.id, name, area, site.school, site.id, (_Part(facts, devices),))
+    else:
+        for device in facts.devices:
+            if _passes(device.kind, wanted.device_kinds):
+                name = f"{device.name or device.id}, {place}"
+                part = _Part(facts, (device,))
+                yield _Counted(f"{site.id}/{device.id}", name, area, site.school, site.id, (part,))
+
+
+def _passes(value: object, allowed: Sequence[object]) -> bool:
+    return not allowed or value in allowed
+
+
+def _areas_within(roots: Sequence[str], evidence: Evidence) -> frozenset[str] | None:
+    """The roots and all under them that are valid on the window's last day; None: all areas."""
+    if not roots:
+        return None
+    day = local((evidence.window.end_minute - 1) * 60_000).date().isoformat()
+    children: dict[str | None, list[Area]] = {}
+    for area in evidence.areas.values():
+        if area.valid_from <= day < area.valid_to:
+            children.setdefault(area.parent, []).append(area)
+    found, waiting = set[str](), list(roots)
+    while waiting:
+        area_id = waiting.pop()
+        if area_id not in found:
+            found.add(area_id)
+            waiting += [child.id for child in children.get(area_id, ())]
+    return frozenset(found)
+
+
+# ---- judging -----------------------------------------------------------------------------------------------
+
+
+def judge_plan(plan: Plan, evidence: Evidence) -> list[Verdict]:
+    return [judge(plan, target, evidence) for target in plan.targets]
+
+
+def judge(plan: Plan, target: Target, evidence: Evidence) -> Verdict:
+    """Pure: the same evidence gives the same verdict."""
+    window = window_of(target, evidence.window.end_minute)
+    if window.first_minute < evidence.window.first_minute:
+        raise ValueError(f"target {target.id} needs {target.window_days} days; the evidence has fewer")
+    units = sorted((_judge_unit(target, one, window) for one in _counted(target, evidence)), key=_urgency)
+    met, missed, unknown = (sum(unit.status == one for unit in units) for one in ("met", "missed", "unknown"))
+    silent = sum(unit.silent for unit in units)
+    status = plan_status(met, missed, unknown, target.share)
+    return Verdict(
+        plan,
+        target,
+        window,
+        status,
+        met,
+        missed,
+        unknown,
+        silent,
+        weakest(unit.grade for unit in units if unit.status in ("met", "missed")),
+        _target_reasons(target, status, met, missed, unknown, silent),
+        tuple(units),
+    )
+
+
+def _urgency(unit: UnitVerdict) -> tuple[bool, int, str, str]:
+    """Silent first, then missed, unknown, met."""
+    return not unit.silent, ("missed", "unknown", "met").index(unit.status), unit.name, unit.id
+
+
+def _judge_unit(target: Target, counted: _Counted, window: Window) -> UnitVerdict:
+    parts = [_judge_part(target, part, window) for part in counted.parts]
+    value = join3(target.sites, (part.met for part in parts))
+    status = _status(value)
+    told = [(part, finding) for part in parts for finding in part.findings]
+    telling = [finding for part, finding in told if part.met == value and finding.met == value]
+    reasons = list(_reasons(parts, counted.parts, value)) or [_no_site(target)]
+    sinces = [finding.since_minute for finding in telling if finding.since_minute is not None]
+    coverages = [finding.coverage for _, finding in told if finding.coverage is not None]
+    return UnitVerdict(
+        target.unit,
+        counted.id,
+        counted.name,
+        counted.area,
+        counted.school,
+        counted.site,
+        status,
+        bool(parts) and all(part.silent for part in parts),
+        min(sinces, default=None) if status != "met" else None,
+        min(coverages, default=None),
+        weakest(finding.grade for _, finding in told),
+        tuple(reasons),
+    )
+
+
+class _PartVerdict(NamedTuple):
+    met: bool | None
+    silent: bool
+    findings: tuple[Finding, ...]
+
+
+def _judge_part(target: Target, part: _Part, window: Window) -> _PartVerdict:
+    findings = tuple(_find(target, condition, part, window) for condition in target.conditions)
+    if part.facts.silent:  # whatever its contract says: nobody has seen it
+        return _PartVerdict(None, True, findings)
+    return _PartVerdict(all3(finding.met for finding in findings), False, findings)
+
+
+def _find(target: Target, condition: Condition, part: _Part, window: Window) -> Finding:
+    indicator = INDICATORS[condition.indicator]
+    if indicator.of == "site":
+        return indicator.judge(Case(part.facts, None, target, condition, window))
+    found = [indicator.judge(Case(part.facts, device, target, condition, window)) for device in part.devices]
+    if len(found) == 1:
+        return found[0]
+    met = join3(target.devices, (one.met for one in found))
+    telling = [one for one in found if one.met == met]
+    sinces = [one.since_minute for one in telling if one.since_minute is not None]
+    coverages = [one.coverage for one in found if one.coverage is not None]
+    said = [one.said for one in telling] or [Said("Sổ đăng ký không ghi thiết bị nào", "The register names no device")]
+    return Finding(
+        met,
+        weakest(one.grade for one in found),
+        min(coverages, default=None),
+        min(sinces, default=None),
+        Said("; ".join(one.vi for one in said), "; ".join(one.en for one in said)),
+    )
+
+
+SILENT = Said("Chưa từng nhận được bản tin nào từ điểm trường này", "Nothing has ever been reported from this site")
+
+
+def _no_site(target: Target) -> Said:
+    if target.sites == "main":
+        return Said("Sổ đăng ký chưa ghi điểm trường chính", "The register names no main site")
+    return Said("Sổ đăng ký chưa ghi điểm trường nào", "The register names no site")
+
+
+def _reasons(verdicts: list[_PartVerdict], parts: Sequence[_Part], value: bool | None) -> Iterator[Said]:
+    """What decided comes first. Several sites: each reason begins with the site's name."""
+    for verdict, part in sorted(zip(verdicts, parts, strict=True), key=lambda pair: pair[0].met != value):
+        name = part.facts.site.name if len(parts) > 1 else ""
+        ordered = sorted(verdict.findings, key=lambda finding: finding.met != verdict.met)
+        said = [*([SILENT] if verdict.silent else []), *(finding.said for finding in ordered)]
+        for one in said:
+            yield Said(f"{name}: {one.vi}", f"{name}: {one.en}") if name else one
+
+
+def _target_reasons(
+    target: Target, status: Status, met: int, missed: int, unknown: int, silent: int
+) -> tuple[Said, ...]:
+    count, words = met + missed + unknown, UNIT_WORDS[target.unit]
+    if not count:
+        return (Said(f"Sổ đăng ký không có {words.vi} nào thuộc chỉ tiêu", f"The register has no such {words.en}"),)
+    need = -(-target.share.numerator * count // target.share.denominator)
+    share = Said(shown(target.share, point=","), shown(target.share))
+    told = [
+        Said(
+            f"{met}/{count} {words.vi} đạt, {missed} chưa đạt, {unknown} chưa đủ dữ liệu; cần {share.vi}, tức {need}",
+            f"{met} of {count} {words.en} met, {missed} missed, {unknown} unknown; needs {share.en}, that is {need}",
+        )
+    ]
+    if status == "missed" and unknown:
+        told.append(
+            Said(
+                f"Dù cả {unknown} {words.vi} chưa đủ dữ liệu đều đạt cũng chỉ được {met + unknown}/{count}",
+                f"Even if all {unknown} unknown {words.en} met it, it would be {met + unknown} of {count}",
+            )
+        )
+    if status == "unknown":
+        told.append(
+            Said(
+                f"Còn phải biết thêm: {need - met} trong {unknown} {words.vi} chưa đủ dữ liệu cần đạt",
+                f"Still open: {need - met} of the {unknown} unknown {words.en} must meet it",
+            )
+        )
+    if silent:
+        told.append(Said(f"{silent} {words.vi} chưa từng gửi bản tin nào", f"{silent} {words.en} have never reported"))
+    return tuple(told)
+
+
+# ---- gathering ---------------------------------------------------------------------------------------------
+
+
+def window_of(what: Plan | Target, end_minute: int) -> Window:
+    """The target's window, or for a plan the longest of its targets'; it ends before `end_minute`."""
+    targets = what.targets if isinstance(what, Plan) else (what,)
+    return Window(end_minute - max(target.window_minutes for target in targets), end_minute)
+
+
+def collect(
+    connection: Connection,
+    ledger_reader: LedgerReader,
+    plan: Plan,
+    window: Window,
+    lesson_reader: LessonReader | None = None,
+) -> Evidence:
+    """Everything the plan's targets ask for. Without lesson_reader, targets on lesson time are unknown."""
+    evidence = read_register(connection, window)
+    return with_ledger(evidence, _needs(plan, evidence), ledger_reader, lesson_reader)
+
+
+def _needs(plan: Plan, evidence: Evidence) -> Needs:
+    signals: dict[str, set[str]] = {}
+    for target in plan.targets:
+        asked = [INDICATORS[condition.indicator] for condition in target.conditions]
+        of_site = {indicator.signal for indicator in asked if indicator.of == "site" and indicator.signal}
+        of_device = any(indicator.of == "device" for indicator in asked)
+        for counted in _counted(target, evidence):
+            for part in counted.parts:
+                mine = signals.setdefault(part.facts.site.id, set())
+                mine |= of_site
+                if of_device:
+                    mine.update(device.signal for device in part.devices)
+    lessons = any(target.clock == "lessons" for target in plan.targets)
+    return Needs({site: frozenset(mine) for site, mine in signals.items()}, lessons)
