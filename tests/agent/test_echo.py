@@ -16,8 +16,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.agent.probe_fakes import Lab, echo_reply, icmp_server, in_namespace, need_icmp, need_namespaces
 
-from agent.probe_fakes import Lab, echo_reply, icmp_server, in_namespace, need_icmp, need_namespaces
 from schoolbeat_agent import echo as echo_module
 from schoolbeat_agent.echo import Echo, Reply, build_request, checksum, parse_error, parse_queued_error, parse_reply
 from schoolbeat_agent.observation import ProbeFailed

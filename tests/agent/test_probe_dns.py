@@ -11,8 +11,8 @@ from typing import TypeVar
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.agent.probe_fakes import FakeResolver, answering, dns_answer, free_port, silent
 
-from agent.probe_fakes import FakeResolver, answering, dns_answer, free_port, silent
 from schoolbeat_agent.observation import Observation, ProbeFailed
 from schoolbeat_agent.probes import dns
 from schoolbeat_agent.probes.dns import Answer, DnsTarget, DnsUnreadable, Resolver, agree, build_query, parse_answer

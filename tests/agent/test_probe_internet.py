@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.agent.probe_fakes import FakeResolver, answering, deaf, free_port, listening, silent
 
-from agent.probe_fakes import FakeResolver, answering, deaf, free_port, listening, silent
 from schoolbeat_agent.observation import Observation, ProbeFailed, State
 from schoolbeat_agent.probes import internet
 from schoolbeat_agent.probes.dns import Resolver

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.agent.probe_fakes import THREAD_PROC, Lab, echo_reply, icmp_server, in_namespace, need_namespaces
 
-from agent.probe_fakes import THREAD_PROC, Lab, echo_reply, icmp_server, in_namespace, need_namespaces
 from schoolbeat_agent.echo import Reply
 from schoolbeat_agent.observation import Observation, ProbeFailed, State
 from schoolbeat_agent.probes import path
