@@ -282,14 +282,27 @@ def _plan_check(arguments: argparse.Namespace, language: str) -> int:
 
 def _verdict(arguments: argparse.Namespace, language: str) -> int:
     from schoolbeat_server import plans, plans_shown, verdicts
-    from schoolbeat_server.ledger import Ledger
+    from schoolbeat_server.contact import ContactBook
+    from schoolbeat_server.ingest import Ingest
 
     settings, engine = _database(arguments)
     try:
         chosen = [plans.load_plan(arguments.path)] if arguments.path else plans.all_plans(settings.plans)
     except plans.PlanError as error:
         raise Stop(*error.said) from None
-    raise NotImplementedError(chosen, plans_shown, verdicts, Ledger, engine, language)
+    now_ms = time.time_ns() // 1_000_000
+    ingest = Ingest(engine, "", ContactBook(now_ms), lambda: now_ms)  # reads only: the server may be running
+    ingest.load()
+    with engine.connect() as connection:
+
+        def read(site: str, signal: str, first: int, end: int) -> bytes:
+            return ingest.ledger.read(connection, site, [signal], first, end)[signal]
+
+        for plan in chosen:
+            window = verdicts.window_of(plan, now_ms // 60_000)
+            for verdict in verdicts.judge_plan(plan, verdicts.collect(connection, read, plan, window)):
+                print(plans_shown.verdict_text(verdict, language, units=arguments.units), end="\n\n")
+    return 0
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from schoolbeat_server.enrol import Credentials
+from schoolbeat_server.outside_broker import parse_broker_url
 from schoolbeat_server.register import Agent
 from schoolbeat_server.said import Said
 from schoolbeat_server.settings import LOOPBACK, Broker
@@ -12,14 +14,15 @@ from schoolbeat_server.settings import LOOPBACK, Broker
 
 def added(credentials: Credentials, role: str, broker: Broker, server_id: str, language: str) -> str:
     site, name = credentials.username.split(".")
-    host = broker.host if broker.mode == "outside" else broker.bind
+    address = _address(broker)
+    host = address.host
     lines = [
         Said(
             f"Đã thêm tác tử {credentials.username}. Mật khẩu chỉ hiện một lần này; dán vào agent.toml (quyền 0600):",
             f"Agent {credentials.username} is added. Its password is shown this once; paste into agent.toml (mode 0600):",
         ).to(language),
         "",
-        *_toml(site, name, role, host, broker, server_id, credentials.password),
+        *_toml(site, name, role, address, server_id, credentials.password),
     ]
     if host in (*LOOPBACK, "0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         lines += [
@@ -32,7 +35,21 @@ def added(credentials: Credentials, role: str, broker: Broker, server_id: str, l
     return "\n".join(lines)
 
 
-def _toml(site: str, name: str, role: str, host: str, broker: Broker, server_id: str, password: str) -> list[str]:
+class _Address(NamedTuple):
+    host: str
+    port: int
+    tls: bool
+    websockets: bool
+
+
+def _address(broker: Broker) -> _Address:
+    if broker.mode != "outside":
+        return _Address(broker.bind, broker.port, broker.cert_file is not None, False)
+    found = parse_broker_url(broker.url)
+    return _Address(found.host, found.port, found.scheme in ("mqtts", "wss"), found.scheme in ("ws", "wss"))
+
+
+def _toml(site: str, name: str, role: str, address: _Address, server_id: str, password: str) -> list[str]:
     return [
         f'site = "{site}"',
         f'agent = "{name}"',
@@ -40,9 +57,10 @@ def _toml(site: str, name: str, role: str, host: str, broker: Broker, server_id:
         f'server = "{server_id}"',
         "",
         "[broker]",
-        f'host = "{host}"',
-        f"port = {broker.port}",
-        f"tls = {'true' if broker.cert_file or broker.ca_file else 'false'}",
+        f'host = "{address.host}"',
+        f"port = {address.port}",
+        f"tls = {'true' if address.tls else 'false'}",
+        *(['transport = "websockets"'] if address.websockets else []),
         f'password = "{password}"',
     ]
 

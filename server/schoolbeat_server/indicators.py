@@ -153,8 +153,8 @@ def _availability_said(name: Said, found: Availability, coverage: Fraction, case
     share, target = case.condition.at_least, case.target
     assert share is not None
     observed = Fraction(found.up_seconds, _covered(found, target))
-    need, seen = Said(*_percents(share)), Said(*_percents(observed, share))
-    part, asked = Said(*_percents(coverage, target.min_coverage)), Said(*_percents(target.min_coverage))
+    need, seen = stated(share), Said(*_percents(observed, share))
+    part, asked = Said(*_percents(coverage, target.min_coverage)), stated(target.min_coverage)
     days = target.window_days
     if met is None:
         return Said(
@@ -176,6 +176,18 @@ def _nothing_measured(name: Said) -> Said:
 
 def _percents(share: Fraction, target: Fraction | None = None) -> tuple[str, str]:
     return shown(share, target, point=","), shown(share, target)
+
+
+def stated(share: Fraction) -> Said:
+    """A share that a document or assumption states: exact, '90%', '99,5%' or '1/3'."""
+    percent = share * 100
+    for decimals in range(7):
+        whole = percent * 10**decimals
+        if whole.denominator == 1:
+            before, after = divmod(int(whole), 10**decimals)
+            tail = f"{after:0{decimals}d}" if decimals else ""
+            return Said(f"{before}{',' if tail else ''}{tail}%", f"{before}{'.' if tail else ''}{tail}%")
+    return Said(str(share), str(share))
 
 
 def _unseen(facts: SiteFacts) -> Grade:

@@ -247,7 +247,7 @@ def read_province(connection: Connection) -> Province:
         {one.id: one for one in _read(connection, Site, "sites")},
         _by_site(_read(connection, Line, "lines")),
         _by_site(read_agents(connection)),
-        dict(counts.tuples()),
+        dict(counts.tuples().all()),
     )
 
 

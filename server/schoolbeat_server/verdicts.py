@@ -9,7 +9,6 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection
 
-from schoolbeat_server.availability import shown
 from schoolbeat_server.evidence import (
     Evidence,
     LedgerReader,
@@ -20,7 +19,7 @@ from schoolbeat_server.evidence import (
     read_register,
     with_ledger,
 )
-from schoolbeat_server.indicators import INDICATORS, Case, Finding, Grade, all3, join3, weakest
+from schoolbeat_server.indicators import INDICATORS, Case, Finding, Grade, all3, join3, stated, weakest
 from schoolbeat_server.local_time import local
 from schoolbeat_server.register import Area, Device
 from schoolbeat_server.said import Said
@@ -313,7 +312,7 @@ def _target_reasons(
     if not count:
         return (Said(f"Sổ đăng ký không có {words.vi} nào thuộc chỉ tiêu", f"The register has no such {words.en}"),)
     need = -(-target.share.numerator * count // target.share.denominator)
-    share = Said(shown(target.share, point=","), shown(target.share))
+    share = stated(target.share)
     told = [
         Said(
             f"{met}/{count} {words.vi} đạt, {missed} chưa đạt, {unknown} chưa đủ dữ liệu; cần {share.vi}, tức {need}",
