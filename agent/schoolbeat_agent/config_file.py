@@ -1,0 +1,87 @@
+"""The server's configuration on the agent's disk: checked, kept whole, laid over agent.toml."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from schoolbeat_agent import settings_keys
+from schoolbeat_agent.settings import Device, Service, Settings, effective_keepalive
+from schoolbeat_wire import messages
+from schoolbeat_wire.errors import WireError
+from schoolbeat_wire.messages import Config
+
+log = logging.getLogger(__name__)
+
+
+def check(config: Config) -> None:
+    """WireError names the first thing that this agent cannot watch."""
+    for device in config.devices:
+        try:
+            settings_keys.address(device.address)
+            settings_keys.behind(device.behind)
+        except ValueError:
+            raise WireError(
+                "config",
+                f"device {device.id}: address {device.address[:60]!r}, behind {device.behind[:60]!r}: "
+                "an IP address and a signal of the catalogue are needed",
+            ) from None
+    for service in config.services:
+        try:
+            settings_keys.url(service.url)
+        except ValueError:
+            raise WireError("config", f"service {service.id}: {service.url[:60]!r} is not an http(s) URL") from None
+
+
+def load(file: Path) -> Config | None:
+    """What was saved; None if there is nothing that can be used. A damaged file never stops the start."""
+    try:
+        config = messages.decode_config(file.read_bytes())
+        check(config)
+    except FileNotFoundError:
+        return None
+    except (OSError, WireError) as error:
+        log.warning(
+            "%s cannot be used (%s): the agent works by agent.toml until the server sends it again", file, error
+        )
+        return None
+    return config
+
+
+def save(file: Path, config: Config) -> None:
+    """Whole or not at all, also over a power cut. OSError when the disk takes nothing."""
+    new = file.with_name(file.name + ".new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as out:
+        out.write(messages.encode(config))
+        out.flush()
+        os.fsync(out.fileno())
+    new.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def laid_over(settings: Settings, config: Config | None) -> Settings:
+    """agent.toml is the ground: the server adds devices and services to it, and words its own anew by id."""
+    if config is None:
+        return settings
+    devices = {device.id: device for device in settings.devices}
+    for watched in config.devices:
+        devices[watched.id] = Device(
+            watched.id, watched.address, watched.name, watched.kind, watched.room, watched.port, watched.behind
+        )
+    services = {service.id: service for service in settings.services}
+    services |= {watched.id: Service(watched.id, watched.url) for watched in config.services}
+    keepalive = effective_keepalive(settings, config.keepalive)
+    return replace(
+        settings,
+        report_minutes=config.report_minutes,
+        broker=replace(settings.broker, keepalive=keepalive),
+        devices=tuple(devices.values()),
+        services=tuple(services.values()),
+    )

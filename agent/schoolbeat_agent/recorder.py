@@ -1,0 +1,189 @@
+"""From finished runs to minute rows: keeps runs until time is known, then cuts each minute once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from schoolbeat_agent import clock
+from schoolbeat_agent.clock import Anchor
+from schoolbeat_agent.minutes import Cutter, is_complete
+from schoolbeat_agent.observation import Observation, Run, State
+from schoolbeat_wire import catalogue
+from schoolbeat_wire.inventory import Inventory
+from schoolbeat_wire.report import MinuteRow, Off
+
+log = logging.getLogger(__name__)
+
+FAR_BEHIND_MINUTES: Final = 120  # the machine slept: what lies between is declared, not cut minute by minute
+RAW_RUNS: Final = 100_000  # kept in memory while there is no anchor
+
+
+@dataclass(frozen=True)
+class Before:
+    """What the outbox tells of the agent that ran before this one."""
+
+    last_minute: int = 0  # 0: nothing is known
+    stopped_in: int = 0
+    same_boot: bool = False
+    unplaced: bool = False  # it kept runs whose time nobody will ever know
+
+
+def minutes_off(before: Before, first: int) -> list[Off]:
+    """The minutes between the last one saved and `first`, with what can be proven of the reason.
+
+    The agent was there for a part of the minutes it was about to save: these are 'interrupted' and stay unknown.
+    """
+    start = before.last_minute + 1
+    if not before.last_minute or first <= start:
+        return []
+    if before.unplaced:
+        seen_until, reason = first, "interrupted"
+    elif before.stopped_in:
+        seen_until, reason = before.stopped_in + 1, "clean_stop"
+    else:
+        seen_until, reason = start + 2, "crash" if before.same_boot else "power"
+    seen_until = min(max(seen_until, start), first)
+    out = [_off(start, seen_until, "interrupted"), _off(seen_until, first, reason)]
+    return [entry for entry in out if entry.count > 0]
+
+
+def _off(first: int, end: int, reason: str) -> Off:
+    return Off(first, end - first, catalogue.OFF_REASONS[reason][0])
+
+
+class Recorder:
+    """Takes runs with the boot's seconds, an anchor when there is one, and gives rows when minutes are complete."""
+
+    def __init__(self, before: Before, started: float, inventory: Inventory) -> None:
+        self.anchor: Anchor | None = None
+        self.inventory = inventory
+        self._before, self._started = before, started
+        self._cutter: Cutter | None = None
+        self._unplaced: list[Run] = []
+        self._off: list[Off] = []
+        self._ready: list[tuple[str, MinuteRow]] = []  # with the inventory revision they were cut by
+
+    def record(self, run: Run) -> None:
+        if self._cutter is None or self.anchor is None:
+            self._unplaced.append(run)
+            del self._unplaced[:-RAW_RUNS]
+        else:
+            self._cutter.feed(run, self.anchor.utc(run.started))
+
+    def offer(self, candidate: Anchor | None, now: float) -> bool:
+        """A possible anchor. True when it became the first one, or a step was made: worth keeping and telling."""
+        correction = clock.corrected(self.anchor, candidate) if candidate else None
+        if correction is None:
+            return False
+        former, self.anchor = self.anchor, correction.anchor
+        if former is None:
+            self._place()
+        elif correction.step_seconds:
+            log.warning("clock: corrected by %.1f s (%s)", correction.step_seconds, self.anchor.source)
+            self._step(former, now)
+        return former is None or former.source != self.anchor.source or bool(correction.step_seconds)
+
+    def _place(self) -> None:
+        """The first anchor: everything that was kept gets its place in UTC."""
+        assert self.anchor is not None
+        first = int(self.anchor.utc(min([self._started, *(run.started for run in self._unplaced)])) // 60)
+        self._cutter = Cutter(first)
+        self._off = minutes_off(self._before, first)
+        for run in sorted(self._unplaced, key=lambda run: run.started):
+            self._cutter.feed(run, self.anchor.utc(run.started))
+        self._unplaced.clear()
+
+    def _step(self, former: Anchor, now: float) -> None:
+        """Minutes that were over by the old clock keep it; the one of the step is unknown by the new one."""
+        assert self.anchor is not None
+        assert self._cutter is not None
+        cutter = self._cutter
+        old_minute, new_minute = int(former.utc(now) // 60), int(self.anchor.utc(now) // 60)
+        while cutter.next_minute < old_minute:
+            self._cut()
+        if new_minute > cutter.next_minute:
+            self._off.append(_off(cutter.next_minute, new_minute, "interrupted"))
+        cutter.forget()
+        cutter.skip_to(new_minute)
+        cutter.masked.add(new_minute)
+
+    def _cut(self) -> None:
+        assert self._cutter is not None
+        self._ready.append((self.inventory.revision, self._cutter.cut(self.inventory, self._off)))
+        self._off = []
+
+    def due(self, now: float, last_starts: Iterable[float], already: Collection[int]) -> list[tuple[str, MinuteRow]]:
+        """Rows, without seq, of the minutes that are complete, each with its inventory's revision.
+
+        now, last_starts: the boot's seconds; last_starts as in minutes.is_complete. already: minutes that were cut
+        before the clock was set back; they are never cut again.
+        """
+        if self._cutter is not None and self.anchor is not None:
+            utc = self.anchor.utc(now)
+            self._jump(int(utc // 60))
+            starts = [self.anchor.utc(start) for start in last_starts]
+            while is_complete(self._cutter.next_minute, utc, starts):
+                self._cut_once(already)
+        ready, self._ready = self._ready, []
+        return ready
+
+    def _cut_once(self, already: Collection[int]) -> None:
+        assert self._cutter is not None
+        if self._cutter.next_minute in already:
+            self._cutter.skip_to(self._cutter.next_minute + 1)
+        else:
+            self._cut()
+
+    def _jump(self, minute: int) -> None:
+        cutter = self._cutter
+        assert cutter is not None
+        first_with_runs = min([at for at in cutter.tallies if at >= cutter.next_minute], default=minute)
+        if first_with_runs - cutter.next_minute > FAR_BEHIND_MINUTES:
+            self._off.append(_off(cutter.next_minute, first_with_runs, "interrupted"))
+            cutter.skip_to(first_with_runs)
+
+    def rest(self, now: float, already: Collection[int]) -> list[tuple[str, MinuteRow]]:
+        """At a stop: every minute that is over, whether or not its last runs are in."""
+        return self.due(now, [now + 120], already)
+
+    @property
+    def next_minute(self) -> int | None:
+        return self._cutter.next_minute if self._cutter else None
+
+    def minute(self, now: float) -> int:
+        """The running minute; 0 while time is not known."""
+        return int(self.anchor.utc(now) // 60) if self.anchor else 0
+
+    def unplaced(self) -> list[Run]:
+        """For the disk, while there is no anchor."""
+        return list(self._unplaced)
+
+
+def to_raw(run: Run) -> list[Any]:
+    """As kept on disk."""
+    seen = run.observation
+    body = None
+    if seen is not None:
+        states = {signal: state.value for signal, state in seen.states.items()}
+        body = [states, [[*key, value] for key, value in seen.readings.items()], seen.causes]
+    return [run.probe, run.started, run.seconds, run.failure, body]
+
+
+def from_raw(raw: Any) -> Run | None:
+    """None for what this version does not understand."""
+    try:
+        probe, started, seconds, failure, body = raw
+        seen = None
+        if body is not None:
+            states, readings, causes = body
+            seen = Observation(
+                {signal: State(state) for signal, state in states.items()},
+                {(subject, reading): float(value) for subject, reading, value in readings},
+                dict(causes),
+            )
+        return Run(str(probe), float(started), float(seconds), seen, failure)
+    except (ValueError, TypeError, AttributeError):
+        return None

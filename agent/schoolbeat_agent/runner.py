@@ -1,0 +1,339 @@
+"""The agent at work: every round all probes at once, every minute one row, and nothing waits for anything else."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+
+from schoolbeat_agent import clock, config_file, inventory, status
+from schoolbeat_agent.clock import Anchor
+from schoolbeat_agent.inventory import Watch
+from schoolbeat_agent.observation import ProbeFailed, Run, State
+from schoolbeat_agent.outbox import Outbox
+from schoolbeat_agent.probes import PROBES
+from schoolbeat_agent.probes.world import World
+from schoolbeat_agent.publisher import Publisher
+from schoolbeat_agent.recorder import Before, Recorder, from_raw, to_raw
+from schoolbeat_agent.settings import Settings
+from schoolbeat_wire import catalogue
+from schoolbeat_wire import inventory as wire_inventory
+from schoolbeat_wire.errors import WireError
+from schoolbeat_wire.messages import Config, Event
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+JITTER: Final = 0.1  # of the round: when each probe starts in it
+TIMEOUT: Final = 0.85  # of the round: when a run counts as hung
+RAW_SECONDS: Final = 60.0
+EDGES_SECONDS: Final = 600.0
+EDGE_SIGNALS: Final = (*catalogue.RUNGS, inventory.INTERNET)
+
+
+async def measure(watch: Watch, world: World, timeout_seconds: float, boot_seconds: Callable[[], float]) -> Run:
+    """One run, whatever happens in it: the one place that catches everything."""
+    started = boot_seconds()
+
+    def ended(failure: str, detail: str = "") -> Run:
+        return Run(watch.probe, started, boot_seconds() - started, None, failure, detail)
+
+    try:
+        async with asyncio.timeout(timeout_seconds) as limit:
+            seen = await PROBES[watch.probe](watch.target, world)
+    except ProbeFailed as failed:
+        return ended(failed.cause if failed.cause in catalogue.CAUSES else "internal", failed.detail)
+    except Exception as error:
+        if limit.expired():
+            return ended("hung", f"no result within {timeout_seconds:.0f} s")
+        log.debug("probe %s: %r", watch.name, error, exc_info=True)
+        return ended("internal", f"{type(error).__name__}: {error}")
+    return Run(watch.probe, started, boot_seconds() - started, seen)
+
+
+class Runner:
+    """Holds what runs. The world, the clock and the random source are arguments."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        box: Outbox,
+        world: World,
+        *,
+        version: str,
+        is_synchronised: Callable[[], bool] = clock.kernel_is_synchronised,
+        boot_seconds: Callable[[], float] = clock.boot_seconds,
+        unix: Callable[[], float] = time.time,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._ground, self._box, self._world, self._version = settings, box, world, version
+        self._is_synchronised, self._boot_seconds, self._unix = is_synchronised, boot_seconds, unix
+        self._rng = rng or random.Random()
+        self._config_path = settings.folder / "config.json"
+        self.settings = config_file.laid_over(settings, config_file.load(self._config_path))
+        self._watches = inventory.watches(self.settings)
+        current = inventory.of(self.settings, self._watches, version)
+        before = Before(box.last_minute, box.stopped_in, box.last_boot == box.boot, box.has_unplaced())
+        self.recorder = Recorder(before, boot_seconds(), current)
+        self._executor = ThreadPoolExecutor(1, "disk")
+        self.publisher = Publisher(
+            self.settings, box, self._disk, self, self._clock_name, current, boot_seconds, self._rng, version
+        )
+        self._running: dict[Watch, asyncio.Task[None]] = {}
+        self._last_starts: dict[Watch, float] = {}
+        self._said: dict[str, State] = {}
+        self._troubles: dict[Watch, str] = {}
+        self._now = asyncio.Event()
+        self._raw_at = self._edges_at = self._raw_until = boot_seconds()
+        self._edges = ""
+
+    async def _disk(self, work: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work, *args)
+
+    def _clock_name(self) -> str:
+        return self.recorder.anchor.source if self.recorder.anchor else "none"
+
+    # --- starting and stopping ---------------------------------------------------------------------------------
+
+    async def run(self, stop: asyncio.Event) -> None:
+        await self._disk(self._restore)
+        self._look_at_clock()
+        parts = [
+            asyncio.create_task(self._rounds()),
+            asyncio.create_task(self._minutes()),
+            asyncio.create_task(self.publisher.run()),
+        ]
+        server = await status.serve(self._ground.folder, self.snapshot)
+        gc.collect()
+        gc.freeze()  # what was made at the start lives for ever: later collections need not look at it
+        ending = asyncio.create_task(stop.wait())
+        try:
+            done, _ = await asyncio.wait([ending, *parts], return_when=asyncio.FIRST_COMPLETED)
+            for part in done & set(parts):
+                part.result()  # a mistake of ours: the service manager starts us again
+        finally:
+            for task in (ending, *parts[:2], *self._running.values()):
+                task.cancel()
+            await asyncio.wait([ending, *parts[:2]])
+            await self._last_words()
+            parts[2].cancel()
+            await asyncio.wait([parts[2]])
+            server.close()
+            self._executor.shutdown()
+            self._box.close()
+
+    def _restore(self) -> None:
+        """What an agent before this one knew of this boot: its anchor, and runs that have no time yet."""
+        boot, source, offset = [*self._box.recall("anchor").split(), "", "", ""][:3]
+        for raw in self._box.raw():
+            for entry in raw if isinstance(raw, list) else []:
+                if run := from_raw(entry):
+                    self.recorder.record(run)
+        self._world.memory.isp_edges.extend(self._box.recall("isp_edges").split())
+        self._edges = " ".join(self._world.memory.isp_edges)
+        if boot == self._box.boot and source in clock.RANK:
+            self.recorder.offer(Anchor(source, float(offset)), self._boot_seconds())  # type: ignore[arg-type]
+
+    async def _last_words(self) -> None:
+        now = self._boot_seconds()
+        if self.recorder.anchor is None:
+            await self._keep_raw()
+        else:
+            await self._keep(self.recorder.rest(now, await self._already()))
+        await self._keep_edges()
+        await self._disk(self._box.stop_clean, self.recorder.minute(now))
+        if self.publisher.connected:
+            await asyncio.sleep(0.3)  # the last minute may still reach the server; if not, it goes at the next start
+
+    # --- rounds ------------------------------------------------------------------------------------------------
+
+    async def _rounds(self) -> None:
+        every = self._ground.probe_seconds
+        loop = asyncio.get_running_loop()
+        next_round = loop.time()
+        while True:
+            self._look_at_clock()
+            for watch in self._watches:
+                self._start(watch, self._rng.uniform(0, JITTER * every))
+            next_round = max(next_round + every, loop.time())
+            self._now.clear()
+            try:
+                async with asyncio.timeout_at(next_round):
+                    await self._now.wait()
+                    next_round = loop.time()
+            except TimeoutError:
+                pass
+
+    def _start(self, watch: Watch, delay_seconds: float) -> None:
+        if watch in self._running:
+            self._finished(
+                watch, Run(watch.probe, self._boot_seconds(), 0.0, None, "hung", "the run before still hangs")
+            )
+            return
+        task = asyncio.create_task(self._one(watch, delay_seconds))
+        self._running[watch] = task
+        task.add_done_callback(lambda _: self._running.pop(watch, None))
+
+    async def _one(self, watch: Watch, delay_seconds: float) -> None:
+        await asyncio.sleep(delay_seconds)
+        run = await measure(watch, self._world, TIMEOUT * self._ground.probe_seconds, self._boot_seconds)
+        self._finished(watch, run)
+
+    def _finished(self, watch: Watch, run: Run) -> None:
+        self._last_starts[watch] = run.started
+        self.recorder.record(run)
+        self._tell_trouble(watch, f"{run.failure}: {run.detail}" if run.failure else "")
+        if run.observation and watch.probe in ("path", "internet"):
+            self._tell_edges(run)
+
+    def _tell_trouble(self, watch: Watch, trouble: str) -> None:
+        """The same trouble once, its end once."""
+        before = self._troubles.get(watch, "")
+        if trouble and trouble.split(":")[0] != before.split(":")[0]:
+            log.warning("probe %s: %s", watch.name, trouble)
+        elif trouble:
+            log.debug("probe %s: %s", watch.name, trouble)
+        elif before:
+            log.info("probe %s: measures again", watch.name)
+        self._troubles[watch] = trouble
+
+    def _tell_edges(self, run: Run) -> None:
+        assert run.observation is not None
+        behind = self.recorder.inventory.behind
+        for signal, state in run.observation.states.items():
+            before = self._said.get(signal)
+            if signal not in EDGE_SIGNALS or state is State.UNSEEN:
+                continue
+            if state is State.DOWN and run.observation.states.get(behind.get(signal, "")) is State.DOWN:
+                continue  # it cannot be seen: only the lowest rung speaks
+            self._said[signal] = state
+            if before is None or before is state:
+                continue
+            log.info("%s is %s %s", signal, state.value, run.observation.causes.get(signal, ""))
+            if state is State.UP:
+                self.publisher.hurry()
+            if self.recorder.anchor:
+                at_ms = int(self.recorder.anchor.utc(run.started) * 1000)
+                cause = run.observation.causes.get(signal, "")
+                self.publisher.event(Event(signal, state is State.UP, at_ms, cause))
+
+    # --- minutes -----------------------------------------------------------------------------------------------
+
+    async def _minutes(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            if self.recorder.anchor is None:
+                self._look_at_clock()
+            now = self._boot_seconds()
+            if self.recorder.anchor is None:
+                if now - self._raw_at >= RAW_SECONDS:
+                    await self._keep_raw()
+                continue
+            starts = [self._last_starts.get(watch, 0.0) for watch in self._watches]
+            await self._keep(self.recorder.due(now, starts, await self._already()))
+            if now - self._edges_at > EDGES_SECONDS:
+                self._edges_at = now
+                await self._keep_edges()
+
+    async def _already(self) -> set[int]:
+        minute = self.recorder.next_minute
+        return await self._disk(self._box.minutes_from, minute) if minute is not None else set()
+
+    async def _keep(self, rows: list[Any]) -> None:
+        for revision, row in rows:
+            if revision == self.recorder.inventory.revision:
+                body = wire_inventory.encode(self.recorder.inventory)
+                await self._disk(self._box.keep_inventory, revision, body)
+            epoch = self._box.epoch
+            await self._disk(self._box.add, row, revision, self.publisher.connected)
+            if self._box.epoch != epoch:
+                self.publisher.presence_changed()
+        if rows:
+            await self._disk(self._box.drop_raw)
+            self.publisher.minute_added()
+
+    async def _keep_raw(self) -> None:
+        """Runs since the last time, while nobody can say when they were."""
+        self._raw_at = self._boot_seconds()
+        runs = self.recorder.unplaced()
+        fresh = [run for run in runs if run.started > self._raw_until]
+        if fresh:
+            self._raw_until = max(run.started for run in fresh)
+            await self._disk(self._box.keep_raw, [to_raw(run) for run in fresh])
+
+    async def _keep_edges(self) -> None:
+        edges = " ".join(self._world.memory.isp_edges)
+        if edges != self._edges:
+            self._edges = edges
+            await self._disk(self._box.remember, "isp_edges", edges)
+
+    # --- time, and what the server orders ----------------------------------------------------------------------
+
+    def _look_at_clock(self) -> None:
+        trust = self._ground.clock == "trust"
+        self.take_time(clock.from_system(trust, self._is_synchronised, self._boot_seconds, self._unix))
+
+    def take_time(self, candidate: Anchor | None) -> None:
+        if self.recorder.offer(candidate, self._boot_seconds()):
+            anchor = self.recorder.anchor
+            assert anchor is not None
+            log.info("clock: anchored by %s", anchor.source)
+            self._executor.submit(
+                self._box.remember, "anchor", f"{self._box.boot} {anchor.source} {anchor.offset_seconds:.3f}"
+            )
+            self.publisher.presence_changed()
+
+    async def take_config(self, config: Config) -> None:
+        try:
+            config_file.check(config)
+            settings = config_file.laid_over(self._ground, config)
+            watches = inventory.watches(settings)
+            current = inventory.of(settings, watches, self._version)
+        except WireError as error:
+            log.warning("config %d of the server cannot be used, the former one stays: %s", config.revision, error)
+            return
+        try:
+            await self._disk(config_file.save, self._config_path, config)
+        except OSError as error:
+            log.warning("config %d cannot be kept on disk: %s", config.revision, error)
+        self.settings, self._watches = settings, watches
+        self._last_starts.clear()
+        self._troubles.clear()
+        self.recorder.inventory = current
+        self.publisher.use(settings, current)
+        log.info("config %d: %d devices, %d services", config.revision, len(settings.devices), len(settings.services))
+
+    def check_now(self) -> None:
+        self._now.set()
+
+    def identify(self) -> None:
+        log.warning("identify: the server asks which machine this is: %s.%s", self.settings.site, self.settings.agent)
+
+    def snapshot(self) -> dict[str, Any]:
+        """For `status`."""
+        box, link = self._box.standing(), self.publisher.standing
+        return {
+            "site": self.settings.site,
+            "agent": self.settings.agent,
+            "connected": link.connected,
+            "problem": link.problem,
+            "last_ack_unix_ms": link.last_ack_unix_ms,
+            "server": self.settings.server or self._box.enrolled,
+            "refused_servers": dict(link.refused_servers),
+            "epoch": box.epoch,
+            "lowest": box.lowest,
+            "next": box.next,
+            "gaps": box.gaps,
+            "waiting": box.waiting,
+            "in_memory": box.in_memory,
+            "disk_error": box.disk_error,
+            "clock": self._clock_name(),
+            "last_minute": self._box.last_minute,
+            "signals": {signal: state.value for signal, state in self._said.items()},
+            "troubles": {watch.name: trouble for watch, trouble in self._troubles.items() if trouble},
+        }

@@ -1,0 +1,440 @@
+"""Every key of agent.toml: its default, what is allowed, what it means. docs/agent.md is checked against it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from schoolbeat_agent.texts import Text
+from schoolbeat_wire import bounds, catalogue
+
+HOST_NAME: Final = re.compile(
+    r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*\.?"
+)
+SHORT_ID: Final = re.compile(r"[A-Za-z0-9._%-]{1,64}")
+
+
+@dataclass(frozen=True)
+class Key:
+    """parse raises ValueError or TypeError for what is not allowed."""
+
+    name: str
+    parse: Callable[[Any], Any]
+    default: Any
+    allowed: Text
+    meaning: Text
+    required: bool = False
+    secret: bool = False
+
+
+def _typed(kind: type, value: Any) -> Any:
+    if type(value) is not kind:
+        raise TypeError
+    return value
+
+
+def _matching(pattern: re.Pattern[str]) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if not pattern.fullmatch(_typed(str, value)):
+            raise ValueError
+        return str(value)
+
+    return parse
+
+
+def _one_of(*choices: str) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if value not in choices:
+            raise ValueError
+        return str(value)
+
+    return parse
+
+
+def _whole(low: int, high: int) -> Callable[[Any], int]:
+    def parse(value: Any) -> int:
+        if not low <= _typed(int, value) <= high:
+            raise ValueError
+        return int(value)
+
+    return parse
+
+
+def _yes_no(value: Any) -> bool:
+    return bool(_typed(bool, value))
+
+
+def _text(value: Any) -> str:
+    return bounds.text(_typed(str, value), "text")
+
+
+def _some_text(value: Any) -> str:
+    if not _text(value):
+        raise ValueError
+    return str(value)
+
+
+def _list(parse: Callable[[Any], Any], most: int, least: int = 0) -> Callable[[Any], tuple[Any, ...]]:
+    def parse_all(value: Any) -> tuple[Any, ...]:
+        if not least <= len(_typed(list, value)) <= most:
+            raise ValueError
+        return tuple(parse(entry) for entry in value)
+
+    return parse_all
+
+
+def _ipv4(value: Any) -> str:
+    return str(ipaddress.IPv4Address(_typed(str, value)))
+
+
+def _router(value: Any) -> str:
+    return "" if value == "" else _ipv4(value)
+
+
+def address(value: Any) -> str:
+    """An IP address, v4 or v6."""
+    return str(ipaddress.ip_address(_typed(str, value)))
+
+
+def _host(value: Any) -> str:
+    if not HOST_NAME.fullmatch(_typed(str, value)):
+        return address(value)
+    return str(value)
+
+
+def _split_port(value: Any, standard: int | None) -> tuple[str, int]:
+    """ "host:port", "[v6]:port", and "host" where a standard port is given."""
+    text = _typed(str, value)
+    host, colon, port = text.rpartition(":")
+    if not colon or "]" in port or (text.count(":") > 1 and not text.startswith("[")):
+        if standard is None:
+            raise ValueError
+        return text.strip("[]"), standard
+    number = int(port)
+    if not 1 <= number <= 65_535:
+        raise ValueError
+    return host.strip("[]"), number
+
+
+def _host_port(value: Any) -> tuple[str, int]:
+    host, port = _split_port(value, None)
+    return _host(host), port
+
+
+def _resolver(value: Any) -> tuple[str, int]:
+    host, port = _split_port(value, 53)
+    return address(host), port
+
+
+def url(value: Any) -> str:
+    """http or https, ASCII, without a password, at most 200 characters."""
+    parts = urlsplit(bounds.text(_typed(str, value), "url"))
+    plain = all("!" <= sign <= "~" for sign in value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or not plain:
+        raise ValueError
+    if parts.port == 0:
+        raise ValueError
+    return str(value)
+
+
+def behind(value: Any) -> str:
+    """A signal that the catalogue knows."""
+    try:
+        catalogue.kind_of(bounds.matches(bounds.SIGNAL, _typed(str, value), "signal"))
+    except KeyError:
+        raise ValueError from None
+    return str(value)
+
+
+def _server(value: Any) -> str:
+    return "" if value == "" else bounds.matches(bounds.TOKEN, _typed(str, value), "server id")
+
+
+_NAME = Text("1–40 ký tự a-z, 0-9 và dấu gạch nối ở giữa", "1-40 of a-z, 0-9 and inner hyphens")
+_ID = Text("1–64 ký tự A-Z, a-z, 0-9 và . _ % -", "1-64 of A-Z, a-z, 0-9 and . _ % -")
+_ANY_TEXT = Text("chữ, nhiều nhất 200 ký tự", "text, at most 200 characters")
+_YES_NO = Text("true hoặc false", "true or false")
+_PEM = Text("một tệp PEM; để trống: của hệ thống", "a PEM file; empty: the system's")
+_HOST = Text("tên máy hoặc địa chỉ IP", "a host name or IP address")
+_IPV4_LIST = Text("nhiều nhất 8 địa chỉ IPv4", "at most 8 IPv4 addresses")
+
+
+def _between(low: int, high: int, unit: Text) -> Text:
+    return Text(f"số nguyên {low}–{high} {unit.vi}".strip(), f"a whole number {low}-{high} {unit.en}".strip())
+
+
+_MINUTES, _SECONDS, _BYTES, _NOTHING = (
+    Text("phút", "minutes"),
+    Text("giây", "seconds"),
+    Text("byte", "bytes"),
+    Text("", ""),
+)
+
+SECTIONS: Final[dict[str, tuple[Key, ...]]] = {
+    "": (
+        Key("site", _matching(bounds.NAME), None, _NAME, Text("mã điểm trường", "the site's name"), required=True),
+        Key(
+            "agent",
+            _matching(bounds.NAME),
+            "gateway",
+            _NAME,
+            Text("tên tác tử trong điểm trường", "the agent's name within the site"),
+        ),
+        Key(
+            "role",
+            _one_of("gateway", "classroom"),
+            "gateway",
+            Text('"gateway" hoặc "classroom"', '"gateway" or "classroom"'),
+            Text("thiết bị cổng hay máy trong phòng học", "the site's gateway or a computer in a classroom"),
+        ),
+        Key(
+            "server",
+            _server,
+            "",
+            Text(
+                "8–32 chữ số thập lục phân; để trống: máy chủ đầu tiên trả lời",
+                "8-32 hex digits; empty: the first server that answers",
+            ),
+            Text("máy chủ mà tác tử nghe theo", "the server that the agent obeys"),
+        ),
+        Key(
+            "language", _one_of("vi", "en"), "vi", Text('"vi" hoặc "en"', '"vi" or "en"'), Text("ngôn ngữ", "language")
+        ),
+        Key(
+            "clock",
+            _one_of("kernel", "trust"),
+            "kernel",
+            Text('"kernel" hoặc "trust"', '"kernel" or "trust"'),
+            Text(
+                "kernel: chờ đồng hồ được đồng bộ (NTP) hoặc giờ của máy chủ; trust: tin đồng hồ của máy này",
+                "kernel: wait for a synchronised clock (NTP) or the server's time; trust: believe this machine's clock",
+            ),
+        ),
+        Key(
+            "folder",
+            _some_text,
+            "/var/lib/schoolbeat-agent",
+            Text("một thư mục", "a folder"),
+            Text("nơi cất sổ gửi và cấu hình", "where outbox and configuration are kept"),
+        ),
+        Key(
+            "report_minutes",
+            _whole(1, 60),
+            1,
+            _between(1, 60, _MINUTES),
+            Text("bao lâu gửi một bản tin", "how often a report is sent"),
+        ),
+        Key(
+            "probe_seconds",
+            _whole(5, 20),
+            10,
+            _between(5, 20, _SECONDS),
+            Text("bao lâu đo một lần", "how often each probe runs"),
+        ),
+        Key(
+            "outbox_max_bytes",
+            _whole(1024 * 1024, 2**40),
+            64 * 1024 * 1024,
+            _between(1024 * 1024, 2**40, _BYTES),
+            Text("sổ gửi lớn nhất trên đĩa", "the most that the outbox takes on disk"),
+        ),
+        Key(
+            "ca_file",
+            _text,
+            "",
+            _PEM,
+            Text("chứng thư gốc để kiểm tra các dịch vụ", "certificate authorities to check services with"),
+        ),
+    ),
+    "broker": (
+        Key("host", _host, None, _HOST, Text("máy môi giới MQTT", "the MQTT broker"), required=True),
+        Key(
+            "port",
+            _whole(1, 65_535),
+            0,
+            _between(1, 65_535, _NOTHING),
+            Text(
+                "cổng; mặc định 8883, qua websockets 443; không TLS: 1883, 80",
+                "port; by default 8883, by websockets 443; without TLS 1883, 80",
+            ),
+        ),
+        Key(
+            "username",
+            _text,
+            "",
+            _ANY_TEXT,
+            Text("tên đăng nhập; mặc định SITE.AGENT", "user name; by default SITE.AGENT"),
+        ),
+        Key(
+            "password",
+            _text,
+            "",
+            _ANY_TEXT,
+            Text("mật khẩu; nên dùng password_file", "password; better use password_file"),
+            secret=True,
+        ),
+        Key(
+            "password_file",
+            _text,
+            "",
+            Text("một tệp quyền 0600", "a file of mode 0600"),
+            Text("tệp chứa mật khẩu trên một dòng", "file with the password on one line"),
+        ),
+        Key(
+            "tls",
+            _yes_no,
+            True,
+            _YES_NO,
+            Text("mã hóa và kiểm tra chứng thư của máy môi giới", "encrypt, and check the broker's certificate"),
+        ),
+        Key("ca_file", _text, "", _PEM, Text("chứng thư gốc của máy môi giới", "the broker's certificate authority")),
+        Key(
+            "transport",
+            _one_of("tcp", "websockets"),
+            "tcp",
+            Text('"tcp" hoặc "websockets"', '"tcp" or "websockets"'),
+            Text("websockets đi qua được cổng 443", "websockets pass through port 443"),
+        ),
+        Key(
+            "websocket_path",
+            _matching(re.compile(r"/[!-~]{0,199}")),
+            "/mqtt",
+            Text("bắt đầu bằng /", "begins with /"),
+            Text("đường dẫn websockets", "path of the websockets"),
+        ),
+        Key(
+            "keepalive",
+            _whole(5, 600),
+            0,
+            _between(5, 600, _SECONDS),
+            Text(
+                "nhịp giữ kết nối; mặc định 10, đường trả theo dung lượng 60",
+                "keepalive; by default 10, on metered lines 60",
+            ),
+        ),
+        Key(
+            "metered",
+            _yes_no,
+            False,
+            _YES_NO,
+            Text("đường truyền trả tiền theo dung lượng", "the line is paid by volume"),
+        ),
+    ),
+    "path": (
+        Key(
+            "router",
+            _router,
+            "",
+            Text("địa chỉ IPv4; để trống: tự tìm", "an IPv4 address; empty: found by itself"),
+            Text("bộ định tuyến của trường", "the school's router"),
+        ),
+        Key(
+            "isp_hops",
+            _whole(2, 8),
+            2,
+            _between(2, 8, _NOTHING),
+            Text("mạng của nhà mạng bắt đầu ở chặng thứ mấy", "at how many hops the ISP begins"),
+        ),
+        Key("domestic", _list(_ipv4, 8), (), _IPV4_LIST, Text("đích trong nước (ICMP)", "domestic targets (ICMP)")),
+        Key(
+            "international",
+            _list(_ipv4, 8),
+            ("1.1.1.1", "8.8.8.8", "9.9.9.9"),
+            _IPV4_LIST,
+            Text("đích quốc tế (ICMP)", "international targets (ICMP)"),
+        ),
+    ),
+    "internet": (
+        Key(
+            "names",
+            _list(_matching(HOST_NAME), 8, 1),
+            ("moet.gov.vn", "chinhphu.vn", "vnexpress.net"),
+            Text("1–8 tên miền", "1-8 host names"),
+            Text("một trong các tên này phải phân giải được", "one of these names must resolve"),
+        ),
+        Key(
+            "targets",
+            _list(_host_port, 3, 1),
+            (("vnexpress.net", 443), ("moet.gov.vn", 443), ("chinhphu.vn", 443)),
+            Text('1–3 đích trong nước "máy:cổng"', '1-3 domestic targets "host:port"'),
+            Text("một trong các đích này phải mở được kết nối TCP", "a TCP connection to one of these must open"),
+        ),
+    ),
+    "dns": (
+        Key(
+            "resolvers",
+            _list(_resolver, 3),
+            (),
+            Text('nhiều nhất 3 địa chỉ IP, có thể thêm ":cổng"', 'at most 3 IP addresses, with ":port" if need be'),
+            Text(
+                "máy phân giải của trường; mặc định theo resolv.conf",
+                "the school's resolvers; by default those of resolv.conf",
+            ),
+        ),
+        Key(
+            "known",
+            _resolver,
+            ("1.1.1.1", 53),
+            Text('địa chỉ IP, có thể thêm ":cổng"', 'an IP address, with ":port" if need be'),
+            Text("máy phân giải để đối chiếu", "the resolver to compare with"),
+        ),
+        Key(
+            "name",
+            _matching(HOST_NAME),
+            "moet.gov.vn",
+            Text("tên miền", "a host name"),
+            Text("tên miền dùng để hỏi cả hai", "the name that both are asked for"),
+        ),
+    ),
+}
+
+SERVICE: Final[tuple[Key, ...]] = (
+    Key("id", _matching(SHORT_ID), None, _ID, Text("mã dịch vụ", "the service's id"), required=True),
+    Key(
+        "url",
+        url,
+        None,
+        Text("http(s)://máy/đường-dẫn, nhiều nhất 200 ký tự", "http(s)://host/path, at most 200 characters"),
+        Text("trang thử", "the page that is fetched"),
+        required=True,
+    ),
+)
+
+DEVICE: Final[tuple[Key, ...]] = (
+    Key("id", _matching(SHORT_ID), None, _ID, Text("mã thiết bị", "the device's id"), required=True),
+    Key(
+        "address",
+        address,
+        None,
+        Text("địa chỉ IP", "an IP address"),
+        Text("địa chỉ trong mạng LAN", "its address on the LAN"),
+        required=True,
+    ),
+    Key("name", _text, "", _ANY_TEXT, Text("tên gọi", "its name")),
+    Key(
+        "kind",
+        _text,
+        "",
+        _ANY_TEXT,
+        Text("loại: board, camera, access-point…", "its kind: board, camera, access-point…"),
+    ),
+    Key("room", _text, "", _ANY_TEXT, Text("phòng học", "its room")),
+    Key(
+        "port",
+        _whole(0, 65_535),
+        0,
+        _between(0, 65_535, _NOTHING),
+        Text("0: hỏi bằng ICMP; khác 0: mở cổng TCP này", "0: asked by ICMP; else this TCP port is opened"),
+    ),
+    Key(
+        "behind",
+        behind,
+        "lan.router",
+        Text("tên một tín hiệu, ví dụ device.sw-1", "a signal's name, such as device.sw-1"),
+        Text("thiết bị này nối sau gì", "what it hangs on"),
+    ),
+)

@@ -1,0 +1,170 @@
+"""`once`: every probe one time, as a table that a technician can act on."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final, TextIO
+
+from schoolbeat_agent import clock, inventory
+from schoolbeat_agent.inventory import Watch
+from schoolbeat_agent.observation import Run, State
+from schoolbeat_agent.probes.world import World
+from schoolbeat_agent.runner import measure
+from schoolbeat_agent.settings import Settings
+from schoolbeat_agent.texts import Language, Text
+from schoolbeat_wire import catalogue
+
+TIMEOUT_SECONDS: Final = 15.0
+PROGRESS_SECONDS: Final = 2.0
+
+PROBE_NAMES: Final = {
+    "host": Text("Máy chạy tác tử", "This machine"),
+    "path": Text("Đường đi từng chặng", "The path, rung by rung"),
+    "internet": Text("Internet của trường", "The school's Internet"),
+    "icmp": Text("Thiết bị (ICMP)", "Device (ICMP)"),
+    "tcp": Text("Thiết bị (TCP)", "Device (TCP)"),
+    "dns": Text("Phân giải tên miền", "Name resolution"),
+    "http": Text("Dịch vụ", "Service"),
+}
+
+# What to do, by cause.
+REMEDIES: Final = {
+    "timeout": Text("xem thiết bị có bật và cắm cáp không", "see whether it is switched on and plugged in"),
+    "refused": Text(
+        "máy sống nhưng cổng đóng: kiểm tra cổng trong cấu hình",
+        "the machine lives, the port is closed: check the port",
+    ),
+    "unreachable": Text("kiểm tra địa chỉ và cáp", "check address and cable"),
+    "no_permission": Text(
+        "cài deploy/60-schoolbeat-ping.conf vào /etc/sysctl.d rồi `sysctl --system`, hoặc cấp CAP_NET_RAW",
+        "put deploy/60-schoolbeat-ping.conf into /etc/sysctl.d and run `sysctl --system`, or grant CAP_NET_RAW",
+    ),
+    "no_router": Text(
+        "kiểm tra cáp tới bộ định tuyến và DHCP, hoặc điền path.router",
+        "check the cable to the router and DHCP, or set path.router",
+    ),
+    "not_configured": Text("điền khóa còn thiếu trong agent.toml", "set the missing key in agent.toml"),
+    "name_unknown": Text("kiểm tra tên miền trong cấu hình", "check the name in the configuration"),
+    "resolver_failed": Text("kiểm tra máy phân giải của bộ định tuyến", "check the router's resolver"),
+    "tls_invalid": Text(
+        "kiểm tra giờ của máy này và chứng thư của dịch vụ", "check this machine's clock and the service's certificate"
+    ),
+    "http_status": Text("báo cho bên quản lý dịch vụ", "tell those who run the service"),
+    "bad_answer": Text(
+        "có thể một trang chặn (captive portal) trả lời thay", "maybe a captive portal answers in its place"
+    ),
+    "hung": Text(
+        "chạy lại; nếu vẫn treo, gửi nhật ký cho tỉnh", "run again; if it still hangs, send the log to the province"
+    ),
+    "internal": Text("gửi dòng này cho tỉnh", "send this line to the province"),
+    "no_carrier": Text("cắm lại cáp mạng", "plug the network cable in again"),
+}
+CHECK_NAMES: Final = {
+    State.UP: "✓",
+    State.DOWN: "✗",
+    State.UNSEEN: "?",
+}
+_UNSEEN = Text(
+    "không tự lộ diện từ đây: không tính lên, không tính xuống", "does not show itself from here: neither up nor down"
+)
+_HEADS = (
+    Text("", ""),
+    Text("Đo gì", "What"),
+    Text("Giá trị", "Value"),
+    Text("Nguyên nhân", "Cause"),
+    Text("Cần làm", "What to do"),
+)
+_PROGRESS = Text("đang đo… {seconds} s, còn {left} phép đo", "measuring… {seconds} s, {left} probes to go")
+_ALL_WELL = Text("Mọi thứ đều trả lời.", "Everything answers.")
+_SOME_NOT = Text("{count} mục cần xem lại.", "{count} lines need a look.")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table."""
+
+    mark: str
+    what: str
+    value: str = ""
+    cause: str = ""
+    remedy: str = ""
+
+
+def lines_of(watch: Watch, run: Run, names: dict[str, str], language: Language) -> list[Line]:
+    """What a run says, in words."""
+    title = PROBE_NAMES[watch.probe].say(language)
+    if run.observation is None:
+        what = f"{title} {_named(watch.signals[0], names, language)}" if len(watch.signals) == 1 else title
+        return [Line("✗", what, run.detail, *_why(run.failure or "internal", language))]
+    seen = run.observation
+    out = []
+    for signal in watch.signals:
+        state = seen.states.get(signal, State.UNSEEN)
+        value = _values(signal, seen.readings, seen.notes.get(signal, ""))
+        cause, remedy = _why(seen.causes.get(signal, "timeout"), language) if state is State.DOWN else ("", "")
+        if state is State.UNSEEN:
+            cause = _UNSEEN.say(language)
+        out.append(Line(CHECK_NAMES[state], _named(signal, names, language), value, cause, remedy))
+    subjects = dict.fromkeys(subject for subject, _ in seen.readings if subject not in watch.signals)
+    out += [
+        Line("✓", f"{title} ({subject})", _values(subject, seen.readings, seen.notes.get(subject, "")))
+        for subject in subjects
+    ]
+    return out
+
+
+def _why(cause: str, language: Language) -> tuple[str, str]:
+    _, vi, en = catalogue.CAUSES.get(cause, catalogue.CAUSES["internal"])
+    return (vi if language == "vi" else en), REMEDIES[cause].say(language) if cause in REMEDIES else ""
+
+
+def _named(signal: str, names: dict[str, str], language: Language) -> str:
+    kind = catalogue.kind_of(signal)
+    meaning = kind.vi if language == "vi" else kind.en
+    return f"{signal}: {names.get(signal) or meaning}"
+
+
+def _values(subject: str, readings: dict[tuple[str, str], float], note: str) -> str:
+    parts = [note] if note else []
+    for (owner, reading), value in readings.items():
+        if owner == subject:
+            known = catalogue.READINGS[reading]
+            unit = "" if known.unit in ("1", "code") else f" {known.unit}"
+            parts.append(f"{reading} {value:.{min(known.decimals, 1)}f}{unit}")
+    return ", ".join(parts)
+
+
+def drawn(lines: list[Line], language: Language) -> str:
+    """Each line with its cause and remedy below it: it fits a phone's terminal."""
+    out = []
+    for line in lines:
+        out.append(f"{line.mark} {line.what}" + (f": {line.value}" if line.value else ""))
+        if line.cause:
+            out.append(f"    {_HEADS[3].say(language)}: {line.cause}")
+        if line.remedy:
+            out.append(f"    {_HEADS[4].say(language)}: {line.remedy}")
+    wrong = sum(line.mark == "✗" for line in lines)
+    out.append("")
+    out.append(_SOME_NOT.say(language, count=wrong) if wrong else _ALL_WELL.say(language))
+    return "\n".join(out)
+
+
+async def measured_once(settings: Settings, language: Language, progress: TextIO) -> tuple[str, bool]:
+    """The table, and whether everything was measured and up."""
+    watches = inventory.watches(settings)
+    world = World(ca_file=settings.ca_file)
+    tasks = [asyncio.create_task(measure(watch, world, TIMEOUT_SECONDS, clock.boot_seconds)) for watch in watches]
+    seconds = 0.0
+    while left := sum(not task.done() for task in tasks):
+        await asyncio.wait([task for task in tasks if not task.done()], timeout=PROGRESS_SECONDS)
+        seconds += PROGRESS_SECONDS
+        if left := sum(not task.done() for task in tasks):
+            print(_PROGRESS.say(language, seconds=int(seconds), left=left), file=progress, flush=True)
+    names = {f"device.{device.id}": device.name for device in settings.devices}
+    lines = [
+        line
+        for watch, task in zip(watches, tasks, strict=True)
+        for line in lines_of(watch, task.result(), names, language)
+    ]
+    return drawn(lines, language), all(line.mark != "✗" for line in lines)
