@@ -76,7 +76,7 @@ _BAD_SIGNAL_BYTES = bytes(sorted(set(range(256)) - set(range(catalogue.UP_FULL +
 
 
 def encode(report: Report) -> bytes:
-    return codec.deflate(codec.to_json(report))
+    return codec.deflate_numbers(codec.to_json(report))
 
 
 def decode(payload: bytes) -> Report:
