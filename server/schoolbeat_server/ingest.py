@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from schoolbeat_server import schema
 from schoolbeat_server.contact import HOLD_MS, METERED_HOLD_MS, ContactBook
-from schoolbeat_server.database import writing
+from schoolbeat_server.database import upsert, writing
 from schoolbeat_server.ledger import CONTACT, Ledger
 from schoolbeat_server.outage_rows import OutageRows
 from schoolbeat_server.ranges import Ranges
@@ -105,6 +105,7 @@ class Ingest:
         self.next_report_id = 1
         self.counters: Counter[str] = Counter()
         self.committed_ms = 0
+        self.faults_told: set[str] = set()
 
     # ---- loading -------------------------------------------------------------------------------------------
 
@@ -203,7 +204,9 @@ class Ingest:
         except SQLAlchemyError:
             raise
         except Exception as error:  # a fault of ours must not stop the others; it is counted and shown
-            log.exception("message on %s could not be handled", message.topic)
+            fresh = repr(error) not in self.faults_told and len(self.faults_told) < 100
+            self.faults_told.add(repr(error)[:500])
+            log.log(logging.ERROR if fresh else logging.DEBUG, "message on %s", message.topic, exc_info=fresh)
             self._set_aside(batch, message, "internal", f"{type(error).__name__}: {error}")
 
     def _address(self, topic: str) -> topics.Address:
@@ -415,11 +418,11 @@ class Ingest:
 
     def _claim(self, batch: Batch, site: str, agent: str, found: inventories.Inventory) -> None:
         """Signals that nobody owns become this agent's, from the beginning of what it has."""
-        for signal in found.signals:
-            if signal != CONTACT and (site, signal) not in self.owners:
-                self.owners[site, signal] = agent
-                statement = insert(schema.owner).values(site=site, signal=signal, from_minute=0, agent=agent)
-                batch.connection.execute(statement.on_conflict_do_nothing())
+        free = [signal for signal in found.signals if signal != CONTACT and (site, signal) not in self.owners]
+        self.owners.update({(site, signal): agent for signal in free})
+        rows = [{"site": site, "signal": signal, "from_minute": 0, "agent": agent} for signal in free]
+        if rows:
+            batch.connection.execute(insert(schema.owner).on_conflict_do_nothing(), rows)
 
     def _layout(self, connection: Connection, site: str, agent: str, revision: str) -> Layout | None:
         key = (site, agent, revision)
@@ -525,6 +528,7 @@ class Ingest:
         self._merge_contact(minute, seconds)
         for site, value in seconds.items():
             self.outages.follow(batch.connection, site, (CONTACT,), [minute], bytes([value]), newest=True)
+        self.outages.flush(batch.connection)
 
     def _merge_contact(self, minute: int, seconds: dict[str, int]) -> None:
         for site, value in seconds.items():
@@ -540,12 +544,13 @@ class Ingest:
 
     def _write(self, batch: Batch) -> None:
         connection = batch.connection
+        self.outages.flush(connection)
         if batch.reports:
             connection.execute(schema.report.insert(), batch.reports)
         if batch.latest:
-            _upsert(connection, schema.latest, list(batch.latest.values()), ("site", "agent"))
+            upsert(connection, schema.latest, list(batch.latest.values()), ("site", "agent"))
         if batch.touched_epochs:
-            _upsert(connection, schema.epoch, list(self._epoch_rows(batch)), ("site", "agent", "epoch"))
+            upsert(connection, schema.epoch, list(self._epoch_rows(batch)), ("site", "agent", "epoch"))
         if batch.aside:
             connection.execute(schema.aside.insert(), batch.aside[-ASIDE_ROWS:])
             newest = connection.scalar(select(func.max(schema.aside.c.id))) or 0
@@ -553,7 +558,7 @@ class Ingest:
         if batch.counts:
             self.counters.update(batch.counts)
             rows = [{"name": name, "count": self.counters[name]} for name in batch.counts]
-            _upsert(connection, schema.counter, rows, ("name",))
+            upsert(connection, schema.counter, rows, ("name",))
 
     def _epoch_rows(self, batch: Batch) -> Iterable[dict[str, Any]]:
         for key in batch.touched_epochs:
@@ -605,12 +610,6 @@ def _by_seq(report: reports.Report) -> Iterable[tuple[int, int, bytes]]:
     width = len(report.signals) // report.count
     for index, minute in enumerate(reports.minutes_of(report)):
         yield report.seq + index, minute, report.signals[index * width : (index + 1) * width]
-
-
-def _upsert(connection: Connection, table: Any, rows: list[dict[str, Any]], keys: tuple[str, ...]) -> None:
-    statement = insert(table)
-    values = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    connection.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=values), rows)
 
 
 def _unpack_contact(payload: bytes) -> dict[str, int]:

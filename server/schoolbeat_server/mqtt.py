@@ -16,6 +16,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 log = logging.getLogger(__name__)
 
 SESSION_SECONDS = 3_600  # the broker keeps for us what comes while we restart
+READ_AT_ONCE = 100  # packets, before the caller has a look
 RECEIVE_MAXIMUM = 2_000  # unacknowledged at once: the bound of what waits in our memory
 
 
@@ -84,12 +85,16 @@ class Link:
             return
         poll = select.poll()
         poll.register(socket, select.POLLIN | (select.POLLOUT if self.client.want_write() else 0))
-        pending = getattr(socket, "pending", None)
-        ready = poll.poll(0 if pending is not None and pending() else max(0, int(seconds * 1000)))
-        flags = ready[0][1] if ready else 0
-        if flags & ~select.POLLOUT or (pending is not None and pending()):
-            self.client.loop_read(200)
-        if self.client.socket() is not None and self.client.want_write():
+        wait = 0 if _pending(socket) else max(0, int(seconds * 1000))
+        for _ in range(READ_AT_ONCE):  # paho reads one packet a call
+            ready = poll.poll(wait)
+            if not (_pending(socket) or (ready and ready[0][1] & ~select.POLLOUT)):
+                break
+            self.client.loop_read()
+            if self.client.socket() is not socket:
+                return
+            wait = 0
+        if self.client.want_write():
             self.client.loop_write()
         if self.client.socket() is not None:
             self.client.loop_misc()
@@ -107,3 +112,9 @@ class Link:
             deadline = time.monotonic() + 1
             while self.client.socket() is not None and time.monotonic() < deadline:
                 self.pump(0.05)
+
+
+def _pending(socket: Any) -> bool:
+    """TLS and websockets may hold bytes that poll() does not see."""
+    pending = getattr(socket, "pending", None)
+    return pending is not None and bool(pending())

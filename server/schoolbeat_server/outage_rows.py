@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, or_, select
-from sqlalchemy.dialects.sqlite import insert
 
 from schoolbeat_server import cause, outages, schema
+from schoolbeat_server.database import upsert
 from schoolbeat_server.ledger import DAY, Ledger
 from schoolbeat_server.outages import Outage
 from schoolbeat_wire.catalogue import RUNGS, UP_FULL
@@ -33,11 +33,12 @@ class OutageRows:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self.open: dict[str, dict[str, OpenOutage]] = {}
+        self.waiting: dict[tuple[str, str, int], dict[str, object]] = {}  # rows to write, the last word of each
 
     def load(self, connection: Connection) -> None:
         table = schema.outage.c
         columns = (table.site, table.signal, table.first_minute, table.last_minute, table.down_seconds, table.cause)
-        self.open = {}
+        self.open, self.waiting = {}, {}
         for site, *rest in connection.execute(select(*columns).where(table.end_minute.is_(None))):
             self.open.setdefault(site, {})[rest[0]] = OpenOutage(*rest)
 
@@ -86,9 +87,7 @@ class OutageRows:
                     self._extend(connection, site, signal, minute, UP_FULL - seconds, before)
                     changed = True
                 elif seconds == UP_FULL and before is not None:
-                    self._write(
-                        connection, site, signal, Outage(*before[1:3], minute, before.down_seconds), before.cause
-                    )
+                    self._write(site, signal, Outage(*before[1:3], minute, before.down_seconds), before.cause)
                     changed = True
         return changed
 
@@ -97,10 +96,11 @@ class OutageRows:
     ) -> None:
         first = before.first_minute if before else minute
         found = Outage(first, minute, None, down + (before.down_seconds if before else 0))
-        self._write(connection, site, signal, found, self._cause(connection, site, signal, found))
+        self._write(site, signal, found, self._cause(connection, site, signal, found))
 
     def _overlapping(self, connection: Connection, site: str, lo: int, hi: int) -> dict[str, list[int]]:
         """signal -> first minutes of its outages that a change of the minutes lo..hi can touch."""
+        self.flush(connection)
         table = schema.outage.c
         rows = connection.execute(
             select(table.signal, table.first_minute).where(
@@ -120,6 +120,7 @@ class OutageRows:
         start = min([lo, *firsts])
         end = self._next_full(connection, site, signal, hi + 1)
         data = self.ledger.read(connection, site, [signal], start, end)[signal]
+        self.flush(connection)
         table = schema.outage.c
         old = {
             row.first_minute: row
@@ -145,7 +146,7 @@ class OutageRows:
             )
             why = self._cause(connection, site, signal, one)
             if not same or row is None or row.cause != why:
-                self._write(connection, site, signal, one, why)
+                self._write(site, signal, one, why)
             elif one.end_minute is None:
                 self._remember(site, signal, one, why)
 
@@ -178,13 +179,16 @@ class OutageRows:
         rungs = self.ledger.read(connection, site, RUNGS, first, last + 1)
         return cause.of_outage(signal, first, last, rungs, first).name
 
-    def _write(self, connection: Connection, site: str, signal: str, found: Outage, why: str) -> None:
-        values = {**found._asdict(), "cause": why}
-        statement = insert(schema.outage).values(site=site, signal=signal, **values)
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=["site", "signal", "first_minute"], set_=values)
-        )
+    def _write(self, site: str, signal: str, found: Outage, why: str) -> None:
+        row = {"site": site, "signal": signal, **found._asdict(), "cause": why}
+        self.waiting[site, signal, found.first_minute] = row
         self._remember(site, signal, found, why)
+
+    def flush(self, connection: Connection) -> None:
+        """Writes what waits; before the table is read, and at the end of a batch."""
+        if self.waiting:
+            upsert(connection, schema.outage, list(self.waiting.values()), ("site", "signal", "first_minute"))
+            self.waiting = {}
 
     def _remember(self, site: str, signal: str, found: Outage, why: str) -> None:
         opened = self.open.setdefault(site, {})
