@@ -33,7 +33,15 @@ EXTENDED_ERROR = struct.Struct("=IBBBBII")  # errno, origin, type, code, pad, in
 
 HEADER = struct.Struct("!BBHHH")  # type, code, checksum, id, sequence
 PAYLOAD = struct.Struct("!8sQ")  # a cookie of this Echo, the running number of the request
-NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL)
+# ENOBUFS: with IP_RECVERR the kernel says so of a packet that a link without its other end dropped.
+NO_WAY = (
+    errno.ENETUNREACH,
+    errno.EHOSTUNREACH,
+    errno.ENETDOWN,
+    errno.EHOSTDOWN,
+    errno.EADDRNOTAVAIL,
+    errno.ENOBUFS,
+)
 PACKETS_PER_TURN = 64  # read at most so many before the event loop goes on
 
 

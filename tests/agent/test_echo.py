@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import json
 import os
@@ -19,7 +20,16 @@ from hypothesis import strategies as st
 from tests.agent.probe_fakes import Lab, echo_reply, icmp_server, in_namespace, need_icmp, need_namespaces
 
 from schoolbeat_agent import echo as echo_module
-from schoolbeat_agent.echo import Echo, Reply, build_request, checksum, parse_error, parse_queued_error, parse_reply
+from schoolbeat_agent.echo import (
+    Echo,
+    Reply,
+    build_request,
+    checksum,
+    parse_error,
+    parse_queued_error,
+    parse_reply,
+    reply_to_send_error,
+)
 from schoolbeat_agent.observation import ProbeFailed
 
 ALLOW_ALL = "net.ipv4.ping_group_range=0 2147483647"
@@ -207,6 +217,15 @@ def test_no_route_and_no_neighbour_are_unreachable_and_nobody_s_word(lab: Lab) -
 
     assert no_route == Reply("unreachable")
     assert (no_neighbour.kind, no_neighbour.from_address) == ("unreachable", "")
+
+
+def test_a_packet_that_a_dead_link_dropped_is_unreachable_and_a_lack_of_memory_is_no_measurement() -> None:
+    dropped = reply_to_send_error(OSError(errno.ENOBUFS, "No buffer space available"), "10.0.0.1")
+    with pytest.raises(ProbeFailed) as caught:
+        reply_to_send_error(OSError(errno.ENOMEM, "Cannot allocate memory"), "10.0.0.1")
+
+    assert dropped == Reply("unreachable")
+    assert caught.value.cause == "internal"
 
 
 @pytest.mark.namespaces
