@@ -19,7 +19,7 @@ def added(credentials: Credentials, role: str, broker: Broker, server_id: str, l
     lines = [
         Said(
             f"Đã thêm tác tử {credentials.username}. Mật khẩu chỉ hiện một lần này; dán vào agent.toml (quyền 0600):",
-            f"Agent {credentials.username} is added. Its password is shown this once; paste into agent.toml (mode 0600):",
+            f"Agent {credentials.username} is added. Its password is shown once; paste into agent.toml (mode 0600):",
         ).to(language),
         "",
         *_toml(site, name, role, address, server_id, credentials.password),

@@ -65,11 +65,11 @@ class Needs(NamedTuple):
     lessons: bool
 
 
-def read_register(connection: Connection, window: Window) -> Evidence:
+def read_register(connection: Connection, window: Window, *, with_devices: bool) -> Evidence:
     """Everything but the ledger: few queries, whatever the number of sites."""
     province = register.read_province(connection)
-    rooms = _by_site(register.read_rooms(connection))
-    devices = _by_site(register.read_devices(connection))
+    rooms = _by_site(register.read_rooms(connection)) if with_devices else {}
+    devices = _by_site(register.read_devices(connection)) if with_devices else {}
     heard = set(connection.scalars(select(schema.latest.c.site).distinct()))
     inventoried = set(connection.scalars(select(schema.inventory.c.site).distinct()))
     tests = _speed_tests(connection, window)

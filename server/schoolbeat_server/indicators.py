@@ -19,7 +19,8 @@ from schoolbeat_wire.catalogue import DISPUTED, OFF, UNKNOWN, UP_FULL
 Grade = Literal["declared", "inventoried", "observed", "proven"]
 GRADES: tuple[Grade, ...] = ("declared", "inventoried", "observed", "proven")
 
-WEEK_MINUTES = 7 * 1_440
+_DAY_MINUTES = 1_440
+WEEK_MINUTES = 7 * _DAY_MINUTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,22 +123,31 @@ def _since(minutes: bytes, clock: bytes | None, found: Availability, case: Case,
     """Missed: the beginning of the outage that used up what the target allows. Unknown: of the gap that did."""
     target, share = case.target, case.condition.at_least
     assert share is not None
-
-    def down_seconds(end: int) -> Fraction:
-        part = availability(minutes[:end], clock[:end] if clock is not None else None)
-        return Fraction(_covered(part, target) - part.up_seconds)
-
-    def missing_seconds(end: int) -> Fraction:
-        part = availability(minutes[:end], clock[:end] if clock is not None else None)
-        return Fraction(part.all_seconds - _covered(part, target))
-
-    places = range(len(minutes) + 1)
     if met is False:
-        over = bisect_right(places, (1 - share) * _covered(found, target), key=down_seconds)
+        allowed = (1 - share) * _covered(found, target)
+        over = _first_over(minutes, clock, allowed, lambda part: _covered(part, target) - part.up_seconds)
         start = minutes.rfind(UP_FULL, 0, over) + 1
         return next((at for at in range(start, len(minutes)) if _is_down(minutes[at], target)), start)
-    over = bisect_right(places, (1 - target.min_coverage) * found.all_seconds, key=missing_seconds)
+    allowed = (1 - target.min_coverage) * found.all_seconds
+    over = _first_over(minutes, clock, allowed, lambda part: part.all_seconds - _covered(part, target))
     return max((minutes.rfind(value, 0, over) for value in _known_values(minutes, target)), default=-1) + 1
+
+
+def _first_over(minutes: bytes, clock: bytes | None, allowed: Fraction, seconds: Callable[[Availability], int]) -> int:
+    """How many minutes from the beginning it takes until their seconds exceed what is allowed; all if they never do."""
+
+    def spent(first: int, end: int) -> int:
+        return seconds(availability(minutes[first:end], clock[first:end] if clock is not None else None))
+
+    before = 0
+    for first in range(0, len(minutes), _DAY_MINUTES):
+        end = min(first + _DAY_MINUTES, len(minutes))
+        day = spent(first, end)
+        if before + day > allowed:
+            left = int(allowed - before)  # rounded down: seconds are whole
+            return bisect_right(range(first, end), left, key=lambda at: spent(first, at)) + first
+        before += day
+    return len(minutes)
 
 
 def _is_down(value: int, target: Target) -> bool:

@@ -334,7 +334,8 @@ def _target_reasons(
             )
         )
     if silent:
-        told.append(Said(f"{silent} {words.vi} chưa từng gửi bản tin nào", f"{silent} {words.en} have never reported"))
+        en = f"{words.en.removesuffix('s')} has" if silent == 1 else f"{words.en} have"
+        told.append(Said(f"{silent} {words.vi} chưa từng gửi bản tin nào", f"{silent} {en} never reported"))
     return tuple(told)
 
 
@@ -355,7 +356,8 @@ def collect(
     lesson_reader: LessonReader | None = None,
 ) -> Evidence:
     """Everything the plan's targets ask for. Without lesson_reader, targets on lesson time are unknown."""
-    evidence = read_register(connection, window)
+    with_devices = any(target.unit in ("room", "device") for target in plan.targets)
+    evidence = read_register(connection, window, with_devices=with_devices)
     return with_ledger(evidence, _needs(plan, evidence), ledger_reader, lesson_reader)
 
 
