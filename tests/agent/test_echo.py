@@ -300,6 +300,24 @@ def test_a_late_answer_does_not_answer_the_next_request(lab: Lab) -> None:
     assert rtt_ms > 120  # the forger's seven replies are 20 ms apart
 
 
+@pytest.mark.namespaces
+def test_an_answer_from_another_address_is_not_the_asked_one_s(lab: Lab) -> None:
+    def honestly(request: bytes) -> Iterator[bytes]:
+        yield echo_reply(int.from_bytes(request[4:6], "big"), int.from_bytes(request[6:8], "big"), request[8:])
+
+    async def ask() -> list[Reply]:
+        echo = Echo()
+        replies = [await echo.ping(address, timeout_seconds=1) for address in ("198.51.100.10", "203.0.113.2")]
+        echo.close()
+        return replies
+
+    lab.sysctl(lab.far, "net.ipv4.icmp_echo_ignore_all=1")
+    with icmp_server(lab.far, honestly):  # it answers from 203.0.113.2, whatever address was asked
+        replies = in_namespace(lab.pi, ask)
+
+    assert [(reply.kind, reply.from_address) for reply in replies] == [("timeout", ""), ("reply", "203.0.113.2")]
+
+
 CHILD = """
 import asyncio, json
 from schoolbeat_agent.echo import Echo
