@@ -6,7 +6,7 @@ import fcntl
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -14,7 +14,7 @@ import uvicorn
 from paho.mqtt.client import MQTTMessage
 from sqlalchemy import Connection, Engine
 
-from schoolbeat_server import database
+from schoolbeat_server import database, plans
 from schoolbeat_server.broker import BrokerError, BrokerSettings, ManagedBroker
 from schoolbeat_server.contact import BLIND_MS, ContactBook
 from schoolbeat_server.credentials import SERVER_USER, server_account, server_password, write_accounts
@@ -22,6 +22,7 @@ from schoolbeat_server.enrol import accounts
 from schoolbeat_server.heart import Heart
 from schoolbeat_server.incident_rows import IncidentRows
 from schoolbeat_server.ingest import Ingest
+from schoolbeat_server.judge import Judge
 from schoolbeat_server.mqtt import Link
 from schoolbeat_server.notices import Deliverer
 from schoolbeat_server.outside_broker import (
@@ -32,10 +33,16 @@ from schoolbeat_server.outside_broker import (
     parse_broker_url,
 )
 from schoolbeat_server.settings import Settings
-from schoolbeat_server.web.context import web_app
+from schoolbeat_server.web.app import create_app
 from schoolbeat_server.web.live import LiveFeed
+from schoolbeat_server.web.server_view import WebContext
 
 log = logging.getLogger(__name__)
+
+DEMO_BANNER = (
+    "Bản chạy thử: các trường có chữ “mô phỏng” là giả lập; trường “máy này” được đo thật.",
+    "Demonstration: schools marked “mô phỏng” are simulated; the school “máy này” (this machine) is really measured.",
+)
 
 
 class StartError(RuntimeError):
@@ -128,6 +135,52 @@ def make_heart(settings: Settings, engine: Engine, feed: LiveFeed, deliverer: De
     )
 
 
+def web_context(settings: Settings, engine: Engine, heart: Heart, feed: LiveFeed, judge: Judge) -> WebContext:
+    """What pages and API see; everything is read, nothing is changed."""
+    ledger = heart.ingest.ledger
+
+    def read_minutes(site: str, signals: Sequence[str], first_minute: int, end_minute: int) -> dict[str, bytes]:
+        with engine.connect() as connection:
+            return ledger.read(connection, site, signals, first_minute, end_minute)
+
+    def signals_of(site: str) -> list[str]:
+        minute = now_ms() // 60_000
+        with engine.connect() as connection:
+            return ledger.signals(connection, site, minute - 1_440, minute + 1)
+
+    return WebContext(
+        engine=engine,
+        read_minutes=read_minutes,
+        signals_of=signals_of,
+        live=feed,
+        health=lambda: health(heart, judge),
+        verdicts=lambda: judge.verdicts,
+        now_ms=now_ms,
+        language=settings.language,
+        banner=DEMO_BANNER if settings.demo else None,
+    )
+
+
+def health(heart: Heart, judge: Judge) -> dict[str, object]:
+    """Reasons first, numbers after; `ok` is False when anything would make somebody go and look."""
+    reasons = [text for text in (heart.problem, heart.link.problem) if text]
+    if not heart.link.connected and not heart.link.problem:
+        reasons.append("not connected to the broker yet")
+    if heart.failed is not None:
+        reasons.append(f"the heart stopped: {type(heart.failed).__name__}")
+    ingest = heart.ingest
+    numbers = {name.replace(".", "_"): count for name, count in dict(ingest.counters).items()}
+    return {
+        "ok": not reasons,
+        "reasons": reasons,
+        "committed_ms": ingest.committed_ms,
+        "judged_ms": judge.judged_ms,
+        "inbox": len(heart.inbox),
+        "open_hours": sum(len(blocks) for blocks in list(ingest.ledger.open.values())),
+        **numbers,
+    }
+
+
 def warn_of_outside_broker(settings: Settings) -> None:
     if settings.broker.mode != "outside":
         return
@@ -152,12 +205,13 @@ def main(settings: Settings) -> int:
         feed = LiveFeed()
         deliverer = Deliverer(engine, {channel.name: channel for channel in settings.channels}, now_ms)
         heart = make_heart(settings, engine, feed, deliverer)
-    except (StartError, BrokerError, OutsideBrokerError, OSError) as error:
+        judge = Judge(engine, heart.ingest.ledger, plans.all_plans(settings.plans), now_ms)
+    except (plans.PlanError, StartError, BrokerError, OutsideBrokerError, OSError) as error:
         log.error("%s", error)
         return 1
     web = uvicorn.Server(
         uvicorn.Config(
-            web_app(settings, engine, heart, feed),
+            create_app(web_context(settings, engine, heart, feed, judge)),
             host=settings.web.host,
             port=settings.web.port,
             log_level="warning",
@@ -167,6 +221,7 @@ def main(settings: Settings) -> int:
     thread = threading.Thread(target=_beat, args=(heart, web), name="heart")
     deliverer.run()
     thread.start()
+    judge.start()
     log.info("pages at http://%s:%s (no login yet: loopback only)", settings.web.host, settings.web.port)
     try:
         web.run()
@@ -174,6 +229,7 @@ def main(settings: Settings) -> int:
         heart.stopping.set()
         thread.join(30)
         deliverer.stop()
+        judge.stop()
         if heart.broker is not None:
             heart.broker.stop()
         lock.close()

@@ -59,6 +59,7 @@ class Settings:
     language: str = "vi"
     plans: Path | None = None  # further plan files
     report_days: int = 14
+    demo: bool = False  # pages say that most schools are simulated
     web: Web = Web()
     broker: Broker = Broker()
     incidents: Incidents = Incidents()
@@ -109,6 +110,12 @@ def _path(where: str, value: Any) -> Path:
     return Path(_text(where, value)).expanduser()
 
 
+def _yes_no(where: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise SettingsError(f"{where} = {value!r}: allowed is true | false")
+    return value
+
+
 def _any_port(where: str, value: Any) -> int:
     return int(_number(0, 65_535)(where, value))
 
@@ -119,6 +126,7 @@ SECTIONS: dict[str, dict[str, Check]] = {
         "language": _one_of(*LANGUAGES),
         "plans": _path,
         "report_days": _number(1, 3_650),
+        "demo": _yes_no,
     },
     "web": {"host": _loopback, "port": _any_port},
     "broker": {

@@ -1,0 +1,63 @@
+"""The judge: verdicts made anew in the background, so that no reader waits for one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from schoolbeat_server.ledger import Ledger
+from schoolbeat_server.targets import Plan
+from schoolbeat_server.verdicts import Verdict, collect, judge_plan, window_of
+
+log = logging.getLogger(__name__)
+
+LEAST_SECONDS = 20.0  # between two judgements
+SHARE = 20  # a judgement may take one part in so many of the time
+
+
+class Judge:
+    """`verdicts` is replaced as a whole when a judgement is done."""
+
+    def __init__(self, engine: Engine, ledger: Ledger, plans: Sequence[Plan], now_ms: Callable[[], int]) -> None:
+        self.engine, self.ledger, self.plans, self.now_ms = engine, ledger, plans, now_ms
+        self.verdicts: tuple[Verdict, ...] = ()
+        self.judged_ms = 0
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self._run, name="judge", daemon=True)
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.thread.join(10)
+
+    def _run(self) -> None:
+        while not self.stopping.is_set():
+            began = time.monotonic()
+            try:
+                self.judge()
+            except SQLAlchemyError as error:
+                log.warning("verdicts wait: %s", error)
+            except Exception:  # one plan gone wrong must not end the thread; the old verdicts stand with their date
+                log.exception("verdicts could not be made")
+            self.stopping.wait(max(LEAST_SECONDS, SHARE * (time.monotonic() - began)))
+
+    def judge(self) -> None:
+        end_minute = self.now_ms() // 60_000
+        with self.engine.connect() as connection:
+
+            def read(site: str, signal: str, first: int, end: int) -> bytes:
+                return self.ledger.read(connection, site, [signal], first, end)[signal]
+
+            self.verdicts = tuple(
+                verdict
+                for plan in self.plans
+                for verdict in judge_plan(plan, collect(connection, read, plan, window_of(plan, end_minute)))
+            )
+        self.judged_ms = self.now_ms()
