@@ -116,6 +116,8 @@ def make_heart(settings: Settings, engine: Engine, feed: LiveFeed, deliverer: De
     if settings.broker.mode == "managed":
         child, write = managed_broker(settings)
         child.start()
+        with engine.connect() as connection:
+            write(connection)  # ours first: nobody is refused for having come too early
     address = broker_address(settings)
 
     def make_link(receive: Callable[[MQTTMessage], None]) -> Link:

@@ -183,6 +183,7 @@ async def _start(
 def _write_settings(folder: Path, web_port: int, broker_port: int, channels: Mapping[str, str]) -> Path:
     lines = [
         f"folder = {json.dumps(str(folder / 'server'))}",
+        "demo = true",
         "",
         "[web]",
         f"port = {web_port}",
