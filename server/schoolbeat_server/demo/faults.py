@@ -55,11 +55,11 @@ def past(site: SimulatedSite, seed: int, now_s: int, days: int) -> tuple[Fault, 
     if site.number % 13 == 9:
         faults.append(_somewhere(rng, "line.domestic", now_s, days, rng.randrange(120, 1_200)))
     if site.number == DEAD_AP:
-        faults.append(Fault("device", now_s - min(days * DAY // 2, 2 * DAY) - 17, STILL, "device.ap-2"))
+        faults.append(Fault("device", now_s - 9 * HOUR - 17, STILL, "device.ap-2"))
     if site.number == NO_INTERNATIONAL:
-        faults.append(Fault("line.international", now_s - min(days * DAY // 2, 5 * HOUR) - 41, STILL))
+        faults.append(Fault("line.international", now_s - 5 * HOUR - 41, STILL))
     if site.number == FLAPPING:
-        faults += [Fault("line.isp", at, at + 12) for at in range(now_s - min(days * DAY, 6 * HOUR), now_s + DAY, 437)]
+        faults += [Fault("line.isp", at, at + 12) for at in range(now_s - 6 * HOUR, now_s + DAY, 437)]
     return tuple(sorted(faults, key=lambda fault: fault.first_s))
 
 
