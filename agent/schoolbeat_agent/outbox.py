@@ -28,9 +28,9 @@ T = TypeVar("T")
 KEEP_SETTLED_MINUTES: Final = 7 * 24 * 60
 WAITING_IN_MEMORY: Final = 240  # minutes kept while the disk takes none
 RAW_MINUTES: Final = 2 * 24 * 60  # of runs kept while there is no anchor
-SMALLEST_BYTES: Final = 1024 * 1024
-MAKE_ROOM_ROWS: Final = 240  # rows touched in one commit when the file is full
-FAILURES_BEFORE_ANEW: Final = 10  # input/output errors in a row until the file counts as damaged
+SMALLEST_BYTES: Final = 4 * 1024 * 1024
+MAKE_ROOM_ROWS: Final = 120  # rows touched in one commit when the file is full
+FAILURES_BEFORE_ANEW: Final = 10  # read errors in a row until the file counts as damaged
 
 _row_decoder = msgspec.json.Decoder(MinuteRow)
 
@@ -115,9 +115,9 @@ class Outbox:
                 done = work(self._db if self._db is not None else self._open())
             except (sqlite3.ProgrammingError, sqlite3.InterfaceError):
                 raise  # our own mistake says nothing of the file
-            except (sqlite3.Error, OSError, Damaged) as error:
+            except (sqlite3.Error, OSError, UnicodeDecodeError, Damaged) as error:
                 self._failures += 1
-                waits = not at_start and outbox_file.is_input_output(error) and self._failures < FAILURES_BEFORE_ANEW
+                waits = not at_start and outbox_file.is_read_error(error) and self._failures < FAILURES_BEFORE_ANEW
                 if attempt == 2 or waits or outbox_file.is_passing(error):
                     self._tell(str(error))
                     return otherwise
@@ -445,9 +445,9 @@ class Outbox:
     def _make_room(self, db: sqlite3.Connection) -> None:
         """Settled rows go first, then the readings of the oldest rows, then the oldest rows: these are gaps.
 
-        An eighth of the bound is left for the WAL and the new rows.
+        An eighth of the bound, at least 1.5 MiB, is left for the WAL and the new rows.
         """
-        limit = self.max_bytes - max(self.max_bytes // 8, SMALLEST_BYTES // 4)
+        limit = self.max_bytes - max(self.max_bytes // 8, 3 * SMALLEST_BYTES // 8)
         for _ in range(50):
             if outbox_file.used_bytes(db) <= limit:
                 return
@@ -464,12 +464,15 @@ class Outbox:
 
     def _strip(self, db: sqlite3.Connection) -> int:
         """Takes the readings out of the oldest rows; how many rows that were."""
-        question = "SELECT seq, body FROM minute WHERE seq >= ? AND stripped = 0 ORDER BY seq LIMIT ?"
+        question = "SELECT * FROM minute WHERE seq >= ? AND stripped = 0 ORDER BY seq LIMIT ?"
         found = db.execute(question, (self._strip_from, MAKE_ROOM_ROWS)).fetchall()
+        # Deleted and inserted again, not updated: SQLite would leave each small row alone on the page it had.
         with transaction(db):
-            for seq, body in found:
+            _delete(db, ranges.from_seqs(row[0] for row in found))
+            for seq, minute, revision, sent, _, settled_at, body in found:
                 bare = _packed(msgspec.structs.replace(_unpacked(body), values=[]))
-                db.execute("UPDATE minute SET stripped = 1, body = ? WHERE seq = ?", (bare, seq))
+                values = (seq, minute, revision, sent, 1, settled_at, bare)
+                db.execute("INSERT INTO minute VALUES (?, ?, ?, ?, ?, ?, ?)", values)
         self._strip_from = found[-1][0] + 1 if found else self._strip_from
         return len(found)
 

@@ -41,7 +41,9 @@ _PASSING = (
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_NOMEM,
     sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_IOERR,
 )
+_READ_ERRORS = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS)
 _PASSING_ERRNO = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOMEM, errno.EMFILE)
 
 
@@ -52,13 +54,15 @@ class Damaged(Exception):
 def is_passing(error: Exception) -> bool:
     """Whether the file may be well and only the disk (full, read-only, busy) is in the way."""
     if isinstance(error, sqlite3.Error):
-        return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in _PASSING
+        return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in _PASSING and not is_read_error(error)
     return isinstance(error, OSError) and error.errno in _PASSING_ERRNO
 
 
-def is_input_output(error: Exception) -> bool:
-    code = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
-    return code == sqlite3.SQLITE_IOERR or (isinstance(error, OSError) and error.errno == errno.EIO)
+def is_read_error(error: Exception) -> bool:
+    """A part of the file that cannot be read any more: the card is worn there."""
+    if isinstance(error, sqlite3.Error):
+        return (getattr(error, "sqlite_errorcode", 0) or 0) in _READ_ERRORS
+    return isinstance(error, OSError) and error.errno == errno.EIO
 
 
 def opened(path: Path) -> sqlite3.Connection:

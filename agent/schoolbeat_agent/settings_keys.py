@@ -237,9 +237,9 @@ SECTIONS: Final[dict[str, tuple[Key, ...]]] = {
         ),
         Key(
             "outbox_max_bytes",
-            _whole(1024 * 1024, 2**40),
+            _whole(4 * 1024 * 1024, 2**40),
             64 * 1024 * 1024,
-            _between(1024 * 1024, 2**40, _BYTES),
+            _between(4 * 1024 * 1024, 2**40, _BYTES),
             Text("sổ gửi lớn nhất trên đĩa", "the most that the outbox takes on disk"),
         ),
         Key(

@@ -60,7 +60,7 @@ def test_the_minute_in_which_observing_began_is_unknown() -> None:
 
 
 def test_what_cannot_be_seen_is_unknown() -> None:
-    said = {"line.isp": every(10, UP, end=S + 30) + [(S + 31, UNSEEN), (S + 41, UP), (S + 51, UP)]}
+    said = {"line.isp": [*every(10, UP, end=S + 30), (S + 31, UNSEEN), (S + 41, UP), (S + 51, UP)]}
 
     assert seconds_up(M, "line.isp", said, {}) == UNKNOWN
 
@@ -81,7 +81,10 @@ def test_a_rung_beyond_a_failed_one_is_unknown_and_the_internet_is_down() -> Non
 
 
 def test_a_run_is_hidden_by_the_failure_that_only_the_next_run_below_sees() -> None:
-    said = {"device.sw": every(10, UP, end=S + 20) + every(10, DOWN, S + 20), "lan.router": every(10, UP, S - 29, S + 11)}
+    said = {
+        "device.sw": every(10, UP, end=S + 20) + every(10, DOWN, S + 20),
+        "lan.router": every(10, UP, S - 29, S + 11),
+    }
     said["lan.router"] += every(10, DOWN, S + 21)
 
     assert seconds_up(M, "device.sw", said, LADDER) == UNKNOWN
