@@ -1,0 +1,433 @@
+"""The JSON API: the same rows and verdicts as the pages, for other programs. Times are UTC."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from itertools import groupby
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, HTTPException, Path, Query
+from pydantic import BaseModel, Field
+
+from schoolbeat_server.availability import availability, shown
+from schoolbeat_server.said import Said
+from schoolbeat_server.verdicts import UnitVerdict, Verdict
+from schoolbeat_server.web import province, site, site_page
+from schoolbeat_server.web.server_view import Context
+from schoolbeat_server.web.site_state import State
+from schoolbeat_wire import bounds
+from schoolbeat_wire.catalogue import READINGS
+
+router = APIRouter(prefix="/api/v1", tags=["v1"])
+
+MOST_MINUTES = 31 * 1_440
+MOST_SIGNALS = 100
+MOST_ROWS = 1_000
+
+Site = Annotated[str, Path(pattern=f"^{bounds.NAME.pattern}$", description="A site's id, as it stands in topics")]
+Limit = Annotated[int, Query(ge=1, le=MOST_ROWS)]
+Before = Annotated[int | None, Query(ge=1, le=2**53, description="Only rows with a lower id: the next page")]
+
+
+class Words(BaseModel):
+    """The same text in both languages."""
+
+    vi: str
+    en: str
+
+
+class SiteOut(BaseModel):
+    id: str
+    name: str
+    kind: str = Field(description="main | satellite")
+    school: str
+    school_name: str
+    area: str
+    area_name: str
+    isps: list[str]
+    state: State
+    since_ms: int | None
+    cause: str
+    heard_ms: int | None = Field(description="When its last report came; null: never")
+    simulated: bool
+
+
+class SitesOut(BaseModel):
+    count: int
+    states: dict[str, int]
+    sites: list[SiteOut]
+
+
+class DeviceOut(BaseModel):
+    id: str
+    name: str
+    kind: str
+    room: str
+    behind: str = Field(description="The signal it is seen through")
+
+
+class LineOut(BaseModel):
+    id: str
+    isp: str
+    technology: str
+    contract_down_bps: int | None
+    contract_up_bps: int | None
+
+
+class ReadingOut(BaseModel):
+    subject: str
+    reading: str
+    value: float
+    unit: str
+
+
+class LatestOut(BaseModel):
+    """What an agent said last. Failures are facts: a probe without a result has a cause and no number."""
+
+    agent: str
+    minute: int
+    received_ms: int
+    version: str
+    readings: list[ReadingOut]
+    why_down: dict[str, str]
+    failures: dict[str, str]
+
+
+class SiteDetailOut(BaseModel):
+    id: str
+    name: str
+    kind: str
+    school: str
+    school_name: str
+    area_name: str
+    lines: list[LineOut]
+    devices: list[DeviceOut]
+    latest: list[LatestOut]
+
+
+class AvailabilityOut(BaseModel):
+    """Seconds. share = up / (up + down); coverage = (up + down) / all; exact, and null where there is nothing."""
+
+    up_seconds: int
+    down_seconds: int
+    off_seconds: int
+    unknown_seconds: int
+    share: float | None
+    coverage: float
+
+
+class RowOut(BaseModel):
+    """runs: [code, minutes] from left to right."""
+
+    runs: list[tuple[int, int]] = Field(description="code 0-60: seconds up; 253 disputed, 254 off, 255 unknown")
+    availability: AvailabilityOut
+
+
+class MinutesOut(BaseModel):
+    site: str
+    first_minute: int
+    end_minute: int
+    signals: dict[str, RowOut]
+
+
+class OutageOut(BaseModel):
+    """end_minute: the first minute fully up again; null while it lasts."""
+
+    signal: str
+    first_minute: int
+    last_minute: int
+    end_minute: int | None
+    down_seconds: int
+    cause: str
+
+
+class IncidentOut(BaseModel):
+    id: int
+    site: str
+    site_name: str
+    school_name: str
+    scope: str
+    opened_ms: int
+    since_ms: int
+    closed_ms: int | None
+    until_ms: int | None
+    cause_opened: str
+    cause: str
+    facts: dict[str, Any]
+
+
+class NoticeOut(BaseModel):
+    id: int
+    incident: int
+    site: str
+    kind: str
+    channel: str
+    title: str
+    body: str
+    created_ms: int
+    delivery: Literal["sent", "refused", "waiting", "retrying"]
+    tries: int
+    sent_ms: int | None
+    refused_ms: int | None
+    next_try_ms: int
+    error: str
+
+
+class AssumptionOut(BaseModel):
+    name: str
+    value: str
+    reason: Words
+    source: str
+
+
+class UnitOut(BaseModel):
+    id: str
+    name: str
+    site: str
+    status: str
+    silent: bool
+    since_minute: int | None
+    coverage: float | None
+    grade: str
+    reasons: list[Words]
+
+
+class VerdictOut(BaseModel):
+    """A target, its quoted clause and its verdict. The share as text is rounded down."""
+
+    plan: str
+    target: str
+    document: Words
+    issuer: Words
+    clause: Words
+    quote: Words
+    name: Words
+    unit: str
+    status: str
+    required: str
+    deadline: str
+    numerator: int
+    denominator: int
+    share: str | None
+    met: int
+    missed: int
+    unknown: int
+    silent: int
+    grade: str
+    first_minute: int
+    end_minute: int
+    reasons: list[Words]
+    assumptions: list[AssumptionOut]
+    units: list[UnitOut]
+
+
+class AsideOut(BaseModel):
+    """What was set aside, by reason, and everything that ingest counts."""
+
+    aside: dict[str, int]
+    counters: dict[str, int]
+
+
+@router.get("/sites", response_model=SitesOut)
+def sites(
+    context: Context,
+    commune: Annotated[str, Query(max_length=40)] = "",
+    isp: Annotated[str, Query(max_length=60)] = "",
+    state: State | None = None,
+    limit: Limit = MOST_ROWS,
+    after: Annotated[int, Query(ge=0, le=1_000_000, description="How many rows to leave out")] = 0,
+) -> SitesOut:
+    """All sites with their state now, the most urgent first."""
+    with context.engine.connect() as connection:
+        rows = province.read_sites(connection)
+        areas = province.read_areas(connection) if commune else {}
+    if commune and commune not in areas:
+        raise HTTPException(400, f"commune = {commune!r}: the register has no such area")
+    wanted = province.within(areas, commune) if commune else None
+    chosen = [row for row in rows if (wanted is None or row.area in wanted) and (not isp or isp in row.isps)]
+    states: dict[str, int] = {name: count for name, count in province.count_states(chosen).items()}
+    chosen = [row for row in chosen if state is None or row.state == state]
+    shown_rows = [SiteOut(**(row._asdict() | {"isps": list(row.isps)})) for row in chosen[after : after + limit]]
+    return SitesOut(count=len(chosen), states=states, sites=shown_rows)
+
+
+@router.get("/sites/{ident}", response_model=SiteDetailOut)
+def one_site(context: Context, ident: Site) -> SiteDetailOut:
+    """One site: its lines, devices and what its agents said last."""
+    with context.engine.connect() as connection:
+        found = site.read_site(connection, ident)
+        if found is None:
+            raise _no_site(ident)
+        lines = site.read_lines(connection, ident)
+        latest = site.read_latest(connection, ident)
+        devices = site_page.all_devices(site.read_devices(connection, ident), latest)
+    return SiteDetailOut(
+        **{name: value for name, value in found._asdict().items() if name != "school_level"},
+        lines=[LineOut(**line._asdict()) for line in lines],
+        devices=[DeviceOut(**device._asdict()) for device in devices],
+        latest=[_latest(one) for one in latest],
+    )
+
+
+def _no_site(ident: str) -> HTTPException:
+    return HTTPException(404, f"site {ident!r}: the register has no such site; /api/v1/sites lists them")
+
+
+def _latest(one: site.Latest) -> LatestOut:
+    readings = [ReadingOut(**reading._asdict(), unit=READINGS[reading.reading].unit) for reading in one.readings]
+    kept = {name: value for name, value in one._asdict().items() if name not in ("readings", "devices")}
+    return LatestOut(**kept, readings=readings)
+
+
+@router.get("/sites/{ident}/minutes", response_model=MinutesOut)
+def minutes(
+    context: Context,
+    ident: Site,
+    first_minute: Annotated[int, Query(ge=bounds.FIRST_MINUTE, le=bounds.LAST_MINUTE, description="UTC, since 1970")],
+    end_minute: Annotated[int, Query(ge=bounds.FIRST_MINUTE, le=bounds.LAST_MINUTE, description="Not included")],
+    signal: Annotated[list[str], Query(max_length=MOST_SIGNALS, description="Repeatable; default: all of today")] = [],  # noqa: B006
+) -> MinutesOut:
+    """The ledger's minutes [first_minute, end_minute), as runs."""
+    if not 0 < end_minute - first_minute <= MOST_MINUTES:
+        count = end_minute - first_minute
+        raise HTTPException(400, f"end_minute - first_minute = {count}: allowed is 1 to {MOST_MINUTES}")
+    for name in signal:
+        if not bounds.SIGNAL.fullmatch(name):
+            raise HTTPException(400, f"signal = {name[:80]!r}: must be a signal's name, such as line.internet")
+    with context.engine.connect() as connection:
+        if site.read_site(connection, ident) is None:
+            raise _no_site(ident)
+    asked = signal or context.signals_of(ident)
+    rows = context.read_minutes(ident, asked, first_minute, end_minute)
+    signals = {name: RowOut(runs=_runs(codes), availability=_availability(codes)) for name, codes in rows.items()}
+    return MinutesOut(site=ident, first_minute=first_minute, end_minute=end_minute, signals=signals)
+
+
+def _runs(codes: bytes) -> list[tuple[int, int]]:
+    return [(code, sum(1 for _ in run)) for code, run in groupby(codes)]
+
+
+def _availability(codes: bytes) -> AvailabilityOut:
+    found = availability(codes)
+    return AvailabilityOut(
+        up_seconds=found.up_seconds,
+        down_seconds=found.down_seconds,
+        off_seconds=found.off_seconds,
+        unknown_seconds=found.unknown_seconds,
+        share=_float(found.share),
+        coverage=float(found.coverage),
+    )
+
+
+def _float(share: Fraction | None) -> float | None:
+    return None if share is None else float(share)
+
+
+@router.get("/sites/{ident}/outages", response_model=list[OutageOut])
+def outages(
+    context: Context,
+    ident: Site,
+    signal: Annotated[str | None, Query(pattern=f"^{bounds.SIGNAL.pattern}$")] = None,
+    before_minute: Annotated[int | None, Query(ge=1, le=bounds.LAST_MINUTE)] = None,
+    limit: Limit = 100,
+) -> list[OutageOut]:
+    """The site's outages, the latest first."""
+    with context.engine.connect() as connection:
+        if site.read_site(connection, ident) is None:
+            raise _no_site(ident)
+        rows = site.read_outages(connection, ident, signal=signal, before_minute=before_minute, limit=limit)
+    return [OutageOut(**row._asdict()) for row in rows]
+
+
+@router.get("/incidents", response_model=list[IncidentOut])
+def incidents(
+    context: Context,
+    site: Annotated[str | None, Query(pattern=f"^{bounds.NAME.pattern}$")] = None,
+    open: bool = False,  # noqa: A002
+    before: Before = None,
+    limit: Limit = 100,
+) -> list[IncidentOut]:
+    """Incidents, the newest first."""
+    with context.engine.connect() as connection:
+        rows = province.read_incidents(connection, site=site, open_only=open, before=before, limit=limit)
+    return [IncidentOut(**(row._asdict() | {"facts": json.loads(row.facts)})) for row in rows]
+
+
+@router.get("/notices", response_model=list[NoticeOut])
+def notices(
+    context: Context,
+    site: Annotated[str | None, Query(pattern=f"^{bounds.NAME.pattern}$")] = None,
+    delivery: Literal["waiting", "sent", "refused"] | None = None,
+    before: Before = None,
+    limit: Limit = 100,
+) -> list[NoticeOut]:
+    """Notices with their delivery, the newest first."""
+    with context.engine.connect() as connection:
+        rows = province.read_notices(connection, site=site, delivery=delivery, before=before, limit=limit)
+    return [NoticeOut(**row._asdict(), delivery=row.delivery) for row in rows]
+
+
+@router.get("/verdicts", response_model=list[VerdictOut])
+def verdicts(context: Context, units: bool = True) -> list[VerdictOut]:
+    """Every target with its verdict; units=false leaves the units out."""
+    return [_verdict(one, units) for one in context.verdicts()]
+
+
+def _words(said: Said) -> Words:
+    return Words(vi=said.vi, en=said.en)
+
+
+def _verdict(one: Verdict, with_units: bool) -> VerdictOut:
+    target = one.target
+    share = Fraction(one.numerator, one.denominator) if one.denominator else None
+    return VerdictOut(
+        plan=one.plan.id,
+        target=target.id,
+        document=_words(one.plan.document),
+        issuer=_words(one.plan.issuer),
+        clause=_words(target.clause),
+        quote=_words(target.quote),
+        name=_words(target.name),
+        unit=target.unit,
+        status=one.status,
+        required=shown(target.share),
+        deadline=target.deadline.isoformat(),
+        numerator=one.numerator,
+        denominator=one.denominator,
+        share=None if share is None else shown(share, target.share),
+        met=one.met,
+        missed=one.missed,
+        unknown=one.unknown,
+        silent=one.silent,
+        grade=one.grade,
+        first_minute=one.window.first_minute,
+        end_minute=one.window.end_minute,
+        reasons=[_words(said) for said in one.reasons],
+        assumptions=[
+            AssumptionOut(name=a.name, value=a.value, reason=_words(a.reason), source=a.source)
+            for a in target.assumptions
+        ],
+        units=[_unit(unit) for unit in one.units] if with_units else [],
+    )
+
+
+def _unit(unit: UnitVerdict) -> UnitOut:
+    return UnitOut(
+        id=unit.id,
+        name=unit.name,
+        site=unit.site,
+        status=unit.status,
+        silent=unit.silent,
+        since_minute=unit.since_minute,
+        coverage=_float(unit.coverage),
+        grade=unit.grade,
+        reasons=[_words(said) for said in unit.reasons],
+    )
+
+
+@router.get("/aside", response_model=AsideOut)
+def aside(context: Context) -> AsideOut:
+    """Messages that could not be read or believed, and ingest's counters."""
+    with context.engine.connect() as connection:
+        return AsideOut(aside=province.count_aside(connection), counters=province.read_counters(connection))

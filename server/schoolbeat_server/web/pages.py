@@ -1,0 +1,246 @@
+"""The pages: each reads its rows in a few queries and hands them to its template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.exceptions import HTTPException
+
+from schoolbeat_server.web import exceptions, pictures, province, site_page, site_state
+from schoolbeat_server.web.server_view import Context, WebContext, context_of
+from schoolbeat_server.web.province import Area, SiteRow
+from schoolbeat_server.web.site_state import State
+from schoolbeat_server.web.speaker import LANGUAGES, Speaker
+from schoolbeat_server.web.texts import TEXTS
+from schoolbeat_wire import bounds
+
+router = APIRouter(include_in_schema=False)
+
+ROWS = 25  # of a list on the first page
+SITES = 60
+INCIDENTS = 6
+NOTICES = 6
+ALL_NOTICES = 40
+UNKNOWN_ROWS = 40
+_COOKIE = "lang"
+_COOKIE_SECONDS = 365 * 86_400
+
+_templates = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=False,
+)
+_templates.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
+Row = TypeVar("Row")
+
+Name = Annotated[str, Query(max_length=40)]
+Isp = Annotated[str, Query(max_length=60)]
+Page = Annotated[int, Query(ge=1, le=10_000)]
+Lang = Annotated[Literal["vi", "en"] | None, Query()]
+
+
+def language_of(request: Request, context: WebContext) -> str:
+    """Asked for in the address, else as chosen before, else the server's."""
+    for asked in (request.query_params.get("lang"), request.cookies.get(_COOKIE)):
+        if asked in LANGUAGES:
+            return str(asked)
+    return context.language
+
+
+def _speaker(request: Request, context: WebContext) -> Speaker:
+    return Speaker(language_of(request, context), context.now_ms())
+
+
+def _page(request: Request, say: Speaker, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    context = context_of(request)
+    text = _templates.get_template(template).render(
+        say=say,
+        t=say.t,
+        other_language=_other_language(request, say),
+        path=request.url.path,
+        banner=context.banner,
+        glyphs=site_state.STATE_GLYPHS,
+        rung_glyphs=pictures.GLYPHS,
+        **values,
+    )
+    response = HTMLResponse(text, status)
+    if request.query_params.get("lang") in LANGUAGES:
+        response.set_cookie(_COOKIE, say.language, max_age=_COOKIE_SECONDS, samesite="lax", httponly=True)
+    return response
+
+
+def _other_language(request: Request, say: Speaker) -> str:
+    """This page's address in the other language."""
+    kept = {key: value for key, value in request.query_params.items() if key != "lang"}
+    return "?" + urlencode({**kept, "lang": "en" if say.language == "vi" else "vi"})
+
+
+def error_page(request: Request, status: int, detail: str) -> HTMLResponse:
+    say = _speaker(request, context_of(request))
+    key = f"error.{status}" if f"error.{status}" in TEXTS else "error.other"
+    help_text = say.t("error.500.help") if status == 500 else detail
+    return _page(request, say, "error.html", status, heading=say.t(key), detail=help_text)
+
+
+# ---- lists and filters -------------------------------------------------------------------------------------
+
+
+def _slice(rows: Sequence[Row], page: int, size: int, say: Speaker) -> tuple[Sequence[Row], int]:
+    """The rows of a page, and how many pages there are."""
+    pages = max(1, -(-len(rows) // size))
+    if page > pages:
+        raise HTTPException(404, say.t("error.no_page", page=page, pages=pages))
+    return rows[(page - 1) * size : page * size], pages
+
+
+def _filtered(
+    sites: list[SiteRow], areas: dict[str, Area], isps: list[str], commune: str, isp: str, say: Speaker
+) -> list[SiteRow]:
+    if commune and commune not in areas:
+        raise HTTPException(400, say.t("error.no_area", id=commune))
+    if isp and isp not in isps:
+        raise HTTPException(400, say.t("error.no_isp", id=isp))
+    wanted = province.within(areas, commune) if commune else None
+    return [row for row in sites if (wanted is None or row.area in wanted) and (not isp or isp in row.isps)]
+
+
+def _query(**values: object) -> str:
+    return "?" + urlencode({key: value for key, value in values.items() if value})
+
+
+# ---- the province ------------------------------------------------------------------------------------------
+
+
+@router.get("/")
+def province_page(
+    request: Request, context: Context, commune: Name = "", isp: Isp = "", page: Page = 1, lang: Lang = None
+) -> Response:
+    say = _speaker(request, context)
+    with context.engine.connect() as connection:
+        sites = province.read_sites(connection)
+        areas = province.read_areas(connection)
+        isps = province.read_isps(connection)
+        incidents = province.read_incidents(connection, open_only=True, limit=INCIDENTS + 1)
+        notices = province.read_notices(connection, limit=NOTICES)
+    chosen = _filtered(sites, areas, isps, commune, isp, say)
+    verdicts = context.verdicts()
+    missing = exceptions.missing(verdicts, chosen)
+    unknown = exceptions.unknown(verdicts, chosen)
+    rows, pages = _slice(missing, page, ROWS, say)
+    return _page(
+        request,
+        say,
+        "province.html",
+        province=next((area.name for area in areas.values() if area.kind == "province"), say.t("province.title")),
+        sites=sites,
+        counts=province.count_states(sites),
+        heard_ms=max((row.heard_ms for row in sites if row.heard_ms is not None), default=None),
+        verdicts=verdicts,
+        incidents=incidents[:INCIDENTS],
+        open_count=sum(row.state in ("lost", "down", "faulty") for row in sites),
+        notices=notices,
+        rows=rows,
+        count=len(missing),
+        page=page,
+        pages=pages,
+        unknown=unknown[:UNKNOWN_ROWS],
+        unknown_count=len(unknown),
+        areas=_communes(areas),
+        isps=isps,
+        commune=commune,
+        isp=isp,
+        bar=pictures.share_bar,
+        query=_query,
+    )
+
+
+def _communes(areas: dict[str, Area]) -> list[Area]:
+    return [area for area in areas.values() if area.kind != "province"]
+
+
+@router.get("/sites")
+def sites_page(
+    request: Request,
+    context: Context,
+    commune: Name = "",
+    isp: Isp = "",
+    state: Annotated[State | Literal[""], Query()] = "",
+    page: Page = 1,
+    lang: Lang = None,
+) -> Response:
+    say = _speaker(request, context)
+    with context.engine.connect() as connection:
+        sites = province.read_sites(connection)
+        areas = province.read_areas(connection)
+        isps = province.read_isps(connection)
+    chosen = _filtered(sites, areas, isps, commune, isp, say)
+    counts = province.count_states(chosen)
+    shown = [row for row in chosen if not state or row.state == state]
+    rows, pages = _slice(shown, page, SITES, say)
+    return _page(
+        request,
+        say,
+        "sites.html",
+        rows=rows,
+        count=len(shown),
+        counts=counts,
+        page=page,
+        pages=pages,
+        areas=_communes(areas),
+        isps=isps,
+        commune=commune,
+        isp=isp,
+        state=state,
+        states=site_state.STATES,
+        query=_query,
+    )
+
+
+# ---- one site ----------------------------------------------------------------------------------------------
+
+
+@router.get("/site/{ident}")
+def one_site_page(request: Request, context: Context, ident: str, lang: Lang = None) -> Response:
+    say = _speaker(request, context)
+    if not bounds.NAME.fullmatch(ident):
+        raise HTTPException(404, say.t("error.no_site", id=ident[:40]))
+    seen = site_page.read(context, ident, say)
+    if seen is None:
+        raise HTTPException(404, say.t("error.no_site", id=ident))
+    return _page(request, say, "site.html", seen=seen, verdicts=exceptions.of_site(context.verdicts(), ident, seen.site.school))
+
+
+# ---- the others --------------------------------------------------------------------------------------------
+
+
+@router.get("/notices")
+def notices_page(
+    request: Request,
+    context: Context,
+    delivery: Annotated[Literal["", "waiting", "sent", "refused"], Query()] = "",
+    before: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+    lang: Lang = None,
+) -> Response:
+    say = _speaker(request, context)
+    with context.engine.connect() as connection:
+        rows = province.read_notices(connection, delivery=delivery or None, before=before, limit=ALL_NOTICES + 1)
+    older = rows[ALL_NOTICES - 1].id if len(rows) > ALL_NOTICES else None
+    return _page(
+        request, say, "notices.html", notices=rows[:ALL_NOTICES], older=older, delivery=delivery, query=_query
+    )
+
+
+@router.get("/about")
+def about_page(request: Request, context: Context, lang: Lang = None) -> Response:
+    with context.engine.connect() as connection:
+        aside = province.count_aside(connection)
+    return _page(request, _speaker(request, context), "about.html", health=context.health(), aside=aside)

@@ -1,0 +1,201 @@
+"""What the page of one site shows: state, ladder, strips of minutes, devices, readings, put together from its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from markupsafe import Markup
+from sqlalchemy import Connection, select
+
+from schoolbeat_server import schema
+from schoolbeat_server.availability import Availability, availability
+from schoolbeat_server.web import pictures, province, site, site_state
+from schoolbeat_server.web.server_view import WebContext
+from schoolbeat_server.web.pictures import DAY_MINUTES, Rung, RungState
+from schoolbeat_server.web.province import IncidentRow
+from schoolbeat_server.web.site import Device, Latest, Line, OutageRow, Reading, Site, Speed
+from schoolbeat_server.web.site_state import Answer, Path, State
+from schoolbeat_server.web.speaker import Speaker
+from schoolbeat_wire.catalogue import RUNGS, UNKNOWN
+
+OUTAGES = 20
+INCIDENTS = 8
+CONTACT = "site.contact"
+
+
+class StripRow(NamedTuple):
+    """A signal's last 24 hours: its name, picture, and the same in words."""
+
+    name: str
+    picture: Markup
+    words: str
+    share: str
+
+
+class DeviceRow(NamedTuple):
+    """hidden_by: the name of what it is seen through, when that is why nothing is known of it."""
+
+    device: Device
+    state: RungState
+    hidden_by: str
+    strip: StripRow
+
+
+@dataclass(frozen=True)
+class SeenSite:
+    site: Site
+    siblings: list[tuple[str, str]]
+    lines: list[Line]
+    speed: Speed | None
+    state: State
+    since_ms: int | None
+    answer: Answer
+    path: Path
+    ladder: Markup
+    as_of_ms: int | None
+    strips: list[StripRow]
+    hours: tuple[Markup, Markup]
+    devices: list[DeviceRow]
+    outages: list[OutageRow]
+    incidents: list[IncidentRow]
+    latest: list[Latest]
+    names: dict[str, str]
+
+
+class _Contact(NamedTuple):
+    lost_ms: int | None
+    incidents: dict[str, int]
+
+
+def read(context: WebContext, ident: str, say: Speaker) -> SeenSite | None:
+    """None when the register has no such site."""
+    with context.engine.connect() as connection:
+        found = site.read_site(connection, ident)
+        if found is None:
+            return None
+        siblings = site.read_siblings(connection, found.school)
+        lines, speed = site.read_lines(connection, ident), site.read_speed(connection, ident)
+        registered = site.read_devices(connection, ident)
+        services = site.read_services(connection)
+        outages = site.read_outages(connection, ident, limit=OUTAGES)
+        incidents = province.read_incidents(connection, site=ident, limit=INCIDENTS)
+        latest = site.read_latest(connection, ident)
+        reported = connection.scalar(select(schema.latest.c.site).where(schema.latest.c.site == ident).limit(1))
+        contact = _read_contact(connection, ident)
+    devices = all_devices(registered, latest)
+    names = {**services, **{f"device.{one.id}": one.name or one.id for one in devices}}
+    end = context.now_ms() // 60_000
+    minutes = _minutes(context, ident, devices, end)
+    states = site_state.now_states(minutes)
+    state = site_state.state(
+        reported=reported is not None,
+        lost=contact.lost_ms is not None,
+        path_incident="path" in contact.incidents,
+        devices_incident="devices" in contact.incidents,
+    )
+    path = site_state.path_of(states if state != "lost" else {})
+    return SeenSite(
+        site=found,
+        siblings=siblings,
+        lines=lines,
+        speed=speed,
+        state=state,
+        since_ms=contact.lost_ms if state == "lost" else contact.incidents.get("path" if state == "down" else "devices"),
+        answer=site_state.answer(state, path),
+        path=path,
+        ladder=pictures.ladder(_rungs(state, path, latest, names, say), say.t("site.ladder_title")),
+        as_of_ms=_as_of_ms(minutes, end),
+        strips=[_strip(signal, minutes[signal], names, say) for signal in _ladder_signals(minutes)],
+        hours=(
+            pictures.hours(end - DAY_MINUTES, DAY_MINUTES, 3, "wide"),
+            pictures.hours(end - DAY_MINUTES, DAY_MINUTES, 6, "narrow"),
+        ),
+        devices=_device_rows(devices, minutes, states, names, say),
+        outages=outages,
+        incidents=incidents,
+        latest=latest,
+        names=names,
+    )
+
+
+def _read_contact(connection: Connection, ident: str) -> _Contact:
+    contact, incident = schema.contact.c, schema.incident.c
+    lost = connection.execute(
+        select(contact.lost_ms).where(contact.site == ident, contact.lost_ms.is_not(None), contact.back_ms.is_(None))
+    ).scalar_one_or_none()
+    query = select(incident.scope, incident.since_ms).where(incident.site == ident, incident.closed_ms.is_(None))
+    return _Contact(lost, {scope: since_ms for scope, since_ms in connection.execute(query)})
+
+
+def all_devices(registered: Iterable[Device], latest: Iterable[Latest]) -> list[Device]:
+    """Those of the register, and those that only an agent told of."""
+    found = {one.id: one for told in latest for one in told.devices}
+    return list({**found, **{one.id: one for one in registered}}.values())
+
+
+def _minutes(context: WebContext, ident: str, devices: list[Device], end: int) -> dict[str, bytes]:
+    wanted = {*RUNGS, "line.internet", CONTACT, *context.signals_of(ident), *(f"device.{one.id}" for one in devices)}
+    return context.read_minutes(ident, sorted(wanted), end - DAY_MINUTES, end)
+
+
+def _as_of_ms(minutes: Mapping[str, bytes], end: int) -> int | None:
+    """The newest minute of the ladder that says something of now."""
+    for back in range(1, site_state.NOW_MINUTES + 1):
+        if any(codes[-back] != UNKNOWN for signal, codes in minutes.items() if signal in (*RUNGS, "line.internet")):
+            return (end - back) * 60_000
+    return None
+
+
+def _ladder_signals(minutes: Mapping[str, bytes]) -> list[str]:
+    """From what a school has, down the ladder, to the services; devices have a list of their own."""
+    fixed = ["line.internet", *RUNGS]
+    others = sorted(signal for signal in minutes if signal.startswith(("service.", "wifi.")))
+    return [*fixed, *others, CONTACT]
+
+
+def _strip(signal: str, codes: bytes, names: Mapping[str, str], say: Speaker) -> StripRow:
+    name = say.signal(signal, names)
+    found = availability(codes)
+    words = say.spent(found)
+    return StripRow(name, pictures.strip(codes, f"{name}: {words}"), words, _share(found, say))
+
+
+def _share(found: Availability, say: Speaker) -> str:
+    return say.percent(found.share)
+
+
+def _device_rows(
+    devices: list[Device],
+    minutes: Mapping[str, bytes],
+    states: Mapping[str, RungState],
+    names: Mapping[str, str],
+    say: Speaker,
+) -> list[DeviceRow]:
+    rows = []
+    for device in devices:
+        signal = f"device.{device.id}"
+        state = states.get(signal, "unknown")
+        hides = state == "unknown" and states.get(device.behind) in ("down", "part")
+        strip = _strip(signal, minutes[signal], names, say)
+        rows.append(DeviceRow(device, state, say.signal(device.behind, names) if hides else "", strip))
+    order = ("down", "part", "unknown", "off", "up")
+    return sorted(rows, key=lambda row: (order.index(row.state), row.device.kind, row.device.name, row.device.id))
+
+
+def _rungs(state: State, path: Path, latest: list[Latest], names: Mapping[str, str], say: Speaker) -> list[Rung]:
+    rtt = {one.subject: one for told in latest for one in told.readings if one.reading == "rtt_ms"}
+    gateway: dict[State, RungState] = {"silent": "unknown", "lost": "down"}
+    contact = gateway.get(state, "up")
+    rungs = [Rung(say.t("signal.gateway"), contact, say.t(f"rung.contact.{contact}"), "")]
+    for signal in RUNGS:
+        one = path.rungs[signal]
+        rungs.append(Rung(say.signal(signal), one, say.t(f"rung.{one}"), _round_trip(one, rtt.get(signal), say)))
+    for signal, one in sorted(path.services.items()):
+        rungs.append(Rung(say.signal(signal, names), one, say.t(f"rung.{one}"), ""))
+    return rungs
+
+
+def _round_trip(state: RungState, reading: Reading | None, say: Speaker) -> str:
+    return say.reading("rtt_ms", reading.value) if reading is not None and state in ("up", "part") else ""
