@@ -1,0 +1,30 @@
+# make demo | test | check | bench: each does all the set-up it needs (see deploy/set_up.py) and says so first.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: demo test check bench clean need-python
+
+demo: need-python
+	@$(PYTHON) deploy/set_up.py demo
+	@.venv/bin/schoolbeat-server demo
+
+test: need-python
+	@$(PYTHON) deploy/set_up.py test
+	.venv/bin/pytest
+	.venv/bin/python deploy/wheel_tests.py
+
+check: need-python
+	@$(PYTHON) deploy/set_up.py check
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+bench: need-python
+	@$(PYTHON) deploy/set_up.py bench
+	.venv/bin/python bench/run.py
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+need-python:
+	@test -n "$(PYTHON)" || { echo "DỪNG / STOPPED: cần python3 từ 3.11 trở lên / python3 3.11 or newer is needed" >&2; exit 1; }
