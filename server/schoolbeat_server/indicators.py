@@ -97,7 +97,7 @@ def _availability(signal: str, name: Said, case: Case) -> Finding:
     if not minutes or (target.clock == "lessons" and clock is None):
         return Finding(None, _unseen(case.facts), Fraction(0), None, _nothing_measured(name))
     assert case.condition.at_least is not None
-    found = availability(minutes, clock)
+    found = _with_off_settled(availability(minutes, clock), target)
     met = found.at_least(case.condition.at_least, min_coverage=target.min_coverage, off_is_down=target.off_is_down)
     coverage = Fraction(_covered(found, target), found.all_seconds or 1)
     if not coverage:
@@ -105,6 +105,13 @@ def _availability(signal: str, name: Said, case: Case) -> Finding:
     grade: Grade = "proven" if met and _every_week(minutes, clock, target) else "observed"
     since = None if met else case.window.first_minute + _since(minutes, clock, found, case, met)
     return Finding(met, grade, coverage, since, _availability_said(name, found, coverage, case, met))
+
+
+def _with_off_settled(found: Availability, target: Target) -> Availability:
+    """Off that is left out is not known either: else a gateway left unplugged would prove the line by one good hour."""
+    if target.off_is_down:
+        return found
+    return Availability(found.up_seconds, found.down_seconds, 0, found.unknown_seconds + found.off_seconds)
 
 
 def _covered(found: Availability, target: Target) -> int:

@@ -240,14 +240,15 @@ Value = TypeVar("Value")
 
 
 def read_province(connection: Connection) -> Province:
-    counts = connection.execute(select(schema.device.c.site, func.count()).group_by(schema.device.c.site))
+    device = schema.device.c
+    counts = connection.execute(select(device.site, func.count().label("devices")).group_by(device.site))
     return Province(
         {one.id: one for one in _read(connection, Area, "areas")},
         {one.id: one for one in _read(connection, School, "schools")},
         {one.id: one for one in _read(connection, Site, "sites")},
         _by_site(_read(connection, Line, "lines")),
         _by_site(read_agents(connection)),
-        dict(counts.tuples().all()),
+        {row.site: row.devices for row in counts},
     )
 
 

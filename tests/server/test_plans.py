@@ -1,0 +1,244 @@
+"""Plan files: the shipped one quotes its document exactly; every error names file, line, key, value and what is allowed."""
+
+from __future__ import annotations
+
+from datetime import date
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from schoolbeat_server.indicators import INDICATORS
+from schoolbeat_server.plans import SHIPPED, PlanError, all_plans, load_plan, parse
+from schoolbeat_server.said import Said
+from schoolbeat_server.targets import Assumption, Condition, Filter, Plan, Target
+
+SEEDS = Path(__file__).parents[3] / "shared" / "seeds"
+LAO_CAI = SHIPPED / "lao-cai-2022-2025.yaml"
+
+SMALL = """plan: p
+document: {vi: Kế hoạch, en: Plan}
+issuer: {vi: Sở, en: Department}
+targets:
+  - target: T
+    name: {vi: Tên, en: Name}
+    clause: {vi: Mục 1, en: Item 1}
+    quote: {vi: Trích, en: Quote}
+    unit: site
+    share: 2/3
+    deadline: 2025-12-31
+    filter:
+      levels: [tiểu học]
+    conditions:
+      - {indicator: line.upload.median, at_least: fast}
+    assumptions:
+      site_kinds: {value: [main, satellite], reason: {vi: Vì, en: Because}, source: S}
+      fast: {value: 1.5 Mbit/s, reason: {vi: Vì, en: Because}, source: S}
+      lines: {value: every, reason: {vi: Vì, en: Because}, source: S}
+      min_tests: {value: 3, reason: {vi: Vì, en: Because}, source: S}
+      window_days: {value: 30, reason: {vi: Vì, en: Because}, source: S}
+"""
+
+
+def test_a_plan_file_becomes_a_plan() -> None:
+    plan = parse(SMALL, "p.yaml")
+
+    because = Said("Vì", "Because")
+    values = {
+        "site_kinds": "main, satellite",
+        "fast": "1.5 Mbit/s",
+        "lines": "every",
+        "min_tests": "3",
+        "window_days": "30",
+    }
+    target = Target(
+        id="T",
+        name=Said("Tên", "Name"),
+        clause=Said("Mục 1", "Item 1"),
+        quote=Said("Trích", "Quote"),
+        unit="site",
+        filter=Filter(levels=("primary",), site_kinds=("main", "satellite")),
+        conditions=(Condition("line.upload.median", "fast", at_least=Fraction(1_500_000)),),
+        share=Fraction(2, 3),
+        deadline=date(2025, 12, 31),
+        window_days=30,
+        clock="always",
+        min_coverage=Fraction(1),
+        off="left_out",
+        lines="every",
+        sites="every",
+        devices="every",
+        min_tests=3,
+        assumptions=tuple(Assumption(name, value, because, "S") for name, value in values.items()),
+    )
+    assert plan == Plan("p", Said("Kế hoạch", "Plan"), Said("Sở", "Department"), "p.yaml", (target,))
+
+
+def test_the_shipped_plan_states_the_two_targets_of_lao_cai() -> None:
+    plan = load_plan(LAO_CAI)
+
+    told = [(one.id, one.unit, one.share, one.deadline, one.filter.site_kinds) for one in plan.targets]
+    assert told == [
+        ("T1", "school", Fraction(1), date(2025, 12, 31), ()),
+        ("T2", "site", Fraction(9, 10), date(2025, 12, 31), ("satellite",)),
+    ]
+    assert [target.conditions for target in plan.targets] == [
+        (
+            Condition("line.technology", "technologies", one_of=("fibre",)),
+            Condition("line.internet.availability", "min_availability", at_least=Fraction(95, 100)),
+        ),
+        (Condition("line.download.median", "high_speed", at_least=Fraction(20_000_000)),),
+    ]
+
+
+def test_every_assumption_of_every_shipped_plan_has_a_reason_in_both_languages_and_a_source() -> None:
+    assumptions = [one for plan in all_plans() for target in plan.targets for one in target.assumptions]
+
+    assert len(assumptions) >= 10
+    assert all(one.reason.vi and one.reason.en and one.source for one in assumptions)
+
+
+@pytest.mark.skipif(
+    not SEEDS.is_dir(), reason="the documents that are quoted lie beside the checkout, in ../shared/seeds"
+)
+def test_the_quotes_stand_word_for_word_in_the_document() -> None:
+    (seed,) = SEEDS.glob("001*.txt")
+    document = seed.read_text(encoding="utf-8")
+
+    plan = load_plan(LAO_CAI)
+
+    assert plan.document.vi in document
+    for target in plan.targets:
+        assert target.quote.vi in document
+        assert target.clause.vi in document
+
+
+def changed(old: str, new: str) -> str:
+    assert old in SMALL
+    return SMALL.replace(old, new)
+
+
+REASON = "reason: {vi: Vì, en: Because}, source: S}"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (changed("share: 2/3", "share: 66"), "p.yaml:10: targets[1].share = '66': allowed is a percentage as 90%"),
+        (changed("share: 2/3", "share: 0%"), "p.yaml:10: targets[1].share = '0%': allowed is"),
+        (changed("share: 2/3", "share: 101%"), "p.yaml:10: targets[1].share = '101%': allowed is"),
+        (
+            changed("share: 2/3", "shares: 2/3"),
+            "p.yaml:10: targets[1].shares = '2/3': unknown key; did you mean share?",
+        ),
+        (changed("    share: 2/3\n", ""), "p.yaml:5: targets[1]: key share is missing"),
+        (changed("2025-12-31", "31/12/2025"), "p.yaml:11: targets[1].deadline = '31/12/2025': allowed is a date as"),
+        (changed("unit: site", "unit: class"), "p.yaml:9: targets[1].unit = 'class': allowed is school | site"),
+        (changed("tiểu học", "đại học"), "p.yaml:13: targets[1].filter.levels[1] = 'đại học': allowed is preschool |"),
+        (changed("levels: [tiểu học]", "room_kinds: [smart]"), "targets[1].filter.room_kinds: is only for unit: room"),
+        (
+            changed("line.upload.median", "line.upload.mean"),
+            "p.yaml:15: targets[1].conditions[1].indicator = 'line.upload.mean': unknown indicator;"
+            " did you mean line.upload.median?",
+        ),
+        (
+            changed("at_least: fast", "one_of: fast"),
+            "p.yaml:15: targets[1].conditions[1]: line.upload.median needs the key at_least: an assumption's name",
+        ),
+        (
+            changed("at_least: fast", "at_least: faster"),
+            "p.yaml:15: targets[1].conditions[1].at_least = 'faster': no such assumption; there are site_kinds, fast",
+        ),
+        (
+            changed("1.5 Mbit/s", "1.5"),
+            "p.yaml:18: targets[1].assumptions.fast.value = '1.5': allowed is a speed as '20 Mbit/s'",
+        ),
+        (
+            changed("value: every", "value: main"),
+            "p.yaml:19: targets[1].assumptions.lines.value = 'main': allowed is any | every",
+        ),
+        (
+            changed("value: 30", "value: 400"),
+            "p.yaml:21: targets[1].assumptions.window_days.value = '400': allowed is a whole number from 1 to 366",
+        ),
+        (
+            changed(f"      min_tests: {{value: 3, {REASON}\n", ""),
+            "p.yaml:16: targets[1].assumptions: the assumption min_tests is missing (a whole number from 1 to 10000)",
+        ),
+        (
+            SMALL + f"      other: {{value: 3, {REASON}\n",
+            "p.yaml:22: targets[1].assumptions.other: this assumption has no effect; used are fast, lines,",
+        ),
+        (
+            changed("min_tests: {value: 3, reason: {vi: Vì, en: Because}, source: S}", "min_tests: {value: 3}"),
+            "p.yaml:20: targets[1].assumptions.min_tests: key reason is missing",
+        ),
+        (changed("min_tests: {value: 3, reason: {vi: Vì, en: Because}, source: S}", "min_tests: 3"), "p.yaml:20: "),
+        (changed("document: {vi: Kế hoạch, en: Plan}", "document: Kế hoạch"), "p.yaml:2: document = 'Kế hoạch': wrong"),
+        (changed("en: Plan}", "en: }"), "p.yaml:2: document.en: wrong shape"),
+        (changed("plan: p", "plan: kế hoạch"), "p.yaml:1: plan = 'kế hoạch': allowed is an id of 1-60 of A-Z"),
+        ("plan: [", "p.yaml:2: not YAML"),
+        ("", "p.yaml:1: "),
+    ],
+)
+def test_an_error_names_file_line_key_value_and_what_is_allowed(text: str, said: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        parse(text, "p.yaml")
+
+    assert said in caught.value.said.en
+
+
+def test_errors_speak_vietnamese_first() -> None:
+    with pytest.raises(PlanError) as caught:
+        parse(changed("document: {vi: Kế hoạch, en: Plan}", "document: Kế hoạch"), "p.yaml")
+
+    assert str(caught.value) == ("p.yaml:2: document = 'Kế hoạch': sai dạng (cần các cặp khóa: giá trị, lại là chữ)")
+
+
+def test_a_condition_on_devices_needs_devices_to_count() -> None:
+    text = changed("line.upload.median", "device.availability")
+
+    with pytest.raises(PlanError, match=r"chỉ dùng với unit: room \| device"):
+        parse(text, "p.yaml")
+
+
+def test_two_targets_may_not_share_an_id() -> None:
+    second = SMALL[SMALL.index("  - target: T") :]
+
+    with pytest.raises(PlanError, match=r"p\.yaml:22: targets\[2\]\.target = 'T': mã này đã dùng ở trên"):
+        parse(SMALL + second, "p.yaml")
+
+
+def test_a_folder_adds_plans_and_replaces_a_shipped_one_of_the_same_id(tmp_path: Path) -> None:
+    own = tmp_path / "lao-cai.yaml"
+    own.write_text(LAO_CAI.read_text(encoding="utf-8").replace("20 Mbit/s", "50 Mbit/s"), encoding="utf-8")
+    (tmp_path / "p.yaml").write_text(SMALL, encoding="utf-8")
+
+    plans = all_plans(tmp_path)
+
+    assert [(plan.id, plan.file) for plan in plans] == [
+        ("lao-cai-2022-2025", str(own)),
+        ("p", str(tmp_path / "p.yaml")),
+    ]
+    assert plans[0].targets[1].conditions[0].at_least == 50_000_000
+
+
+def test_a_folder_with_one_plan_twice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(SMALL, encoding="utf-8")
+    (tmp_path / "b.yml").write_text(SMALL, encoding="utf-8")
+
+    with pytest.raises(PlanError, match=r"b\.yml: kế hoạch 'p' đã có ở .*a\.yaml"):
+        all_plans(tmp_path)
+
+
+def test_a_plan_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match="không có thư mục kế hoạch này"):
+        all_plans(tmp_path / "plans")
+
+
+def test_the_document_on_plans_names_every_indicator_and_standard_assumption() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "plans.md").read_text(encoding="utf-8")
+
+    from schoolbeat_server.plans import STANDARD
+
+    assert [name for name in (*INDICATORS, *STANDARD) if f"`{name}`" not in text] == []

@@ -1,0 +1,109 @@
+"""server.toml: what is accepted, and what every error names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from schoolbeat_server.settings import Broker, Channel, Incidents, Settings, SettingsError, Web, load
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "server.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_folder_is_all_that_must_be_said(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, 'folder = "/srv/schoolbeat"'))
+
+    assert settings == Settings(folder=Path("/srv/schoolbeat"))
+    assert settings.database == Path("/srv/schoolbeat/schoolbeat.db")
+
+
+def test_everything_can_be_said(tmp_path: Path) -> None:
+    text = """
+folder = "/srv/schoolbeat"
+language = "en"
+plans = "/etc/schoolbeat/plans"
+report_days = 30
+[web]
+host = "::1"
+port = 8081
+[broker]
+port = 8883
+bind = "0.0.0.0"
+cert_file = "/etc/cert.pem"
+key_file = "/etc/key.pem"
+[incidents]
+hold_seconds = 60
+[channels.it]
+url = "json://127.0.0.1:9/"
+language = "en"
+"""
+
+    settings = load(written(tmp_path, text))
+
+    assert settings == Settings(
+        folder=Path("/srv/schoolbeat"),
+        language="en",
+        plans=Path("/etc/schoolbeat/plans"),
+        report_days=30,
+        web=Web("::1", 8081),
+        broker=Broker(
+            port=8883,
+            bind="0.0.0.0",
+            cert_file=Path("/etc/cert.pem"),
+            key_file=Path("/etc/key.pem"),
+        ),
+        incidents=Incidents(hold_seconds=60),
+        channels=(Channel("it", "json://127.0.0.1:9/", "en"),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "folder is missing"),
+        ("folder = 5", "folder = 5: allowed is one line of at most 500 characters"),
+        ('folder = "x"\nlanguage = "fr"', "language = 'fr': allowed is vi | en"),
+        ('folder = "x"\nlangage = "vi"', "langage is unknown; did you mean language?"),
+        ('folder = "x"\nreport_days = 0', "report_days = 0: allowed is a whole number from 1 to 3650"),
+        ('folder = "x"\nreport_days = true', "report_days = True: allowed is a whole number"),
+        ('folder = "x"\n[web]\nhost = "0.0.0.0"', "web.host = '0.0.0.0': allowed is 127.0.0.1 | ::1 | localhost"),
+        ('folder = "x"\n[web]\nport = 70000', "web.port = 70000: allowed is a whole number from 0 to 65535"),
+        ('folder = "x"\n[wep]\nport = 1', "[wep] is unknown; did you mean web?"),
+        ('folder = "x"\nweb = 1', "web"),
+        ('folder = "x"\n[broker]\nmode = "other"', "broker.mode = 'other': allowed is managed | outside"),
+        ('folder = "x"\n[broker]\nbind = "0.0.0.0"', "broker.bind = '0.0.0.0'"),
+        ('folder = "x"\n[broker]\ncert_file = "c"', "broker.cert_file and broker.key_file go together"),
+        ('folder = "x"\n[channels]\nmail = "mailto://x"', "channels.mail"),
+        ('folder = "x"\n[channels.mail]\nlanguage = "vi"', "channels.mail: url or url_file is missing"),
+        ('folder = "x"\n[channels.mail]\nurl_file = "/no/such/file"', "channels.mail.url_file"),
+        ("folder = ", "not TOML"),
+    ],
+)
+def test_an_error_names_file_key_value_and_what_is_allowed(tmp_path: Path, text: str, said: str) -> None:
+    path = written(tmp_path, text)
+
+    with pytest.raises(SettingsError) as caught:
+        load(path)
+
+    assert str(caught.value).startswith(str(path))
+    assert said in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"none\.toml: cannot be read"):
+        load(tmp_path / "none.toml")
+
+
+def test_a_channels_address_may_stand_in_a_file_of_its_own_and_is_never_shown(tmp_path: Path) -> None:
+    secret = tmp_path / "mail"
+    secret.write_text("mailto://user:secret-word@mail.example.vn\n", encoding="utf-8")
+
+    settings = load(written(tmp_path, f'folder = "x"\n[channels.mail]\nurl_file = "{secret}"'))
+
+    assert settings.channels[0].url == "mailto://user:secret-word@mail.example.vn"
+    assert "secret-word" not in repr(settings)
