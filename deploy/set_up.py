@@ -133,7 +133,7 @@ def install_python() -> None:
         stop("không tạo được .venv", ".venv could not be made")
     # By the environment, so that the pins hold for what builds us as well.
     environment = {**os.environ, "PIP_CONSTRAINT": str(ROOT / "constraints.txt"), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    command = [python, "-m", "pip", "install", "--quiet", "-e", EXTRAS]
+    command = [python, "-m", "pip", "install", "-qq", "-e", EXTRAS]
     if subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL).returncode:
         stop("pip không cài được (mạng?); hãy chạy lại", "pip failed (network?); run it again")
 
