@@ -321,7 +321,7 @@ def _place(site_name: str, school_name: str) -> str:
     site_name, school_name = _one_line(site_name), _one_line(school_name)
     if not school_name or school_name in site_name:
         return site_name
-    return f"{site_name} – {school_name}" if site_name else school_name
+    return f"{school_name} – {site_name}" if site_name else school_name
 
 
 def _evidence(facts: Mapping[str, Any], column: int) -> str:

@@ -205,7 +205,8 @@ def main(settings: Settings) -> int:
         engine = database.open_database(settings.database)
         warn_of_outside_broker(settings)
         feed = LiveFeed()
-        deliverer = Deliverer(engine, {channel.name: channel for channel in settings.channels}, now_ms)
+        channels = {channel.name: channel for channel in settings.channels}
+        deliverer = Deliverer(engine, channels, now_ms, settled=lambda ident: feed.publish("notice", {"id": ident}))
         heart = make_heart(settings, engine, feed, deliverer)
         judge = Judge(engine, heart.ingest.ledger, plans.all_plans(settings.plans), now_ms)
     except (plans.PlanError, StartError, BrokerError, OutsideBrokerError, OSError) as error:

@@ -495,7 +495,7 @@ def test_every_notice_says_where_why_since_when_and_what_next(cause: str, langua
             "open" if kind == "open" else "close", "Nậm Mòn 2", "TH Nậm Mòn", scope, cause, NOW, until, {}, language
         )
 
-        assert "Nậm Mòn 2 – TH Nậm Mòn" in title
+        assert "TH Nậm Mòn – Nậm Mòn 2" in title
         assert "18:06:40" in body
         assert ("18:19:10" in body) == (kind == "close")
         labels = [line.partition(":")[0] for line in body.splitlines()]
@@ -520,9 +520,9 @@ def test_the_closing_names_the_rung_the_length_the_isp_and_the_evidence() -> Non
         "close", "Điểm trường chính", "TH Nậm Mòn", "path", "line.isp", NOW, NOW + 750_000, facts, "vi"
     )
 
-    assert title == ("Đã có lại liên lạc: Điểm trường chính – TH Nậm Mòn – lỗi đường truyền từ trường đến nhà mạng")
+    assert title == ("Đã có lại liên lạc: TH Nậm Mòn – Điểm trường chính – lỗi đường truyền từ trường đến nhà mạng")
     assert body.splitlines()[:4] == [
-        "Nơi xảy ra: Điểm trường chính – TH Nậm Mòn",
+        "Nơi xảy ra: TH Nậm Mòn – Điểm trường chính",
         "Từ lúc: 18:06:40 ngày 18/11/2026",
         "Đến lúc: 18:19:10 ngày 18/11/2026",
         "Kéo dài: 12 phút 30 giây",

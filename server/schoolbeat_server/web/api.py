@@ -154,6 +154,7 @@ class IncidentOut(BaseModel):
     until_ms: int | None
     cause_opened: str
     cause: str
+    cause_name: str
     facts: dict[str, Any]
 
 
@@ -246,7 +247,7 @@ def sites(
         raise HTTPException(400, f"commune = {commune!r}: the register has no such area")
     wanted = province.within(areas, commune) if commune else None
     chosen = [row for row in rows if (wanted is None or row.area in wanted) and (not isp or isp in row.isps)]
-    states: dict[str, int] = {name: count for name, count in province.count_states(chosen).items()}
+    states = {str(name): count for name, count in province.count_states(chosen).items()}
     chosen = [row for row in chosen if state is None or row.state == state]
     shown_rows = [SiteOut(**(row._asdict() | {"isps": list(row.isps)})) for row in chosen[after : after + limit]]
     return SitesOut(count=len(chosen), states=states, sites=shown_rows)

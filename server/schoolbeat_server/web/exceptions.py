@@ -26,7 +26,7 @@ class ExceptionRow(NamedTuple):
 def missing(verdicts: Sequence[Verdict], sites: Sequence[SiteRow]) -> list[ExceptionRow]:
     """Silent sites first, then the units that miss, those of the first target first, the longest since first."""
     silent = [
-        ExceptionRow(row.id, row.school_name, row.name, row.area_name, True, None, None, ())
+        ExceptionRow(row.id, row.school_name, _satellite(row), row.area_name, True, None, None, ())
         for row in sites
         if row.state == "silent"
     ]
@@ -48,9 +48,7 @@ def _rows(verdicts: Sequence[Verdict], sites: Sequence[SiteRow], status: str) ->
     return found
 
 
-def _of(
-    verdict: Verdict, status: str, by_id: dict[str, SiteRow], main: dict[str, SiteRow]
-) -> Iterator[ExceptionRow]:
+def _of(verdict: Verdict, status: str, by_id: dict[str, SiteRow], main: dict[str, SiteRow]) -> Iterator[ExceptionRow]:
     for unit in verdict.units:
         place = by_id.get(unit.site) or (None if unit.site else main.get(unit.school))
         if unit.status != status or unit.silent or place is None:
@@ -58,13 +56,23 @@ def _of(
         yield ExceptionRow(
             place.id,
             place.school_name,
-            place.name if verdict.target.unit == "site" else unit.name if verdict.target.unit != "school" else "",
+            _detail(verdict, unit, place),
             place.area_name,
             False,
             verdict.target.name,
             unit.since_minute * 60_000 if unit.since_minute is not None else None,
             unit.reasons,
         )
+
+
+def _detail(verdict: Verdict, unit: UnitVerdict, place: SiteRow) -> str:
+    if verdict.target.unit == "school":
+        return ""
+    return _satellite(place) if verdict.target.unit == "site" else unit.name
+
+
+def _satellite(row: SiteRow) -> str:
+    return row.name if row.kind != "main" else ""
 
 
 def of_site(verdicts: Sequence[Verdict], site: str, school: str) -> list[tuple[Verdict, UnitVerdict]]:

@@ -103,7 +103,7 @@ def _concerns(data: Mapping[str, Any], site: str | None) -> bool:
         return True
     if "sites" in data:
         return site in data["sites"]
-    return data.get("site", site) == site
+    return bool(data.get("site", site) == site)
 
 
 async def stream(feed: LiveFeed, site: str | None) -> AsyncIterator[str]:
@@ -129,7 +129,9 @@ router = APIRouter()
 
 
 @router.get("/live", include_in_schema=False)
-async def live(request: Request, site: Annotated[str | None, Query(pattern=f"^{bounds.NAME.pattern}$")] = None) -> Response:
+async def live(
+    request: Request, site: Annotated[str | None, Query(pattern=f"^{bounds.NAME.pattern}$")] = None
+) -> Response:
     feed: LiveFeed = request.app.state.context.live
     if feed.full():
         raise HTTPException(503, "as many pages listen as may; this one asks again later")

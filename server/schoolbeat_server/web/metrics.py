@@ -25,6 +25,8 @@ _HELP = {
     "schoolbeat_count_total": ("counter", "What ingest counts, by name"),
     "schoolbeat_live_pages": ("gauge", "Pages that listen to live events"),
     "schoolbeat_health": ("gauge", "Numbers of the server's own health, by name"),
+    "schoolbeat_age_seconds": ("gauge", "How long ago something happened, by name: committed, judged"),
+    "schoolbeat_agents_connected": ("gauge", "Gateways with a live session"),
     "schoolbeat_ok": ("gauge", "1 when the server finds itself healthy"),
 }
 Sample = tuple[str, dict[str, str], float]
@@ -50,13 +52,15 @@ def metrics(context: Context) -> Response:
             labels = {"plan": verdict.plan.id, "target": verdict.target.id, "verdict": status}
             samples.append(("schoolbeat_units", labels, count))
     samples.append(("schoolbeat_live_pages", {}, context.live.count()))
-    samples += _of_health(context.health())
+    samples += _of_health(context.health(), context.now_ms())
     return PlainTextResponse(text_of(samples), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _of_database(connection: Connection) -> Iterator[Sample]:
     for state, count in province.count_states(province.read_sites(connection)).items():
         yield "schoolbeat_sites", {"state": state}, count
+    connected = select(func.count()).select_from(schema.contact).where(schema.contact.c.session)
+    yield "schoolbeat_agents_connected", {}, connection.scalar(connected) or 0
     incident, notice = schema.incident.c, schema.notice.c
     query = select(incident.scope, func.count()).where(incident.closed_ms.is_(None)).group_by(incident.scope)
     for scope, count in connection.execute(query):
@@ -73,10 +77,15 @@ def _of_database(connection: Connection) -> Iterator[Sample]:
         yield "schoolbeat_count_total", {"name": name}, count
 
 
-def _of_health(health: Mapping[str, Any]) -> Iterator[Sample]:
+def _of_health(health: Mapping[str, Any], now_ms: int) -> Iterator[Sample]:
     yield "schoolbeat_ok", {}, int(bool(health.get("ok")))
     for name, value in health.items():
-        if name != "ok" and isinstance(value, bool | int | float):
+        if name == "ok" or not isinstance(value, bool | int | float):
+            continue
+        if name.endswith("_ms"):
+            if value:
+                yield "schoolbeat_age_seconds", {"name": name.removesuffix("_ms")}, (now_ms - value) / 1000
+        else:
             yield "schoolbeat_health", {"name": name}, float(value)
 
 
@@ -87,7 +96,7 @@ def text_of(samples: list[Sample]) -> str:
         mine = [(labels, value) for name, labels, value in samples if name == metric]
         if mine:
             lines += [f"# HELP {metric} {meaning}", f"# TYPE {metric} {kind}"]
-            lines += [f"{metric}{_labels(labels)} {value:g}" if value < 1e6 else f"{metric}{_labels(labels)} {value:.0f}" for labels, value in mine]
+            lines += [f"{metric}{_labels(labels)} {value!r}" for labels, value in mine]
     return "\n".join([*lines, ""])
 
 

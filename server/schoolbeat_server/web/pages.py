@@ -13,8 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
 from schoolbeat_server.web import exceptions, pictures, province, site_page, site_state
-from schoolbeat_server.web.server_view import Context, WebContext, context_of
 from schoolbeat_server.web.province import Area, SiteRow
+from schoolbeat_server.web.server_view import Context, WebContext, context_of
 from schoolbeat_server.web.site_state import State
 from schoolbeat_server.web.speaker import LANGUAGES, Speaker
 from schoolbeat_server.web.texts import TEXTS
@@ -25,7 +25,8 @@ router = APIRouter(include_in_schema=False)
 ROWS = 25  # of a list on the first page
 SITES = 60
 INCIDENTS = 6
-NOTICES = 6
+NOTICES = 5  # events; each has a notice per channel
+NOTICE_ROWS = 40
 ALL_NOTICES = 40
 UNKNOWN_ROWS = 40
 _COOKIE = "lang"
@@ -130,7 +131,7 @@ def province_page(
         areas = province.read_areas(connection)
         isps = province.read_isps(connection)
         incidents = province.read_incidents(connection, open_only=True, limit=INCIDENTS + 1)
-        notices = province.read_notices(connection, limit=NOTICES)
+        notices = province.by_event(province.read_notices(connection, limit=NOTICE_ROWS))[:NOTICES]
     chosen = _filtered(sites, areas, isps, commune, isp, say)
     verdicts = context.verdicts()
     missing = exceptions.missing(verdicts, chosen)
@@ -142,6 +143,7 @@ def province_page(
         "province.html",
         province=next((area.name for area in areas.values() if area.kind == "province"), say.t("province.title")),
         sites=sites,
+        satellites={row.id for row in sites if row.kind != "main"},
         counts=province.count_states(sites),
         heard_ms=max((row.heard_ms for row in sites if row.heard_ms is not None), default=None),
         verdicts=verdicts,
@@ -216,7 +218,9 @@ def one_site_page(request: Request, context: Context, ident: str, lang: Lang = N
     seen = site_page.read(context, ident, say)
     if seen is None:
         raise HTTPException(404, say.t("error.no_site", id=ident))
-    return _page(request, say, "site.html", seen=seen, verdicts=exceptions.of_site(context.verdicts(), ident, seen.site.school))
+    return _page(
+        request, say, "site.html", seen=seen, verdicts=exceptions.of_site(context.verdicts(), ident, seen.site.school)
+    )
 
 
 # ---- the others --------------------------------------------------------------------------------------------
@@ -234,9 +238,7 @@ def notices_page(
     with context.engine.connect() as connection:
         rows = province.read_notices(connection, delivery=delivery or None, before=before, limit=ALL_NOTICES + 1)
     older = rows[ALL_NOTICES - 1].id if len(rows) > ALL_NOTICES else None
-    return _page(
-        request, say, "notices.html", notices=rows[:ALL_NOTICES], older=older, delivery=delivery, query=_query
-    )
+    return _page(request, say, "notices.html", notices=rows[:ALL_NOTICES], older=older, delivery=delivery, query=_query)
 
 
 @router.get("/about")

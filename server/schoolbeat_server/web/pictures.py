@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Literal, NamedTuple
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from schoolbeat_server.local_time import local
 from schoolbeat_wire.catalogue import OFF, UP_FULL
@@ -19,10 +19,12 @@ _MOST_RUNS = 240  # a strip with more is drawn in coarser steps: a page must sta
 _STEPS = (1, 2, 5, 10, 20)
 _ORDER: tuple[RungState, ...] = ("down", "part", "unknown", "off", "up")  # the worst of a step is what it shows
 _STEP_HEIGHT = 62
+_HOUR = Markup('<path d="M{0} 0v{1}"/><text x="{0}" y="{2}" font-size="{3}" text-anchor="middle">{4:02d}:00</text>')
+_OURS = Markup("")  # joins what is safe already
 
 
 class Rung(NamedTuple):
-    """One step of the ladder as it is drawn: its name, its state in a word, and a remark such as its round-trip time."""
+    """One step of the ladder as it is drawn: its name, its state in a word, a remark such as its round-trip time."""
 
     name: str
     state: RungState
@@ -44,7 +46,9 @@ def ladder(rungs: Sequence[Rung], title: str) -> Markup:
     height = _STEP_HEIGHT * len(rungs) - 14
     label = "; ".join(f"{rung.name}: {rung.word}" for rung in rungs)
     parts = [
-        Markup('<svg class="ladder" role="img" viewBox="0 0 340 {}" aria-label="{}">').format(height, f"{title}. {label}")
+        Markup('<svg class="ladder" role="img" viewBox="0 0 340 {}" aria-label="{}">').format(
+            height, f"{title}. {label}"
+        )
     ]
     for index, rung in enumerate(rungs):
         y = 24 + index * _STEP_HEIGHT
@@ -68,7 +72,7 @@ def ladder(rungs: Sequence[Rung], title: str) -> Markup:
                 remark=f" · {rung.remark}" if rung.remark else "",
             )
         )
-    return Markup("").join([*parts, Markup("</svg>")])
+    return _OURS.join([*parts, Markup("</svg>")])
 
 
 def _link(y: int, state: RungState) -> Markup:
@@ -90,11 +94,14 @@ def strip(codes: bytes, label: str) -> Markup:
         "down": "".join(_box(at, width, 0, 10) for state, at, width in runs if state == "down"),
         "off": "".join(_box(at, width, 8, 2) for state, at, width in runs if state == "off"),
     }
-    drawn = "".join(f'<path class="{name}" d="{path}"/>' for name, path in (("known", known), *bars.items()) if path)
+    drawn = [_path(name, path) for name, path in (("known", known), *bars.items()) if path]
     return Markup(
-        f'<svg class="strip" role="img" viewBox="0 0 {len(codes) or 1} 10" preserveAspectRatio="none" '
-        f'aria-label="{escape(label)}">{drawn}</svg>'
-    )
+        '<svg class="strip" role="img" viewBox="0 0 {} 10" preserveAspectRatio="none" aria-label="{}">{}</svg>'
+    ).format(len(codes) or 1, label, _OURS.join(drawn))
+
+
+def _path(name: str, d: str) -> Markup:
+    return Markup('<path class="{}" d="{}"/>').format(name, d)
 
 
 def _box(at: int, width: int, y: int, height: int) -> str:
@@ -124,17 +131,15 @@ def _runs(codes: bytes, step: int) -> Iterator[tuple[RungState, int, int]]:
 
 def hours(first_minute: int, minutes: int, every_hours: int, name: str) -> Markup:
     """The hours of the local clock under strips of these minutes; letters 'name' in proportion to the width."""
-    size = 22 if name == "wide" else 52
+    size = 30 if name == "wide" else 52
     out = []
     for at in range(minutes):
         when = local((first_minute + at) * 60_000)
         if when.minute == 0 and when.hour % every_hours == 0 and size < at < minutes - size:
-            out.append(
-                f'<path d="M{at} 0v{size // 3}"/><text x="{at}" y="{size * 4 // 3}" font-size="{size}" '
-                f'text-anchor="middle">{when.hour:02d}:00</text>'
-            )
-    height = size * 3 // 2
-    return Markup(f'<svg class="hours {name}" aria-hidden="true" viewBox="0 0 {minutes} {height}">{"".join(out)}</svg>')
+            out.append(_HOUR.format(at, size // 3, size * 4 // 3, size, when.hour))
+    return Markup('<svg class="hours {}" aria-hidden="true" viewBox="0 0 {} {}">{}</svg>').format(
+        name, minutes, size * 3 // 2, _OURS.join(out)
+    )
 
 
 def share_bar(met: int, missed: int, unknown: int, label: str, required: tuple[int, int] | None = None) -> Markup:
@@ -144,16 +149,13 @@ def share_bar(met: int, missed: int, unknown: int, label: str, required: tuple[i
         return Markup("")
     a, b = met * 1_000 // total, (met + missed) * 1_000 // total
     boxes = [
-        f'<path class="{name}" d="M{left} 0h{right - left}v16h-{right - left}z"/>'
+        _path(name, f"M{left} 0h{right - left}v16h-{right - left}z")
         for name, left, right in (("met", 0, a), ("missed", a, b))
         if right > left
     ]
     if required:
         at = min(996, required[0] * 1_000 // required[1])
-        boxes.append(f'<path class="mark" d="M{at} 0h4v16h-4z"/>')
+        boxes.append(_path("mark", f"M{at} 0h4v16h-4z"))
     return Markup(
-        f'<svg class="bar" role="img" viewBox="0 0 1000 16" preserveAspectRatio="none" aria-label="{escape(label)}">'
-        f"{''.join(boxes)}</svg>"
-    )
-
-
+        '<svg class="bar" role="img" viewBox="0 0 1000 16" preserveAspectRatio="none" aria-label="{}">{}</svg>'
+    ).format(label, _OURS.join(boxes))

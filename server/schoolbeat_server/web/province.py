@@ -1,15 +1,17 @@
-"""The province as rows: sites with their state, incidents, notices. A handful of queries whatever the number of sites."""
+"""The province as rows: sites with their state, incidents, notices. A handful of queries for any number of sites."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from sqlalchemy import Connection, ColumnElement, func, select
+from sqlalchemy import ColumnElement, Connection, func, literal, select
 
 from schoolbeat_server import schema
 from schoolbeat_server.web import site_state
 from schoolbeat_server.web.site_state import State
+
+Delivery = Literal["sent", "refused", "retrying", "waiting"]
 
 
 class SiteRow(NamedTuple):
@@ -31,6 +33,8 @@ class SiteRow(NamedTuple):
 
 
 class IncidentRow(NamedTuple):
+    """cause_name: what people call the device or service that is the cause; "" for all other causes."""
+
     id: int
     site: str
     site_name: str
@@ -43,6 +47,11 @@ class IncidentRow(NamedTuple):
     cause_opened: str
     cause: str
     facts: str
+    cause_name: str
+
+    @property
+    def names(self) -> dict[str, str]:
+        return {self.cause: self.cause_name} if self.cause_name else {}
 
 
 class NoticeRow(NamedTuple):
@@ -61,12 +70,19 @@ class NoticeRow(NamedTuple):
     error: str
 
     @property
-    def delivery(self) -> str:
+    def delivery(self) -> Delivery:
         if self.sent_ms is not None:
             return "sent"
         if self.refused_ms is not None:
             return "refused"
         return "retrying" if self.error else "waiting"
+
+
+class Told(NamedTuple):
+    """The notices of one incident's opening or closing, over all channels."""
+
+    first: NoticeRow
+    channels: list[NoticeRow]
 
 
 class Area(NamedTuple):
@@ -100,17 +116,11 @@ def read_sites(connection: Connection) -> list[SiteRow]:
     for ident, isp in connection.execute(select(schema.line.c.site, schema.line.c.isp)):
         isps.setdefault(ident, []).append(isp)
     latest = schema.latest.c
-    heard: dict[str, int] = {
-        ident: heard_ms
-        for ident, heard_ms in connection.execute(select(latest.site, func.max(latest.received_ms)).group_by(latest.site))
-    }
+    newest = select(latest.site, func.max(latest.received_ms)).group_by(latest.site)
+    heard: dict[str, int] = dict(connection.execute(newest).tuples())
     contact = schema.contact.c
-    lost: dict[str, int] = {
-        ident: lost_ms
-        for ident, lost_ms in connection.execute(
-            select(contact.site, contact.lost_ms).where(contact.lost_ms.is_not(None), contact.back_ms.is_(None))
-        )
-    }
+    away = select(contact.site, contact.lost_ms).where(contact.lost_ms.is_not(None), contact.back_ms.is_(None))
+    lost: dict[str, int] = dict(connection.execute(away).tuples())
     simulated = set(connection.scalars(select(schema.agent.c.site).where(schema.agent.c.simulated)))
     incidents = _open_incidents(connection)
     rows = []
@@ -156,7 +166,7 @@ def read_incidents(
     connection: Connection, *, site: str | None = None, open_only: bool = False, limit: int, before: int | None = None
 ) -> list[IncidentRow]:
     """The newest first. before: an incident's id; those with a lower one."""
-    table = schema.incident
+    table, device, service = schema.incident, schema.device, schema.service
     where: list[ColumnElement[bool]] = []
     if site is not None:
         where.append(table.c.site == site)
@@ -174,15 +184,18 @@ def read_incidents(
             *columns,
             table.c.cause,
             table.c.facts,
+            func.coalesce(device.c.name, service.c.name, ""),
         )
         .select_from(table)
+        .outerjoin(device, (device.c.site == table.c.site) & (table.c.cause == literal("device.") + device.c.id))
+        .outerjoin(service, table.c.cause == literal("service.") + service.c.id)
         .outerjoin(schema.site, schema.site.c.id == table.c.site)
         .outerjoin(schema.school, schema.school.c.id == schema.site.c.school)
         .where(*where)
         .order_by(table.c.id.desc())
         .limit(limit)
     )
-    return [IncidentRow(*row) for row in connection.execute(query)]
+    return [IncidentRow(*tuple(row)) for row in connection.execute(query)]
 
 
 def read_notices(
@@ -217,6 +230,14 @@ def read_notices(
     return [NoticeRow(*row) for row in connection.execute(query)]
 
 
+def by_event(notices: Sequence[NoticeRow]) -> list[Told]:
+    """Together what was written together; in the order of the newest of each."""
+    found: dict[tuple[int, str], Told] = {}
+    for one in notices:
+        found.setdefault((one.incident, one.kind), Told(one, [])).channels.append(one)
+    return list(found.values())
+
+
 def within(areas: dict[str, Area], area: str) -> set[str]:
     """The area and every area below it."""
     found = {area}
@@ -236,9 +257,9 @@ def count_aside(connection: Connection) -> dict[str, int]:
     """Messages set aside, by reason; only the last ones are kept, the counters count them all."""
     aside = schema.aside.c
     query = select(aside.reason, func.count()).group_by(aside.reason).order_by(aside.reason)
-    return {reason: count for reason, count in connection.execute(query)}
+    return dict(connection.execute(query).tuples())
 
 
 def read_counters(connection: Connection) -> dict[str, int]:
     counter = schema.counter.c
-    return {name: count for name, count in connection.execute(select(counter.name, counter.count).order_by(counter.name))}
+    return dict(connection.execute(select(counter.name, counter.count).order_by(counter.name)).tuples())

@@ -59,7 +59,7 @@ class Reading(NamedTuple):
 
 
 class Latest(NamedTuple):
-    """What an agent said last. why_down: signal -> cause code; failures: probe -> cause code of runs without a result."""
+    """What an agent said last. why_down: signal -> cause; failures: probe -> cause of its runs without a result."""
 
     agent: str
     minute: int
@@ -111,7 +111,9 @@ def read_devices(connection: Connection, site: str) -> list[Device]:
         .where(device.site == site)
         .order_by(device.kind, device.name, device.id)
     )
-    return [Device(ident, name, kind, place or "", behind) for ident, name, kind, place, behind in connection.execute(query)]
+    return [
+        Device(ident, name, kind, place or "", behind) for ident, name, kind, place, behind in connection.execute(query)
+    ]
 
 
 def read_services(connection: Connection) -> dict[str, str]:
@@ -130,7 +132,14 @@ def read_outages(
         where.append(outage.signal == signal)
     if before_minute is not None:
         where.append(outage.first_minute < before_minute)
-    columns = (outage.signal, outage.first_minute, outage.last_minute, outage.end_minute, outage.down_seconds, outage.cause)
+    columns = (
+        outage.signal,
+        outage.first_minute,
+        outage.last_minute,
+        outage.end_minute,
+        outage.down_seconds,
+        outage.cause,
+    )
     query = select(*columns).where(*where).order_by(outage.first_minute.desc(), outage.signal).limit(limit)
     return [OutageRow(*row) for row in connection.execute(query)]
 

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, select
 from schoolbeat_server import schema
 from schoolbeat_server.availability import Availability, availability
 from schoolbeat_server.web import pictures, province, site, site_state
-from schoolbeat_server.web.server_view import WebContext
 from schoolbeat_server.web.pictures import DAY_MINUTES, Rung, RungState
 from schoolbeat_server.web.province import IncidentRow
+from schoolbeat_server.web.server_view import WebContext
 from schoolbeat_server.web.site import Device, Latest, Line, OutageRow, Reading, Site, Speed
 from schoolbeat_server.web.site_state import Answer, Path, State
 from schoolbeat_server.web.speaker import Speaker
@@ -102,7 +102,9 @@ def read(context: WebContext, ident: str, say: Speaker) -> SeenSite | None:
         lines=lines,
         speed=speed,
         state=state,
-        since_ms=contact.lost_ms if state == "lost" else contact.incidents.get("path" if state == "down" else "devices"),
+        since_ms=contact.lost_ms
+        if state == "lost"
+        else contact.incidents.get("path" if state == "down" else "devices"),
         answer=site_state.answer(state, path),
         path=path,
         ladder=pictures.ladder(_rungs(state, path, latest, names, say), say.t("site.ladder_title")),
@@ -126,7 +128,7 @@ def _read_contact(connection: Connection, ident: str) -> _Contact:
         select(contact.lost_ms).where(contact.site == ident, contact.lost_ms.is_not(None), contact.back_ms.is_(None))
     ).scalar_one_or_none()
     query = select(incident.scope, incident.since_ms).where(incident.site == ident, incident.closed_ms.is_(None))
-    return _Contact(lost, {scope: since_ms for scope, since_ms in connection.execute(query)})
+    return _Contact(lost, dict(connection.execute(query).tuples()))
 
 
 def all_devices(registered: Iterable[Device], latest: Iterable[Latest]) -> list[Device]:

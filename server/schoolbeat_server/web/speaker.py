@@ -50,6 +50,10 @@ class Speaker:
             return "–"
         return shown(share, target, point="," if self.language == "vi" else ".")
 
+    def asked(self, share: Fraction) -> str:
+        """A required share, which a document gives in whole percents as a rule."""
+        return f"{share * 100}%" if (share * 100).denominator == 1 else self.percent(share)
+
     def share_of(self, part: int, whole: int) -> Fraction | None:
         return Fraction(part, whole) if whole else None
 
@@ -59,7 +63,8 @@ class Speaker:
     def _scaled(self, value: float, scales: tuple[tuple[int, str], ...]) -> str:
         size, unit = next(((size, unit) for size, unit in scales if value >= size), scales[-1])
         scaled = value / size
-        return f"{self.number(scaled, 0 if scaled >= 100 or size == 1 else 1)} {unit}"
+        whole = scaled >= 100 or round(scaled, 1) == round(scaled)
+        return f"{self.number(scaled, 0 if whole else 1)} {unit}"
 
     def reading(self, name: str, value: float) -> str:
         """A reading's value with its unit, in the size people read."""
@@ -124,7 +129,10 @@ class Speaker:
 
     def run_cause(self, code: str) -> str:
         """Why one run said down or could not measure."""
-        return catalogue.CAUSES[code][1 + self._column] if code in catalogue.CAUSES else code
+        if code not in catalogue.CAUSES:
+            return code
+        _, vi, en = catalogue.CAUSES[code]
+        return vi if self._column == 0 else en
 
     def reading_name(self, name: str) -> str:
         entry = catalogue.READINGS[name]

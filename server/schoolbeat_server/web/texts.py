@@ -46,7 +46,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{province}: which schools miss their targets, since when, and why",
     ),
     "province.intro": (
-        "Thiết bị đặt tại từng điểm trường tự đo đường truyền, mạng nội bộ và thiết bị dạy học mỗi phút rồi gửi về đây. "
+        "Thiết bị đặt tại từng điểm trường tự đo đường truyền, mạng nội bộ và thiết bị dạy học mỗi phút rồi gửi về "
+        "đây. "
         "Trang này đối chiếu số đo với chỉ tiêu của kế hoạch. Phần chưa đo được ghi là “chưa đủ dữ liệu”: không tính "
         "là đạt, cũng không tính là chưa đạt.",
         "A device at every site measures the line, the local network and the classroom equipment each minute and sends "
@@ -146,7 +147,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Mỗi sự cố có một thông báo khi bắt đầu và một thông báo khi kết thúc, gửi tới từng kênh đã cài đặt. Thông báo "
         "chưa gửi được sẽ gửi lại, thưa dần đến 15 phút một lần. Cùng một thông báo có thể đến hai lần nếu máy chủ bị "
         "tắt đúng lúc đang gửi.",
-        "Every incident has one notice when it opens and one when it closes, to each configured channel. One that could "
+        "Every incident has one notice when it opens and one when it closes, to each configured channel. One that "
+        "could "
         "not be sent is tried again, in the end every 15 minutes. The same notice can arrive twice if the server was "
         "stopped just while sending.",
     ),
@@ -379,9 +381,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "about.minute": ("Phút", "Minute"),
     "about.minute.text": (
-        "Mỗi tín hiệu có một số cho mỗi phút: số giây thông (0–60), hoặc “tắt”, hoặc “không rõ”. Phút không đo được trọn "
+        "Mỗi tín hiệu có một số cho mỗi phút: số giây thông (0–60), hoặc “tắt”, hoặc “không rõ”. Phút không đo được "
+        "trọn "
         "vẹn là “không rõ”.",
-        "For each minute a signal has one number: the seconds it was up (0–60), or “off”, or “unknown”. A minute that was "
+        "For each minute a signal has one number: the seconds it was up (0–60), or “off”, or “unknown”. A minute "
+        "that was "
         "not observed from end to end is unknown.",
     ),
     "about.ladder": ("Các chặng", "The steps"),
@@ -389,14 +393,17 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Thiết bị cổng → bộ định tuyến → nhà mạng → trong nước → quốc tế → dịch vụ. Chặng thấp nhất bị lỗi là nguyên "
         "nhân; những gì ở sau chặng đó là “chưa rõ”, không tính là lỗi. Vì vậy nhà mạng không bị tính những phút mà bộ "
         "định tuyến của trường không trả lời.",
-        "Gateway → router → ISP → domestic → international → service. The lowest step that fails is the cause; what lies "
-        "beyond it is unknown, not down. So no ISP is charged with a minute in which the school's router did not answer.",
+        "Gateway → router → ISP → domestic → international → service. The lowest step that fails is the cause; what "
+        "lies "
+        "beyond it is unknown, not down. So no ISP is charged with a minute in which the school's router did not "
+        "answer.",
     ),
     "about.contact": ("Mất liên lạc", "Contact lost"),
     "about.contact.text": (
         "Máy chủ không nghe được tin của điểm trường. Lúc đó chưa biết vì sao. Thiết bị cổng vẫn đo và ghi lại; khi có "
         "lại liên lạc, số liệu được gửi bù và sự cố được ghi rõ nguyên nhân.",
-        "The server does not hear from the site. Why is not known then. The gateway goes on measuring and recording; when "
+        "The server does not hear from the site. Why is not known then. The gateway goes on measuring and recording; "
+        "when "
         "contact is back the minutes are sent and the incident gets its cause.",
     ),
     "about.verdict": ("Kết luận", "Verdict"),
@@ -416,7 +423,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "about.unknown.text": (
         "Máy chủ không suy đoán. Không có số liệu thì ghi là không rõ; mọi tỷ lệ đều kèm độ phủ, tức là phần thời gian "
-        "thật sự đo được. Khi độ phủ quá thấp, kết luận là “chưa đủ dữ liệu”, trừ khi riêng phần đã đo đã đủ quyết định.",
+        "thật sự đo được. Khi độ phủ quá thấp, kết luận là “chưa đủ dữ liệu”, trừ khi riêng phần đã đo đã đủ quyết "
+        "định.",
         "The server does not guess. Without data it says unknown; every share comes with its coverage, the part of the "
         "time that was really measured. When coverage is too low the verdict is “not enough data”, unless what was "
         "measured decides it alone.",
@@ -424,7 +432,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "about.who.text": (
         "Không có hình ảnh, tên người dùng, địa chỉ máy cá nhân hay trang đã xem nào rời khỏi trường. Trang này hiện "
         "chưa có đăng nhập nên chỉ mở được trên chính máy chủ; ai ngồi ở máy chủ sẽ thấy mọi điểm trường.",
-        "No image, no user name, no address of a personal device and no visited page leaves a school. There is no login "
+        "No image, no user name, no address of a personal device and no visited page leaves a school. There is no "
+        "login "
         "yet, so these pages open only on the server itself; whoever sits there sees every site.",
     ),
     "about.health": ("Máy chủ lúc này", "The server now"),
