@@ -117,10 +117,10 @@ def read_sites(connection: Connection) -> list[SiteRow]:
         isps.setdefault(ident, []).append(isp)
     latest = schema.latest.c
     newest = select(latest.site, func.max(latest.received_ms)).group_by(latest.site)
-    heard: dict[str, int] = dict(connection.execute(newest).tuples())
+    heard: dict[str, int] = dict(connection.execute(newest).tuples().all())
     contact = schema.contact.c
     away = select(contact.site, contact.lost_ms).where(contact.lost_ms.is_not(None), contact.back_ms.is_(None))
-    lost: dict[str, int] = dict(connection.execute(away).tuples())
+    lost: dict[str, int] = dict(connection.execute(away).tuples().all())
     simulated = set(connection.scalars(select(schema.agent.c.site).where(schema.agent.c.simulated)))
     incidents = _open_incidents(connection)
     rows = []
@@ -257,9 +257,9 @@ def count_aside(connection: Connection) -> dict[str, int]:
     """Messages set aside, by reason; only the last ones are kept, the counters count them all."""
     aside = schema.aside.c
     query = select(aside.reason, func.count()).group_by(aside.reason).order_by(aside.reason)
-    return dict(connection.execute(query).tuples())
+    return dict(connection.execute(query).tuples().all())
 
 
 def read_counters(connection: Connection) -> dict[str, int]:
     counter = schema.counter.c
-    return dict(connection.execute(select(counter.name, counter.count).order_by(counter.name)).tuples())
+    return dict(connection.execute(select(counter.name, counter.count).order_by(counter.name)).tuples().all())
