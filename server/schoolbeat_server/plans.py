@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import msgspec
-from msgspec import Meta
 
 from schoolbeat_server import register_columns, yaml_text
 from schoolbeat_server.indicators import INDICATORS
+from schoolbeat_server.plan_shape import (
+    AssumptionShape,
+    ConditionShape,
+    FilterShape,
+    PlanError,
+    PlanShape,
+    Source,
+    TargetShape,
+    said_of,
+)
 from schoolbeat_server.said import Said
 from schoolbeat_server.targets import Assumption, Condition, Filter, Plan, Target
 
@@ -22,72 +31,7 @@ SHIPPED = Path(__file__).parent / "plan_files"
 MOST_BYTES = 1024 * 1024
 MOST_WINDOW_DAYS = 366
 
-
-class PlanError(ValueError):
-    """The plan cannot be used; `said` names file, line, key, value and what is allowed."""
-
-    def __init__(self, said: Said) -> None:
-        super().__init__(said.vi)
-        self.said = said
-
-
-# ---- the file's shape --------------------------------------------------------------------------------------
-
-_Line = Annotated[str, Meta(min_length=1, max_length=500)]
-_Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$")]
-
-
-class _Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pass
-
-
-class _Words(_Struct, frozen=True):
-    vi: _Line
-    en: _Line
-
-
-class _Assumption(_Struct, frozen=True):
-    value: _Line | Annotated[list[_Line], Meta(min_length=1, max_length=50)]
-    reason: _Words
-    source: _Line
-
-
-class _Condition(_Struct, frozen=True):
-    indicator: _Line
-    at_least: _Name | None = None
-    one_of: _Name | None = None
-
-
-_Some = Annotated[list[_Line], Meta(min_length=1, max_length=5_000)]
-
-
-class _Filter(_Struct, frozen=True):
-    areas: _Some | None = None
-    levels: _Some | None = None
-    managers: _Some | None = None
-    room_kinds: _Some | None = None
-    smart_levels: list[Annotated[int, Meta(ge=0, le=2)]] | None = None
-    device_kinds: _Some | None = None
-
-
-class _Target(_Struct, frozen=True):
-    target: _Name
-    name: _Words
-    clause: _Words
-    quote: _Words
-    unit: Literal["school", "site", "room", "device"]
-    share: _Line
-    deadline: _Line
-    conditions: Annotated[list[_Condition], Meta(min_length=1, max_length=20)]
-    assumptions: dict[_Name, Any]  # converted one by one, so that an error can name which
-    filter: _Filter = _Filter()
-
-
-class _Plan(_Struct, frozen=True):
-    plan: _Name
-    document: _Words
-    issuer: _Words
-    targets: Annotated[list[_Target], Meta(min_length=1, max_length=100)]
+__all__ = ["PlanError", "all_plans", "load_plan", "parse"]
 
 
 # ---- reading -----------------------------------------------------------------------------------------------
@@ -137,110 +81,16 @@ def parse(text: str, file: str) -> Plan:
     except yaml_text.YamlError as error:
         where = f"{file}:{error.line}" if error.line else file
         raise PlanError(Said(f"{where}: {error.vi}", f"{where}: {error.en}")) from None
-    source = _Source(file, found, lines)
+    source = Source(file, found, lines)
     try:
-        raw = msgspec.convert(found, _Plan, strict=False)
+        raw = msgspec.convert(found, PlanShape, strict=False)
     except msgspec.ValidationError as error:
         source.refuse_shape(str(error), ())
     targets = tuple(_target(source, one, ("targets", index)) for index, one in enumerate(raw.targets))
     for index, target in enumerate(targets):
         if target.id in [other.id for other in targets[:index]]:
             source.refuse(("targets", index, "target"), "mã này đã dùng ở trên", "this id is used above already")
-    return Plan(raw.plan, _said(raw.document), _said(raw.issuer), file, targets)
-
-
-class _Source:
-    """The file as parsed, to say where a thing stands."""
-
-    def __init__(self, file: str, found: Any, lines: Mapping[yaml_text.Path, int]) -> None:
-        self.file, self.found, self.lines = file, found, lines
-
-    def refuse(self, path: yaml_text.Path, vi: str, en: str) -> NoReturn:
-        where = f"{self.file}:{self._line(path)}: {_dotted(path)}"
-        value = self._value(path)
-        if isinstance(value, str):
-            where += f" = {value[:80]!r}"
-        raise PlanError(Said(f"{where}: {vi}", f"{where}: {en}"))
-
-    def refuse_shape(self, problem: str, prefix: yaml_text.Path) -> NoReturn:
-        """msgspec's sentence, with its path made ours; prefix: the path of what was converted."""
-        what, _, where = problem.partition(" - at `")
-        path = prefix + _path_of(where.rstrip("`"))
-        unknown = re.fullmatch(r"Object contains unknown field `(.*)`", what)
-        missing = re.fullmatch(r"Object missing required field `(.*)`", what)
-        if unknown:
-            keys = _keys_at(path)
-            near = difflib.get_close_matches(unknown[1], keys, 1)
-            vi = f"có phải {near[0]}?" if near else f"các khóa: {', '.join(keys)}"
-            en = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(keys)}"
-            self.refuse((*path, unknown[1]), f"không có khóa này; {vi}", f"unknown key; {en}")
-        if missing:
-            self.refuse(path, f"thiếu khóa {missing[1]}", f"key {missing[1]} is missing")
-        allowed = _SHAPES.get(str(path[-1])) if path else None
-        if allowed is not None:
-            self.refuse(path, f"cần {allowed.vi}", f"allowed is {allowed.en}")
-        self.refuse(path, f"sai dạng ({_translated(what)})", f"wrong shape ({what})")
-
-    def _line(self, path: yaml_text.Path) -> int:
-        while path and path not in self.lines:
-            path = path[:-1]
-        return self.lines.get(path, 1)
-
-    def _value(self, path: yaml_text.Path) -> Any:
-        value = self.found
-        for step in path:
-            try:
-                value = value[step]
-            except (KeyError, IndexError, TypeError):
-                return None
-        return value
-
-
-_ID_SHAPE = Said("mã 1-60 ký tự A-Z, a-z, 0-9 và . _ -", "an id of 1-60 of A-Z, a-z, 0-9 and . _ -")
-_SHAPES = {
-    "unit": Said("school | site | room | device", "school | site | room | device"),
-    "plan": _ID_SHAPE,
-    "target": _ID_SHAPE,
-    "smart_levels": Said("danh sách các cấp 0 | 1 | 2", "a list of the levels 0 | 1 | 2"),
-}
-_TYPES_VI = {"object": "các cặp khóa: giá trị", "array": "một danh sách", "str": "chữ", "int": "số", "null": "ô trống"}
-
-
-def _translated(what: str) -> str:
-    found = re.fullmatch(r"Expected `(\w+)`, got `(\w+)`", what)
-    return f"cần {_TYPES_VI.get(found[1], found[1])}, lại là {_TYPES_VI.get(found[2], found[2])}" if found else what
-
-
-def _path_of(text: str) -> yaml_text.Path:
-    """`$.targets[0].share` -> ("targets", 0, "share"). What follows a key that msgspec does not name is left out."""
-    path: list[str | int] = []
-    for name, index in re.findall(r"\.([A-Za-z_]+)|\[([0-9]+|\.\.\.)\]", text):
-        if index == "...":
-            break
-        path.append(name or int(index))
-    return tuple(path)
-
-
-def _dotted(path: yaml_text.Path) -> str:
-    text = "".join(f"[{step + 1}]" if isinstance(step, int) else f".{step}" for step in path)
-    return text.lstrip(".") or "tệp / file"
-
-
-def _keys_at(path: yaml_text.Path) -> tuple[str, ...]:
-    last = [step for step in path if isinstance(step, str)][-1:] or [""]
-    kinds: dict[str, type[_Struct]] = {
-        "": _Plan,
-        "targets": _Target,
-        "conditions": _Condition,
-        "filter": _Filter,
-    }
-    if "assumptions" in path and last[0] not in ("reason", "assumptions"):
-        return _Assumption.__struct_fields__
-    return kinds.get(last[0], _Words).__struct_fields__
-
-
-def _said(words: _Words) -> Said:
-    return Said(words.vi, words.en)
+    return Plan(raw.plan, said_of(raw.document), said_of(raw.issuer), file, targets)
 
 
 # ---- one target --------------------------------------------------------------------------------------------
@@ -335,16 +185,16 @@ STANDARD: dict[str, tuple[Callable[[str], Any], Said, Any]] = {
 class _Draft(NamedTuple):
     """A target with its assumptions, and where it stands in the file."""
 
-    source: _Source
-    raw: _Target
-    assumptions: dict[str, _Assumption]
+    source: Source
+    raw: TargetShape
+    assumptions: dict[str, AssumptionShape]
     path: yaml_text.Path
 
     def refuse(self, path: yaml_text.Path, vi: str, en: str) -> NoReturn:
         self.source.refuse((*self.path, *path), vi, en)
 
 
-def _target(source: _Source, raw: _Target, path: yaml_text.Path) -> Target:
+def _target(source: Source, raw: TargetShape, path: yaml_text.Path) -> Target:
     draft = _Draft(source, raw, _assumptions(source, raw, path), path)
     for index, condition in enumerate(raw.conditions):
         _check_condition(draft, condition, ("conditions", index))
@@ -352,26 +202,28 @@ def _target(source: _Source, raw: _Target, path: yaml_text.Path) -> Target:
     standard = {name: _standard(draft, name) for name in STANDARD}
     return Target(
         id=raw.target,
-        name=_said(raw.name),
-        clause=_said(raw.clause),
-        quote=_said(raw.quote),
+        name=said_of(raw.name),
+        clause=said_of(raw.clause),
+        quote=said_of(raw.quote),
         unit=raw.unit,
         filter=_filter(draft, standard.pop("site_kinds")),
         conditions=tuple(_condition(draft, one) for one in raw.conditions),
         share=_read(draft, _share, raw.share, _SHARE_ALLOWED, ("share",)),
         deadline=_read(draft, _day, raw.deadline, _DAY_ALLOWED, ("deadline",)),
-        assumptions=tuple(
-            Assumption(name, _text(one.value), _said(one.reason), one.source) for name, one in draft.assumptions.items()
-        ),
+        assumptions=tuple(_stated(name, one) for name, one in draft.assumptions.items()),
         **standard,
     )
 
 
-def _assumptions(source: _Source, raw: _Target, path: yaml_text.Path) -> dict[str, _Assumption]:
+def _stated(name: str, shape: AssumptionShape) -> Assumption:
+    return Assumption(name, _text(shape.value), said_of(shape.reason), shape.source)
+
+
+def _assumptions(source: Source, raw: TargetShape, path: yaml_text.Path) -> dict[str, AssumptionShape]:
     found = {}
     for name, value in raw.assumptions.items():
         try:
-            found[name] = msgspec.convert(value, _Assumption, strict=False)
+            found[name] = msgspec.convert(value, AssumptionShape, strict=False)
         except msgspec.ValidationError as error:
             source.refuse_shape(str(error), (*path, "assumptions", name))
     return found
@@ -397,7 +249,7 @@ def _text(value: str | list[str]) -> str:
     return value if isinstance(value, str) else ", ".join(value)
 
 
-def _check_condition(draft: _Draft, condition: _Condition, path: yaml_text.Path) -> None:
+def _check_condition(draft: _Draft, condition: ConditionShape, path: yaml_text.Path) -> None:
     found = INDICATORS.get(condition.indicator)
     if found is None:
         near = difflib.get_close_matches(condition.indicator, INDICATORS, 1)
@@ -423,11 +275,11 @@ def _check_condition(draft: _Draft, condition: _Condition, path: yaml_text.Path)
         )
 
 
-def _threshold(condition: _Condition) -> str:
+def _threshold(condition: ConditionShape) -> str:
     return condition.at_least or condition.one_of or ""
 
 
-def _required(raw: _Target) -> set[str]:
+def _required(raw: TargetShape) -> set[str]:
     """The standard assumptions that this target must state."""
     indicators = [INDICATORS[condition.indicator] for condition in raw.conditions]
     needed = {"window_days"}.union(*(indicator.needs for indicator in indicators))
@@ -465,7 +317,7 @@ def _standard(draft: _Draft, name: str) -> Any:
     return _read(draft, parse, _text(draft.assumptions[name].value), allowed, ("assumptions", name, "value"))
 
 
-def _condition(draft: _Draft, condition: _Condition) -> Condition:
+def _condition(draft: _Draft, condition: ConditionShape) -> Condition:
     indicator, name = INDICATORS[condition.indicator], _threshold(condition)
     value, where = draft.assumptions[name].value, ("assumptions", name, "value")
     if indicator.threshold == "words":
@@ -496,7 +348,7 @@ _FILTER_UNITS = {
 
 def _filter(draft: _Draft, site_kinds: tuple[str, ...]) -> Filter:
     values: dict[str, tuple[Any, ...]] = {}
-    for key in _Filter.__struct_fields__:
+    for key in FilterShape.__struct_fields__:
         found = getattr(draft.raw.filter, key)
         if found is None:
             continue

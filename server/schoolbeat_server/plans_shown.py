@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from schoolbeat_server.indicators import GRADES, Grade, stated
+from schoolbeat_server.finding import GRADES, Grade, stated
 from schoolbeat_server.local_time import clock_and_day
 from schoolbeat_server.said import Said
 from schoolbeat_server.targets import Plan, Target

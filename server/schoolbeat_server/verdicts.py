@@ -14,16 +14,15 @@ from schoolbeat_server.evidence import (
     LedgerReader,
     LessonReader,
     Needs,
-    SiteFacts,
     Window,
     read_register,
     with_ledger,
 )
-from schoolbeat_server.indicators import INDICATORS, Case, Finding, Grade, all3, join3, stated, weakest
-from schoolbeat_server.local_time import local
-from schoolbeat_server.register import Area, Device
+from schoolbeat_server.finding import Case, Finding, Grade, all3, join3, stated, weakest
+from schoolbeat_server.indicators import INDICATORS
 from schoolbeat_server.said import Said
 from schoolbeat_server.targets import Condition, Plan, Target, Unit
+from schoolbeat_server.units import Counted, Part, counted_units
 
 Status = Literal["met", "missed", "unknown", "not_applicable"]
 
@@ -107,90 +106,6 @@ def _status(value: bool | None) -> Status:
     return "unknown" if value is None else "met" if value else "missed"
 
 
-# ---- units -------------------------------------------------------------------------------------------------
-
-
-class _Part(NamedTuple):
-    """A site, with the devices in question."""
-
-    facts: SiteFacts
-    devices: tuple[Device, ...] = ()
-
-
-class _Counted(NamedTuple):
-    """A unit of the register that the target counts, and what it is judged by."""
-
-    id: str
-    name: str
-    area: str
-    school: str
-    site: str
-    parts: tuple[_Part, ...]
-
-
-def _counted(target: Target, evidence: Evidence) -> Iterator[_Counted]:
-    areas = _areas_within(target.filter.areas, evidence)
-    sites: dict[str, list[SiteFacts]] = {}
-    for facts in evidence.sites.values():
-        sites.setdefault(facts.site.school, []).append(facts)
-    for school in evidence.schools.values():
-        wanted = target.filter
-        if areas is not None and school.area not in areas:
-            continue
-        if not _passes(school.level, wanted.levels) or not _passes(school.manager, wanted.managers):
-            continue
-        mine = sorted(sites.get(school.id, ()), key=lambda facts: (facts.site.kind != "main", facts.site.id))
-        if target.unit == "school":
-            parts = tuple(_Part(one) for one in mine if target.sites != "main" or one.site.kind == "main")
-            only = parts[0].facts.site.id if len(parts) == 1 else ""
-            yield _Counted(school.id, school.name, school.area, school.id, only, parts)
-            continue
-        for facts in mine:
-            if _passes(facts.site.kind, wanted.site_kinds):
-                yield from _within_site(target, facts, school.name, school.area)
-
-
-def _within_site(target: Target, facts: SiteFacts, school: str, area: str) -> Iterator[_Counted]:
-    site, wanted = facts.site, target.filter
-    place = f"{school} – {site.name}"
-    if target.unit == "site":
-        yield _Counted(site.id, place, area, site.school, site.id, (_Part(facts),))
-    elif target.unit == "room":
-        for room in facts.rooms:
-            if _passes(room.kind, wanted.room_kinds) and _passes(room.smart_level, wanted.smart_levels):
-                devices = tuple(device for device in facts.devices if device.room == room.id)
-                name = f"{room.name}, {place}"
-                yield _Counted(room.id, name, area, site.school, site.id, (_Part(facts, devices),))
-    else:
-        for device in facts.devices:
-            if _passes(device.kind, wanted.device_kinds):
-                name = f"{device.name or device.id}, {place}"
-                part = _Part(facts, (device,))
-                yield _Counted(f"{site.id}/{device.id}", name, area, site.school, site.id, (part,))
-
-
-def _passes(value: object, allowed: Sequence[object]) -> bool:
-    return not allowed or value in allowed
-
-
-def _areas_within(roots: Sequence[str], evidence: Evidence) -> frozenset[str] | None:
-    """The roots and all under them that are valid on the window's last day; None: all areas."""
-    if not roots:
-        return None
-    day = local((evidence.window.end_minute - 1) * 60_000).date().isoformat()
-    children: dict[str | None, list[Area]] = {}
-    for area in evidence.areas.values():
-        if area.valid_from <= day < area.valid_to:
-            children.setdefault(area.parent, []).append(area)
-    found, waiting = set[str](), list(roots)
-    while waiting:
-        area_id = waiting.pop()
-        if area_id not in found:
-            found.add(area_id)
-            waiting += [child.id for child in children.get(area_id, ())]
-    return frozenset(found)
-
-
 # ---- judging -----------------------------------------------------------------------------------------------
 
 
@@ -203,7 +118,7 @@ def judge(plan: Plan, target: Target, evidence: Evidence) -> Verdict:
     window = window_of(target, evidence.window.end_minute)
     if window.first_minute < evidence.window.first_minute:
         raise ValueError(f"target {target.id} needs {target.window_days} days; the evidence has fewer")
-    units = sorted((_judge_unit(target, one, window) for one in _counted(target, evidence)), key=_urgency)
+    units = sorted((_judge_unit(target, one, window) for one in counted_units(target, evidence)), key=_urgency)
     met, missed, unknown = (sum(unit.status == one for unit in units) for one in ("met", "missed", "unknown"))
     silent = sum(unit.silent for unit in units)
     status = plan_status(met, missed, unknown, target.share)
@@ -227,7 +142,7 @@ def _urgency(unit: UnitVerdict) -> tuple[bool, int, str, str]:
     return not unit.silent, ("missed", "unknown", "met").index(unit.status), unit.name, unit.id
 
 
-def _judge_unit(target: Target, counted: _Counted, window: Window) -> UnitVerdict:
+def _judge_unit(target: Target, counted: Counted, window: Window) -> UnitVerdict:
     parts = [_judge_part(target, part, window) for part in counted.parts]
     value = join3(target.sites, (part.met for part in parts))
     status = _status(value)
@@ -258,14 +173,14 @@ class _PartVerdict(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-def _judge_part(target: Target, part: _Part, window: Window) -> _PartVerdict:
+def _judge_part(target: Target, part: Part, window: Window) -> _PartVerdict:
     findings = tuple(_find(target, condition, part, window) for condition in target.conditions)
     if part.facts.silent:  # whatever its contract says: nobody has seen it
         return _PartVerdict(None, True, findings)
     return _PartVerdict(all3(finding.met for finding in findings), False, findings)
 
 
-def _find(target: Target, condition: Condition, part: _Part, window: Window) -> Finding:
+def _find(target: Target, condition: Condition, part: Part, window: Window) -> Finding:
     indicator = INDICATORS[condition.indicator]
     if indicator.of == "site":
         return indicator.judge(Case(part.facts, None, target, condition, window))
@@ -295,7 +210,7 @@ def _no_site(target: Target) -> Said:
     return Said("Sổ đăng ký chưa ghi điểm trường nào", "The register names no site")
 
 
-def _reasons(verdicts: list[_PartVerdict], parts: Sequence[_Part], value: bool | None) -> Iterator[Said]:
+def _reasons(verdicts: list[_PartVerdict], parts: Sequence[Part], value: bool | None) -> Iterator[Said]:
     """What decided comes first. Several sites: each reason begins with the site's name."""
     for verdict, part in sorted(zip(verdicts, parts, strict=True), key=lambda pair: pair[0].met != value):
         name = part.facts.site.name if len(parts) > 1 else ""
@@ -367,7 +282,7 @@ def _needs(plan: Plan, evidence: Evidence) -> Needs:
         asked = [INDICATORS[condition.indicator] for condition in target.conditions]
         of_site = {indicator.signal for indicator in asked if indicator.of == "site" and indicator.signal}
         of_device = any(indicator.of == "device" for indicator in asked)
-        for counted in _counted(target, evidence):
+        for counted in counted_units(target, evidence):
             for part in counted.parts:
                 mine = signals.setdefault(part.facts.site.id, set())
                 mine |= of_site

@@ -25,6 +25,7 @@ from schoolbeat_server.register import (
     read_services,
     read_site,
 )
+from schoolbeat_server.register_columns import COLUMNS
 
 WHOLE = """
 areas:
@@ -447,3 +448,27 @@ def test_a_removed_agent_keeps_its_history_and_owns_nothing_any_more(engine: Eng
     }
     with pytest.raises(enrol.EnrolError):
         enrol.remove_agent(engine, "a-1", "gateway", now_ms=0)
+
+
+# ---- the document ------------------------------------------------------------------------------------------
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "register.md"
+
+
+def test_the_documents_example_loads_without_a_remark(engine: Engine, tmp_path: Path) -> None:
+    example = DOCUMENT.read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
+
+    loaded = load(engine, written(tmp_path, example))
+
+    assert loaded.remarks == []
+    assert loaded.rows["devices"] == 2
+
+
+def test_the_document_names_every_column() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+
+    parts = {part.partition("**")[0]: part for part in text.split("\n**")[1:]}
+
+    assert list(parts) == list(COLUMNS)
+    missing = [(name, column) for name, part in parts.items() for column in COLUMNS[name] if f"`{column}`" not in part]
+    assert missing == []

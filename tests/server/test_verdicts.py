@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from schoolbeat_server import plans, register, schema
 from schoolbeat_server.database import open_database, writing
 from schoolbeat_server.evidence import Evidence, SiteFacts, SpeedTest, Window
-from schoolbeat_server.indicators import all3, any3, mbps, median, stated
+from schoolbeat_server.finding import all3, any3, stated
 from schoolbeat_server.register import Area, Device, Line, Room, School, Site
 from schoolbeat_server.said import Said
+from schoolbeat_server.speed_indicator import mbps, median
 from schoolbeat_server.targets import Condition, Filter, Plan, Target
 from schoolbeat_server.verdicts import UnitVerdict, Verdict, collect, judge, judge_plan, plan_status, window_of
 from schoolbeat_wire.catalogue import DISPUTED, OFF, UNKNOWN

@@ -1,0 +1,84 @@
+"""What one indicator says of one case: met, missed or unknown, with grade, coverage, since when, and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, NamedTuple
+
+from schoolbeat_server.evidence import SiteFacts, Window
+from schoolbeat_server.register import Device
+from schoolbeat_server.said import Said
+from schoolbeat_server.targets import Condition, Join, Target
+
+Grade = Literal["declared", "inventoried", "observed", "proven"]
+GRADES: tuple[Grade, ...] = ("declared", "inventoried", "observed", "proven")
+
+DAY_MINUTES = 1_440
+WEEK_MINUTES = 7 * DAY_MINUTES
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one indicator says. met None: unknown. since_minute: since when it has been so; None: not known.
+
+    coverage: the part of the window (or of the asked tests) that was measured; None where nothing is measured.
+    """
+
+    met: bool | None
+    grade: Grade
+    coverage: Fraction | None
+    since_minute: int | None
+    said: Said
+
+
+class Case(NamedTuple):
+    """What a condition is judged on: a site, the device if it is of one, and the target with its window."""
+
+    facts: SiteFacts
+    device: Device | None
+    target: Target
+    condition: Condition
+    window: Window  # the target's own: the tail of what was gathered
+
+
+def all3(values: Iterable[bool | None]) -> bool | None:
+    """False if any is, else None if any is; None for nothing at all."""
+    found = set(values)
+    if not found:
+        return None
+    return False if False in found else None if None in found else True
+
+
+def any3(values: Iterable[bool | None]) -> bool | None:
+    """True if any is, else None if any is; None for nothing at all."""
+    found = set(values)
+    if not found:
+        return None
+    return True if True in found else None if None in found else False
+
+
+def join3(how: Join, values: Iterable[bool | None]) -> bool | None:
+    """'main' is chosen before: there it is one value."""
+    return any3(values) if how == "any" else all3(values)
+
+
+def weakest(grades: Iterable[Grade]) -> Grade:
+    return min(grades, key=GRADES.index, default="declared")
+
+
+def stated(share: Fraction) -> Said:
+    """A share that a document or assumption states: exact, '90%', '99,5%' or '1/3'."""
+    percent = share * 100
+    for decimals in range(7):
+        whole = percent * 10**decimals
+        if whole.denominator == 1:
+            before, after = divmod(int(whole), 10**decimals)
+            tail = f"{after:0{decimals}d}" if decimals else ""
+            return Said(f"{before}{',' if tail else ''}{tail}%", f"{before}{'.' if tail else ''}{tail}%")
+    return Said(str(share), str(share))
+
+
+def grade_unseen(facts: SiteFacts) -> Grade:
+    return "inventoried" if facts.inventoried else "declared"

@@ -1,0 +1,92 @@
+"""Which units of the register a target counts, and by which sites and devices each is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from schoolbeat_server.evidence import Evidence, SiteFacts
+from schoolbeat_server.local_time import local
+from schoolbeat_server.register import Area, Device
+from schoolbeat_server.targets import Target
+
+
+class Part(NamedTuple):
+    """A site, with the devices in question."""
+
+    facts: SiteFacts
+    devices: tuple[Device, ...] = ()
+
+
+class Counted(NamedTuple):
+    """A unit of the register that the target counts, and what it is judged by."""
+
+    id: str
+    name: str
+    area: str
+    school: str
+    site: str
+    parts: tuple[Part, ...]
+
+
+def counted_units(target: Target, evidence: Evidence) -> Iterator[Counted]:
+    areas = _areas_within(target.filter.areas, evidence)
+    sites: dict[str, list[SiteFacts]] = {}
+    for facts in evidence.sites.values():
+        sites.setdefault(facts.site.school, []).append(facts)
+    for school in evidence.schools.values():
+        wanted = target.filter
+        if areas is not None and school.area not in areas:
+            continue
+        if not _passes(school.level, wanted.levels) or not _passes(school.manager, wanted.managers):
+            continue
+        mine = sorted(sites.get(school.id, ()), key=lambda facts: (facts.site.kind != "main", facts.site.id))
+        if target.unit == "school":
+            parts = tuple(Part(one) for one in mine if target.sites != "main" or one.site.kind == "main")
+            only = parts[0].facts.site.id if len(parts) == 1 else ""
+            yield Counted(school.id, school.name, school.area, school.id, only, parts)
+            continue
+        for facts in mine:
+            if _passes(facts.site.kind, wanted.site_kinds):
+                yield from _within_site(target, facts, school.name, school.area)
+
+
+def _within_site(target: Target, facts: SiteFacts, school: str, area: str) -> Iterator[Counted]:
+    site, wanted = facts.site, target.filter
+    place = f"{school} – {site.name}"
+    if target.unit == "site":
+        yield Counted(site.id, place, area, site.school, site.id, (Part(facts),))
+    elif target.unit == "room":
+        for room in facts.rooms:
+            if _passes(room.kind, wanted.room_kinds) and _passes(room.smart_level, wanted.smart_levels):
+                devices = tuple(device for device in facts.devices if device.room == room.id)
+                name = f"{room.name}, {place}"
+                yield Counted(room.id, name, area, site.school, site.id, (Part(facts, devices),))
+    else:
+        for device in facts.devices:
+            if _passes(device.kind, wanted.device_kinds):
+                name = f"{device.name or device.id}, {place}"
+                part = Part(facts, (device,))
+                yield Counted(f"{site.id}/{device.id}", name, area, site.school, site.id, (part,))
+
+
+def _passes(value: object, allowed: Sequence[object]) -> bool:
+    return not allowed or value in allowed
+
+
+def _areas_within(roots: Sequence[str], evidence: Evidence) -> frozenset[str] | None:
+    """The roots and all under them that are valid on the window's last day; None: all areas."""
+    if not roots:
+        return None
+    day = local((evidence.window.end_minute - 1) * 60_000).date().isoformat()
+    children: dict[str | None, list[Area]] = {}
+    for area in evidence.areas.values():
+        if area.valid_from <= day < area.valid_to:
+            children.setdefault(area.parent, []).append(area)
+    found, waiting = set[str](), list(roots)
+    while waiting:
+        area_id = waiting.pop()
+        if area_id not in found:
+            found.add(area_id)
+            waiting += [child.id for child in children.get(area_id, ())]
+    return frozenset(found)
