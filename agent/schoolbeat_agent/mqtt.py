@@ -106,8 +106,9 @@ class Session:
                     await self.wake.wait()
                     self.wake.clear()
         if not self._accepted:
+            why = self.why or "the broker does not answer"
             self.close()
-            raise NoSession(self.why or "the broker does not answer")
+            raise NoSession(why)
 
     def _connect(self) -> str | None:
         """In a thread of its own; why it failed."""

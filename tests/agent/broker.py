@@ -87,7 +87,11 @@ class TinyServer:
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         self._client.on_message = self._heard
         ready = threading.Event()
-        self._client.on_connect = lambda *_: self._client.subscribe(f"schoolbeat/1/{self.site}/#", 1)
+
+        def subscribe(*_: object) -> None:
+            self._client.subscribe(f"schoolbeat/1/{self.site}/#", 1)
+
+        self._client.on_connect = subscribe
         self._client.on_subscribe = lambda *_: ready.set()
         self._client.reconnect_delay_set(1, 1)
         self._client.connect("127.0.0.1", self.port)

@@ -11,7 +11,7 @@ PACE = 30.0
 BASE_UNIX = 1_740_000_000.0
 
 
-class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type,misc]
+class _Selector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         found: list[tuple[selectors.SelectorKey, int]] = super().select(timeout and timeout / PACE)
         return found

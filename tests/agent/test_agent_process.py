@@ -178,8 +178,7 @@ def test_what_was_measured_without_broker_and_server_arrives_later(tmp_path: Pat
     assert later.problems == []
     assert len(later.minutes()) >= 4
     assert set(server.minutes()) - {min(server.minutes())} <= set(later.minutes())
-    newest_first = [end for _, _, end in later.reports][0]
-    assert newest_first == max(end for _, _, end in later.reports[:2])
+    assert later.reports[0][2] == max(end for _, _, end in later.reports[:2])  # the newest goes first
 
 
 def test_a_probe_that_hangs_or_raises_delays_no_other_and_is_told(tmp_path: Path, config: Path, port: int) -> None:
