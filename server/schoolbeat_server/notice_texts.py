@@ -221,9 +221,9 @@ _OWN: dict[str, tuple[Words, Words]] = {
 }
 _TITLES = {
     ("open", True): ("Mất liên lạc: {place}", "Contact lost: {place}"),
-    ("open", False): ("Sự cố: {place} – {short}", "Incident: {place} – {short}"),
-    ("close", True): ("Đã có lại liên lạc: {place} – {short}", "Contact is back: {place} – {short}"),
-    ("close", False): ("Đã hết sự cố: {place} – {short}", "Resolved: {place} – {short}"),
+    ("open", False): ("Sự cố: {place} ({short})", "Incident: {place} ({short})"),
+    ("close", True): ("Đã có lại liên lạc: {place} ({short})", "Contact is back: {place} ({short})"),
+    ("close", False): ("Đã hết sự cố: {place} ({short})", "Resolved: {place} ({short})"),
 }
 _LABELS = {
     "where": ("Nơi xảy ra", "Where"),

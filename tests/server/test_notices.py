@@ -520,7 +520,7 @@ def test_the_closing_names_the_rung_the_length_the_isp_and_the_evidence() -> Non
         "close", "Điểm trường chính", "TH Nậm Mòn", "path", "line.isp", NOW, NOW + 750_000, facts, "vi"
     )
 
-    assert title == ("Đã có lại liên lạc: TH Nậm Mòn – Điểm trường chính – lỗi đường truyền từ trường đến nhà mạng")
+    assert title == ("Đã có lại liên lạc: TH Nậm Mòn – Điểm trường chính (lỗi đường truyền từ trường đến nhà mạng)")
     assert body.splitlines()[:4] == [
         "Nơi xảy ra: TH Nậm Mòn – Điểm trường chính",
         "Từ lúc: 18:06:40 ngày 18/11/2026",

@@ -27,6 +27,7 @@ SITES = 60
 INCIDENTS = 6
 NOTICES = 5  # events; each has a notice per channel
 NOTICE_ROWS = 40
+HEARD_LATELY_MS = 180_000
 ALL_NOTICES = 40
 UNKNOWN_ROWS = 40
 _COOKIE = "lang"
@@ -146,6 +147,7 @@ def province_page(
         satellites={row.id for row in sites if row.kind != "main"},
         counts=province.count_states(sites),
         heard_ms=max((row.heard_ms for row in sites if row.heard_ms is not None), default=None),
+        heard_count=sum(row.heard_ms is not None and row.heard_ms > say.now_ms - HEARD_LATELY_MS for row in sites),
         verdicts=verdicts,
         incidents=incidents[:INCIDENTS],
         open_count=sum(row.state in ("lost", "down", "faulty") for row in sites),

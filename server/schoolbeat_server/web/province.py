@@ -113,18 +113,18 @@ def read_sites(connection: Connection) -> list[SiteRow]:
         .join(schema.area, area.id == school.area)
     )
     isps: dict[str, list[str]] = {}
-    for ident, isp in connection.execute(select(schema.line.c.site, schema.line.c.isp)):
+    for ident, isp in connection.execute(select(schema.line.c.site, schema.line.c.isp)).all():
         isps.setdefault(ident, []).append(isp)
     latest = schema.latest.c
     newest = select(latest.site, func.max(latest.received_ms)).group_by(latest.site)
-    heard: dict[str, int] = dict(connection.execute(newest).tuples().all())
+    heard: dict[str, int] = dict(connection.execute(newest).all())
     contact = schema.contact.c
     away = select(contact.site, contact.lost_ms).where(contact.lost_ms.is_not(None), contact.back_ms.is_(None))
-    lost: dict[str, int] = dict(connection.execute(away).tuples().all())
+    lost: dict[str, int] = dict(connection.execute(away).all())
     simulated = set(connection.scalars(select(schema.agent.c.site).where(schema.agent.c.simulated)))
     incidents = _open_incidents(connection)
     rows = []
-    for ident, name, kind, school_id, school_name, area_id, area_name in connection.execute(query):
+    for ident, name, kind, school_id, school_name, area_id, area_name in connection.execute(query).all():
         path, devices = incidents.get((ident, "path")), incidents.get((ident, "devices"))
         state = site_state.state(
             reported=ident in heard,
@@ -257,9 +257,9 @@ def count_aside(connection: Connection) -> dict[str, int]:
     """Messages set aside, by reason; only the last ones are kept, the counters count them all."""
     aside = schema.aside.c
     query = select(aside.reason, func.count()).group_by(aside.reason).order_by(aside.reason)
-    return dict(connection.execute(query).tuples().all())
+    return dict(connection.execute(query).all())
 
 
 def read_counters(connection: Connection) -> dict[str, int]:
     counter = schema.counter.c
-    return dict(connection.execute(select(counter.name, counter.count).order_by(counter.name)).tuples().all())
+    return dict(connection.execute(select(counter.name, counter.count).order_by(counter.name)).all())

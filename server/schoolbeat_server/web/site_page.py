@@ -128,7 +128,7 @@ def _read_contact(connection: Connection, ident: str) -> _Contact:
         select(contact.lost_ms).where(contact.site == ident, contact.lost_ms.is_not(None), contact.back_ms.is_(None))
     ).scalar_one_or_none()
     query = select(incident.scope, incident.since_ms).where(incident.site == ident, incident.closed_ms.is_(None))
-    return _Contact(lost, dict(connection.execute(query).tuples().all()))
+    return _Contact(lost, dict(connection.execute(query).all()))
 
 
 def all_devices(registered: Iterable[Device], latest: Iterable[Latest]) -> list[Device]:

@@ -95,6 +95,9 @@ class Speaker:
         """For machines and for the tooltip: ISO 8601 with the offset."""
         return local(ms).isoformat(timespec="seconds")
 
+    def today(self) -> date:
+        return local(self.now_ms).date()
+
     def day(self, value: date) -> str:
         return format_date(value, "dd/MM/yyyy" if self.language == "vi" else "d MMM yyyy", locale=self._locale)
 

@@ -54,7 +54,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "what it saw. This page compares it with what the plan promises. What was not measured is shown as “not enough "
         "data”: it counts neither as met nor as missed.",
     ),
-    "province.live": ("Số liệu mới nhất lúc {at}.", "Latest data at {at}."),
+    "province.live": (
+        "Số liệu mới nhất lúc {at}; {count} điểm trường gửi trong 3 phút qua.",
+        "Latest data at {at}; {count} sites reported in the last 3 minutes.",
+    ),
     "province.live_none": ("Chưa nhận được số liệu nào.", "No data has arrived yet."),
     "province.states": ("{count} điểm trường lúc này", "{count} sites right now"),
     "province.targets": ("Chỉ tiêu của kế hoạch", "The plan's targets"),
@@ -114,9 +117,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "target.count.missed": ("chưa đạt {count}", "missed {count}"),
     "target.count.unknown": ("chưa đủ dữ liệu {count}", "not enough data {count}"),
     "target.count.silent": ("{count} chưa từng gửi số liệu", "{count} never reported"),
-    "target.asked": ("Yêu cầu {share}", "{share} required"),
-    "target.deadline": ("Hạn: {day}", "Deadline: {day}"),
-    "target.deadline_past": ("Hạn: {day} (đã qua)", "Deadline: {day} (past)"),
+    "target.asked": ("yêu cầu {share}", "{share} required"),
+    "target.deadline": ("hạn {day}", "deadline {day}"),
+    "target.deadline_past": ("hạn {day}, đã qua", "deadline {day}, past"),
     "target.counts": (
         "đạt {met} · chưa đạt {missed} · chưa đủ dữ liệu {unknown}",
         "met {met} · missed {missed} · not enough data {unknown}",
@@ -296,9 +299,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "site.evidence": ("Minh chứng", "Evidence"),
     "site.devices.heading": ("Thiết bị trong trường", "Devices inside the school"),
     "site.devices.caption": (
-        "{count} thiết bị, thiết bị không trả lời trước; thời gian tính trong 24 giờ qua",
-        "{count} devices, those not answering first; the lengths are of the last 24 hours",
+        "Thời gian tính trong 24 giờ qua",
+        "The lengths are of the last 24 hours",
     ),
+    "site.devices.well": ("Xem {count} thiết bị đang trả lời", "Show the {count} devices that answer"),
+    "site.devices.all_well": ("Cả {count} thiết bị đều trả lời.", "All {count} devices answer."),
     "site.devices.none": ("Chưa có thiết bị nào được theo dõi.", "No device is watched yet."),
     "site.device": ("Thiết bị", "Device"),
     "site.device.place": ("Nơi đặt", "Place"),
