@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0 after a clean end, 1 when it could not start or a part of it died, 2 for wrong words."""
     given = _parser().parse_args(argv)
     options = Options(given.folder.absolute(), given.schools, given.days, given.seed, given.seconds)
-    terminal = words.Terminal()
+    terminal = words.Terminal(sys.stdout)
     try:
         return asyncio.run(_run(Demo(options, terminal), os.environ))
     except (DemoError, FolderError) as error:

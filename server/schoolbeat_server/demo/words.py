@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from typing import IO
 
@@ -26,7 +25,7 @@ FAULTS: dict[tuple[str, bool], Said] = {
 class Terminal:
     """Lines in both languages, a progress line that is drawn over where that is possible."""
 
-    def __init__(self, out: IO[str] = sys.stdout) -> None:
+    def __init__(self, out: IO[str]) -> None:
         self.out = out
         self.drawn = False
         self.shown_percent = -10

@@ -1,0 +1,168 @@
+"""`schoolbeat-server demo` as a newcomer sees it: pages, minutes, a missed target, a notice, and nothing left behind."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schoolbeat_server.demo.folder import MARKER
+
+DEMO = ("--schools", "6", "--days", "7", "--seconds", "280")
+
+
+class Running:
+    """The demo as a process; its words go to a file."""
+
+    def __init__(self, folder: Path, words: Path) -> None:
+        self.words = words
+        with words.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-u", "-m", "schoolbeat_server.cli", "demo", *DEMO, "--folder", str(folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "CI": "true"},
+                process_group=0,
+            )
+        self.seen: set[int] = set()
+
+    def said(self) -> str:
+        return self.words.read_text(encoding="utf-8")
+
+    def wait_for(self, what: Callable[[], Any], seconds: float = 120) -> Any:
+        deadline = time.monotonic() + seconds
+        while not (found := what()):
+            assert self.process.poll() is None, f"the demo ended:\n{self.said()}"
+            assert time.monotonic() < deadline, f"waited too long:\n{self.said()}"
+            self.seen |= set(descendants(self.process.pid))
+            time.sleep(0.3)
+        return found
+
+    def url(self) -> str:
+        return self.wait_for(lambda: re.search(r"http://127\.0\.0\.1:\d+/", self.said()))[0]
+
+
+def descendants(pid: int) -> list[int]:
+    """The children of all its threads, and theirs."""
+    found = []
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children = [int(word) for word in file.read_text().split()]
+        except OSError:
+            continue
+        found += children
+        for child in children:
+            found += descendants(child)
+    return found
+
+
+def still_there(pids: set[int]) -> dict[int, str]:
+    found = {}
+    for pid in pids:
+        try:
+            if "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text():
+                found[pid] = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+        except OSError:
+            pass
+    return found
+
+
+def namespaces_of(pid: int) -> list[str]:
+    try:
+        return [path.name for path in Path("/run/netns").iterdir() if path.name.startswith(f"sb{pid}x")]
+    except OSError:
+        return []
+
+
+def listens(url: str) -> bool:
+    with socket.socket() as knock:
+        return knock.connect_ex(("127.0.0.1", int(url.rstrip("/").rpartition(":")[2]))) == 0
+
+
+def get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return html.unescape(answer.read().decode())
+
+
+def fetched(url: str) -> Any:
+    return json.loads(get(url))
+
+
+def everything_gone(running: Running, url: str) -> bool:
+    return not still_there(running.seen) and not namespaces_of(running.process.pid) and not listens(url)
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    demo = Running(tmp_path / "demo", tmp_path / "words")
+    try:
+        yield demo
+    finally:
+        if demo.process.poll() is None:
+            demo.process.terminate()
+            demo.process.wait(60)
+
+
+def test_a_newcomer_sees_minutes_arrive_a_missed_target_with_its_reason_and_a_notice_and_ctrl_c_ends_all(
+    running: Running, tmp_path: Path
+) -> None:
+    url = running.url()
+    running.wait_for(lambda: "══" in running.said())  # the history is in
+
+    def newest(site: str) -> int:
+        latest = fetched(f"{url}api/v1/sites/{site}")["latest"]
+        return max((one["minute"] for one in latest), default=0)
+
+    targets = {one["target"]: one for one in fetched(f"{url}api/v1/verdicts")}
+    silent = [unit["site"] for unit in targets["T1"]["units"] if unit["silent"]]
+    before = {site: newest(site) for site in ("thcs-na-suong", "may-nay")}
+    missed = [unit for unit in targets["T2"]["units"] if unit["status"] == "missed"]
+    page = get(url)
+
+    assert "thcs-phin-hoa" in silent
+    assert targets["T2"]["status"] == "missed"
+    assert [unit["site"] for unit in missed] == ["thcs-pha-nang-dl"]
+    assert missed[0]["name"] in page
+    assert missed[0]["reasons"][0]["vi"] in page
+    assert "lab" in running.said()
+
+    title = "Mất liên lạc: Điểm trường chính – Trường THCS Suối Mây (mô phỏng)"
+    running.wait_for(lambda: f"mail: {title}" in running.said() and f"webhook: {title}" in running.said())
+    running.wait_for(lambda: all(newest(site) > minute for site, minute in before.items()), 90)
+    notices = [one for one in fetched(f"{url}api/v1/notices") if one["title"] == title]
+    assert sorted(one["channel"] for one in notices) == ["thu", "webhook"]
+
+    assert len(running.seen) >= 6
+    running.process.send_signal(signal.SIGINT)
+    assert running.process.wait(60) == 0
+    assert still_there(running.seen) == {}
+    assert namespaces_of(running.process.pid) == []
+    assert not listens(url)
+    assert (tmp_path / "demo" / MARKER).exists()
+
+
+def test_a_killed_demo_takes_everything_with_it(running: Running) -> None:
+    url = running.url()
+    running.wait_for(lambda: "history: 100 %" in running.said())
+    assert namespaces_of(running.process.pid) != []
+
+    running.process.kill()
+    running.process.wait()
+
+    deadline = time.monotonic() + 60
+    while not everything_gone(running, url):
+        assert time.monotonic() < deadline, (still_there(running.seen), namespaces_of(running.process.pid))
+        time.sleep(0.5)
