@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -222,6 +223,9 @@ def main(settings: Settings) -> int:
         )
     )
     thread = threading.Thread(target=_beat, args=(heart, web), name="heart")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal again once it has stopped: by the default handler that would end us on the spot.
+        signal.signal(number, lambda _number, _frame: setattr(web, "should_exit", True))
     deliverer.run()
     thread.start()
     judge.start()
