@@ -35,6 +35,7 @@ class World:
         self.folder = folder
         self.lab = Lab()
         self.children: dict[str, subprocess.Popen[Any]] = {}
+        self.server_since = 0.0  # monotonic
 
     def __enter__(self) -> World:
         self.lab.__enter__()
@@ -62,6 +63,7 @@ class World:
         self.start("sink")
         self.start("server")
         self.await_(lambda: self.server_answers(), 30, "the server answers")
+        self.server_since = time.monotonic()
         self.start("agent")
 
     def _register(self) -> None:
