@@ -84,7 +84,7 @@ def _of(subject: str, *readings: str) -> tuple[tuple[str, str], ...]:
 
 
 def _path(settings: Settings) -> Watch:
-    target = PathTarget(settings.domestic, settings.international, settings.router or None, settings.isp_hops)
+    target = PathTarget(settings.domestic, settings.international, settings.router or None, settings.isp_ttl)
     there = {
         "lan.router": True,
         "line.isp": bool(settings.domestic or settings.international),

@@ -18,6 +18,7 @@ from schoolbeat_wire.report import MinuteRow, Off
 log = logging.getLogger(__name__)
 
 FAR_BEHIND_MINUTES: Final = 120  # the machine slept: what lies between is declared, not cut minute by minute
+ROWS_AT_ONCE: Final = 60
 RAW_RUNS: Final = 100_000  # kept in memory while there is no anchor
 
 
@@ -119,14 +120,15 @@ class Recorder:
         """Rows, without seq, of the minutes that are complete, each with its inventory's revision.
 
         now, last_starts: the boot's seconds; last_starts as in minutes.is_complete. already: minutes that were cut
-        before the clock was set back; they are never cut again.
+        before the clock was set back; they are never cut again. At most ROWS_AT_ONCE, so that nothing else waits long.
         """
         if self._cutter is not None and self.anchor is not None:
             utc = self.anchor.utc(now)
-            self._jump(int(utc // 60))
             starts = [self.anchor.utc(start) for start in last_starts]
-            while is_complete(self._cutter.next_minute, utc, starts):
+            self._jump(int(utc // 60))
+            while len(self._ready) < ROWS_AT_ONCE and is_complete(self._cutter.next_minute, utc, starts):
                 self._cut_once(already)
+                self._jump(int(utc // 60))
         ready, self._ready = self._ready, []
         return ready
 
@@ -147,7 +149,10 @@ class Recorder:
 
     def rest(self, now: float, already: Collection[int]) -> list[tuple[str, MinuteRow]]:
         """At a stop: every minute that is over, whether or not its last runs are in."""
-        return self.due(now, [now + 120], already)
+        out: list[tuple[str, MinuteRow]] = []
+        while rows := self.due(now, [now + 120], already):
+            out += rows
+        return out
 
     @property
     def next_minute(self) -> int | None:

@@ -75,7 +75,8 @@ class Runner:
         self._is_synchronised, self._boot_seconds, self._unix = is_synchronised, boot_seconds, unix
         self._rng = rng or random.Random()
         self._config_path = settings.folder / "config.json"
-        self.settings = config_file.laid_over(settings, config_file.load(self._config_path))
+        self._config = config_file.load(self._config_path)
+        self.settings = config_file.laid_over(settings, self._config)
         self._watches = inventory.watches(self.settings)
         current = inventory.of(self.settings, self._watches, version)
         before = Before(box.last_minute, box.stopped_in, box.last_boot == box.boot, box.has_unplaced())
@@ -289,6 +290,8 @@ class Runner:
             self.publisher.presence_changed()
 
     async def take_config(self, config: Config) -> None:
+        if config == self._config:
+            return
         try:
             config_file.check(config)
             settings = config_file.laid_over(self._ground, config)
@@ -301,7 +304,7 @@ class Runner:
             await self._disk(config_file.save, self._config_path, config)
         except OSError as error:
             log.warning("config %d cannot be kept on disk: %s", config.revision, error)
-        self.settings, self._watches = settings, watches
+        self._config, self.settings, self._watches = config, settings, watches
         self._last_starts.clear()
         self._troubles.clear()
         self.recorder.inventory = current

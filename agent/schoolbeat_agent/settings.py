@@ -74,7 +74,7 @@ class Settings:
     ca_file: Path | None
     broker: Broker
     router: str
-    isp_hops: int
+    isp_ttl: int
     domestic: tuple[str, ...]
     international: tuple[str, ...]
     internet_names: tuple[str, ...]
@@ -128,7 +128,7 @@ def build(found: dict[str, Any], path: Path) -> Settings:
         ca_file=_file(path, "ca_file", top["ca_file"]),
         broker=_broker(broker, top, path),
         router=read["path"]["router"],
-        isp_hops=read["path"]["isp_hops"],
+        isp_ttl=read["path"]["isp_ttl"],
         domestic=read["path"]["domestic"],
         international=read["path"]["international"],
         internet_names=read["internet"]["names"],

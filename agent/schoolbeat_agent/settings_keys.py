@@ -333,11 +333,14 @@ SECTIONS: Final[dict[str, tuple[Key, ...]]] = {
             Text("bộ định tuyến của trường", "the school's router"),
         ),
         Key(
-            "isp_hops",
+            "isp_ttl",
             _whole(2, 8),
             2,
             _between(2, 8, _NOTHING),
-            Text("mạng của nhà mạng bắt đầu ở chặng thứ mấy", "at how many hops the ISP begins"),
+            Text(
+                "nhà mạng bắt đầu ở chặng thứ mấy; 3 nếu trong trường có hai bộ định tuyến nối tiếp",
+                "at how many hops the ISP begins; 3 where two routers stand in a row in the school",
+            ),
         ),
         Key("domestic", _list(_ipv4, 8), (), _IPV4_LIST, Text("đích trong nước (ICMP)", "domestic targets (ICMP)")),
         Key(
@@ -438,3 +441,26 @@ DEVICE: Final[tuple[Key, ...]] = (
         Text("thiết bị này nối sau gì", "what it hangs on"),
     ),
 )
+
+
+def table() -> list[str]:
+    """The rows of docs/agent.md: a test keeps them there."""
+    lists = {"[[service]]": SERVICE, "[[device]]": DEVICE}
+    named = {f"[{section}]" if section else "": keys for section, keys in SECTIONS.items()} | lists
+    return [
+        f"| {section} | `{key.name}` | {_default(key)} | {key.meaning.vi}. *{key.allowed.vi}* "
+        f"| {key.meaning.en}. *{key.allowed.en}* |"
+        for section, keys in named.items()
+        for key in keys
+    ]
+
+
+def _default(key: Key) -> str:
+    if key.required:
+        return "—"
+    if isinstance(key.default, bool):
+        return str(key.default).lower()
+    if isinstance(key.default, tuple):
+        parts = [f"{part[0]}:{part[1]}" if isinstance(part, tuple) else str(part) for part in key.default]
+        return ":".join(parts) if key.name == "known" else ", ".join(parts)
+    return "" if key.default in ("", 0) else f"{key.default}"
