@@ -77,7 +77,7 @@ _HEADS = (
 )
 _PROGRESS = Text("đang đo… {seconds} s, còn {left} phép đo", "measuring… {seconds} s, {left} probes to go")
 _ALL_WELL = Text("Mọi thứ đều trả lời.", "Everything answers.")
-_SOME_NOT = Text("{count} mục cần xem lại.", "{count} lines need a look.")
+_SOME_NOT = Text("{count} mục cần xem lại.", "To look at: {count}.")
 
 
 @dataclass(frozen=True)

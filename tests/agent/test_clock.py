@@ -26,7 +26,7 @@ INVENTORY = with_revision(Inventory("", signals=["lan.router"], probes=["path"])
 
 
 def test_the_kernel_is_better_than_the_server_and_the_server_than_trust() -> None:
-    trust, server, kernel = (Anchor(name, UTC) for name in ("trust", "server", "kernel"))  # type: ignore[arg-type]
+    trust, server, kernel = (Anchor(name, UTC) for name in ("trust", "server", "kernel"))
 
     found = [corrected(None, trust), corrected(trust, server), corrected(server, kernel)]
 
