@@ -91,13 +91,13 @@ async def _refused(request: Request, error: Exception) -> Response:
 async def _invalid(request: Request, error: Exception) -> Response:
     """Names each parameter, what was given and what is wrong with it."""
     assert isinstance(error, RequestValidationError)
+    if not _for_program(request):
+        return pages.invalid_page(request, error.errors())
     problems = [
         f"{'.'.join(str(part) for part in one['loc'][1:])} = {str(one.get('input'))[:80]!r}: {one['msg']}"
         for one in error.errors()
     ]
-    if _for_program(request):
-        return JSONResponse({"detail": problems}, 422)
-    return pages.error_page(request, 422, "; ".join(problems))
+    return JSONResponse({"detail": problems}, 422)
 
 
 async def _failed(request: Request, _error: Exception) -> Response:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlencode
@@ -15,7 +16,6 @@ from starlette.exceptions import HTTPException
 from schoolbeat_server.web import exceptions, pictures, province, site_page, site_state
 from schoolbeat_server.web.province import Area, SiteRow
 from schoolbeat_server.web.server_view import Context, WebContext, context_of
-from schoolbeat_server.web.site_state import State
 from schoolbeat_server.web.speaker import LANGUAGES, Speaker
 from schoolbeat_server.web.texts import TEXTS
 from schoolbeat_wire import bounds
@@ -47,6 +47,7 @@ Row = TypeVar("Row")
 Name = Annotated[str, Query(max_length=40)]
 Isp = Annotated[str, Query(max_length=60)]
 Page = Annotated[int, Query(ge=1, le=10_000)]
+StateOrAll = Literal["", "silent", "lost", "down", "faulty", "ok"]
 Lang = Annotated[Literal["vi", "en"] | None, Query()]
 
 
@@ -89,8 +90,23 @@ def _other_language(request: Request, say: Speaker) -> str:
 def error_page(request: Request, status: int, detail: str) -> HTMLResponse:
     say = _speaker(request, context_of(request))
     key = f"error.{status}" if f"error.{status}" in TEXTS else "error.other"
-    help_text = say.t("error.500.help") if status == 500 else detail
-    return _page(request, say, "error.html", status, heading=say.t(key), detail=help_text)
+    if detail in ("", HTTPStatus(status).phrase):  # nobody said more than the number does
+        detail = say.t(f"{key}.help") if f"{key}.help" in TEXTS else ""
+    return _page(request, say, "error.html", status, heading=say.t(key), detail=detail)
+
+
+def invalid_page(request: Request, problems: Sequence[Mapping[str, Any]]) -> HTMLResponse:
+    """Names each parameter, what was given and what is allowed. problems: as pydantic lists them."""
+    say = _speaker(request, context_of(request))
+    return error_page(request, 422, "; ".join(_problem(one, say) for one in problems))
+
+
+def _problem(one: Mapping[str, Any], say: Speaker) -> str:
+    kind, bounds_ = str(one["type"]), one.get("ctx", {})
+    key = f"invalid.{kind}" if f"invalid.{kind}" in TEXTS else "invalid.other"
+    allowed = next((bounds_[name] for name in ("ge", "le", "max_length", "expected") if name in bounds_), "")
+    given = str(one.get("input"))[:60]
+    return say.t(key, name=".".join(str(part) for part in one["loc"][1:]), given=given, allowed=allowed)
 
 
 # ---- lists and filters -------------------------------------------------------------------------------------
@@ -177,7 +193,7 @@ def sites_page(
     context: Context,
     commune: Name = "",
     isp: Isp = "",
-    state: Annotated[State | Literal[""], Query()] = "",
+    state: Annotated[StateOrAll, Query()] = "",
     page: Page = 1,
     lang: Lang = None,
 ) -> Response:

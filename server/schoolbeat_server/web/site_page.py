@@ -188,9 +188,10 @@ def _device_rows(
 
 def _rungs(state: State, path: Path, latest: list[Latest], names: Mapping[str, str], say: Speaker) -> list[Rung]:
     rtt = {one.subject: one for told in latest for one in told.readings if one.reading == "rtt_ms"}
-    gateway: dict[State, RungState] = {"silent": "unknown", "lost": "down"}
-    contact = gateway.get(state, "up")
-    rungs = [Rung(say.t("signal.gateway"), contact, say.t(f"rung.contact.{contact}"), "")]
+    # Without contact nothing is known of the gateway either: it may be well, behind a broken line.
+    away = state in ("silent", "lost")
+    contact = say.t(f"rung.contact.{state}" if away else "rung.contact")
+    rungs = [Rung(say.t("signal.gateway"), "unknown" if away else "up", contact, "")]
     for signal in RUNGS:
         one = path.rungs[signal]
         rungs.append(Rung(say.signal(signal), one, say.t(f"rung.{one}"), _round_trip(one, rtt.get(signal), say)))

@@ -76,7 +76,7 @@ class Speaker:
         if entry.unit == "s" and value >= 60:
             return lasting(int(value), self.language)
         if name in ("dns_agree", "undervoltage"):
-            return self.t("yes" if value else "no")
+            return self.t("yes") if value else self.t("no")
         unit = {"1": "", "code": "", "d": " " + self.t("days"), "%": "%"}.get(entry.unit, " " + entry.unit)
         return self.number(value, 1 if entry.decimals else 0) + unit
 
