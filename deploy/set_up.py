@@ -24,29 +24,37 @@ _PATH = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
 
 
 class Package(NamedTuple):
-    """A Debian package, and the program that shows that it (or its like) is there."""
+    """A Debian package, and what shows that it (or its like) is there: one of these programs or files."""
 
     name: str
-    program: str
+    shown_by: tuple[str, ...]
 
 
 DEMO_PACKAGES = (
-    Package("mosquitto", "mosquitto"),
-    Package("iproute2", "ip"),
-    Package("nftables", "nft"),
-    Package("openssl", "openssl"),
-    Package("util-linux", "setpriv"),
+    Package("mosquitto", ("mosquitto",)),
+    Package("iproute2", ("ip",)),
+    Package("nftables", ("nft",)),
+    Package("openssl", ("openssl",)),
+    Package("util-linux", ("setpriv",)),
 )
-TEST_PACKAGES = (
+# A power cut needs a file system of its own to happen to.
+BENCH_PACKAGES = (
     *DEMO_PACKAGES,
-    Package("e2fsprogs", "mkfs.ext4"),
-    Package("mount", "losetup"),
-    Package("procps", "ps"),
+    Package("e2fsprogs", ("mkfs.ext4",)),
+    Package("mount", ("mount",)),
+    Package("procps", ("sysctl",)),
+    Package("curl", ("curl",)),
+)
+# The pages are looked at by a browser, with letters for Vietnamese.
+TEST_PACKAGES = (
+    *BENCH_PACKAGES,
+    Package("chromium", ("chromium", "chromium-browser", "google-chrome")),
+    Package("fonts-dejavu-core", ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",)),
 )
 PACKAGES: dict[str, tuple[Package, ...]] = {
     "demo": DEMO_PACKAGES,
     "test": TEST_PACKAGES,
-    "bench": TEST_PACKAGES,
+    "bench": BENCH_PACKAGES,
     "check": (),
 }
 
@@ -76,13 +84,16 @@ def stop(vi: str, en: str) -> NoReturn:
     sys.exit(1)
 
 
-def has_program(name: str) -> bool:
+def has(name: str) -> bool:
+    """Whether there is a program of this name; a name with slashes is a file."""
+    if name.startswith("/"):
+        return Path(name).exists()
     return shutil.which(name, path=_PATH) is not None
 
 
-def missing_packages(goal: str, has: Callable[[str], bool], can_make_venv: bool) -> list[str]:
+def missing_packages(goal: str, there: Callable[[str], bool], can_make_venv: bool) -> list[str]:
     """The packages to install for `make GOAL`, in the order they are listed."""
-    needed = [package.name for package in PACKAGES[goal] if not has(package.program)]
+    needed = [package.name for package in PACKAGES[goal] if not any(map(there, package.shown_by))]
     # Debian splits the module that makes virtual environments off its Python.
     return needed if can_make_venv else [*needed, f"python{sys.version_info.major}.{sys.version_info.minor}-venv"]
 
@@ -112,11 +123,11 @@ def announcement(goal: str, packages: Sequence[str], python: bool, by_sudo: bool
 
 def install_packages(packages: Sequence[str]) -> None:
     by_hand = f"sudo apt-get install {' '.join(packages)}"
-    if not has_program("apt-get"):
+    if not has("apt-get"):
         stop(f"cần {' '.join(packages)} mà máy không có apt-get", f"no apt-get to install {' '.join(packages)}")
     command = ["sh", "-c", _APT, "set-up", *packages]
     if os.geteuid() != 0:
-        if not has_program("sudo"):
+        if not has("sudo"):
             stop(f"không có sudo; nhờ quản trị viên chạy: {by_hand}", f"no sudo; ask an administrator for: {by_hand}")
         command = ["sudo", *([] if sys.stdin.isatty() else ["-n"]), *command]
     if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
@@ -145,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = fingerprint(ROOT, f"{sys.version_info.major}.{sys.version_info.minor}")
     python = not (VENV / "bin/python").exists() or not STAMP.exists() or STAMP.read_text() != wanted
     can_make_venv = all(importlib.util.find_spec(name) for name in ("venv", "ensurepip"))
-    packages = missing_packages(goal, has_program, can_make_venv or not python)
+    packages = missing_packages(goal, has, can_make_venv or not python)
     said = announcement(goal, packages, python, by_sudo=os.geteuid() != 0)
     if said:
         print(said, flush=True)

@@ -42,8 +42,17 @@ def test_only_what_is_missing_is_installed() -> None:
     ]
 
 
+def test_a_program_of_another_name_or_a_font_already_there_will_do() -> None:
+    there = {"mkfs.ext4", "mount", "sysctl", "curl", "google-chrome", "mosquitto", "ip", "nft", "openssl", "setpriv"}
+
+    assert set_up.missing_packages("test", there.__contains__, True) == ["fonts-dejavu-core"]
+    assert set_up.has(str(ROOT / "Makefile"))
+    assert not set_up.has("/nowhere/DejaVuSans.ttf")
+    assert set_up.has("sh")
+
+
 def test_tests_need_what_the_demo_needs_and_more() -> None:
-    assert set(set_up.DEMO_PACKAGES) < set(set_up.TEST_PACKAGES)
+    assert set(set_up.DEMO_PACKAGES) < set(set_up.BENCH_PACKAGES) < set(set_up.TEST_PACKAGES)
     assert set(set_up.PACKAGES) == {"demo", "test", "check", "bench"}
 
 
