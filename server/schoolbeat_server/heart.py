@@ -28,7 +28,7 @@ BATCH_SECONDS = 0.2
 BATCH_MESSAGES = 500
 HOUSE_SECONDS = 2.0
 SEAL_MINUTE = 7  # of each hour
-SEAL_BLOCKS = 20_000  # open hours in memory that call for a seal at once
+SEAL_BYTES = 128 << 20  # of open hours in memory, that call for a seal at once
 OLD_ROWS = 500  # deleted at a time
 
 Publish = Callable[[str, Mapping[str, Any]], None]
@@ -68,6 +68,7 @@ class Heart:
         self.sealed_hour = 0
         self.last_contact_minute = 0
         self.agents_seen: tuple[object, ...] | None = None
+        self.batch: Batch | None = None  # the last that was committed
         self.configs_sent: dict[tuple[str, str], bytes] = {}
 
     def _receive(self, message: MQTTMessage) -> None:
@@ -160,6 +161,8 @@ class Heart:
 
     def _tell(self) -> None:
         batch = self.batch
+        if batch is None:
+            return
         if batch.minutes:
             self.publish("minutes", {"sites": batch.minutes})
         for site, event in batch.events:
@@ -211,9 +214,8 @@ class Heart:
         if self.sealing is not None:
             return
         minute = self.ingest.now_ms() // 60_000
-        blocks = sum(len(found) for found in self.ingest.ledger.open.values())
         due = minute % 60 >= SEAL_MINUTE and minute // 60 != self.sealed_hour
-        if due or blocks > SEAL_BLOCKS:
+        if due or self.ingest.ledger.open_bytes > SEAL_BYTES:
             self.sealed_hour = minute // 60
             self.seal_to = (self.ingest.next_report_id - 1, self.last_contact_minute)
             self.sealing = list(self.ingest.ledger.open)

@@ -32,6 +32,7 @@ FUTURE_MINUTES = 2  # a clock may run ahead by so much
 PAST_MINUTES = 400 * 1_440  # a report older than this is not believed
 ASIDE_ROWS = 10_000  # kept aside at most; the counters go on
 ASIDE_BYTES = 4_096  # of each payload kept aside
+SPREAD_BYTES = 4 << 20  # of the open ledger, that one report may ask for
 SPEED_READINGS = ("download_bps", "upload_bps")
 
 
@@ -153,7 +154,7 @@ class Ingest:
 
     def _load_ledger(self, connection: Connection) -> None:
         """The open hours, from the reports and contact minutes that are not sealed yet."""
-        self.ledger.open = {}
+        self.ledger.forget()
         sealed, contact = self.ledger.sealed_up_to(connection)
         table = schema.report.c
         rows = connection.execution_options(yield_per=500).execute(
@@ -163,10 +164,14 @@ class Ingest:
         )
         for site, agent, revision, payload in rows:
             layout = self._layout(connection, site, agent, revision)
-            if layout is not None:
+            if layout is None:
+                continue
+            try:
                 found = reports.decode(payload)
-                minutes = reports.minutes_of(found)
-                self.ledger.merge(site, agent, revision, layout.signals, minutes, found.signals)
+            except WireError as error:  # believed when it came, by older bounds: kept as it is, and told
+                log.warning("a stored report of %s/%s is refused now: %s", site, agent, error)
+                continue
+            self.ledger.merge(site, agent, revision, layout.signals, reports.minutes_of(found), found.signals)
         contacts = schema.contact_minute.c
         for minute, payload in connection.execute(
             select(contacts.minute, contacts.payload).where(contacts.minute > contact)
@@ -270,6 +275,7 @@ class Ingest:
         layout = self._layout(batch.connection, site, agent, report.revision)
         try:
             self._check_times(minutes, batch.now_ms)
+            self._check_spread(minutes, len(report.signals) // report.count)
             if layout is not None:
                 reports.fits(report, layout.inventory)
                 columns = reports.absolute(report, layout.inventory) if report.values else []
@@ -346,6 +352,12 @@ class Ingest:
             )
         if minutes[0] < now - PAST_MINUTES:
             raise WireError("past", f"minute {minutes[0]} is older than {PAST_MINUTES // 1_440} days")
+
+    def _check_spread(self, minutes: list[int], width: int) -> None:
+        """Minutes strewn over the year would each open an hour of the ledger in memory."""
+        hours = len({minute // 60 for minute in minutes})
+        if hours * width * 60 > SPREAD_BYTES:
+            raise WireError("count", f"{hours} different hours of {width} signals in one report: send fewer at once")
 
     def _is_repeat(self, batch: Batch, key: tuple[str, str, str], report: reports.Report, payload: bytes) -> bool:
         """True if every minute of it is stored with the same bytes. A seq used again for another minute (an old

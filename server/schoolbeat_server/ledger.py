@@ -22,7 +22,7 @@ _UNKNOWN = bytes([UNKNOWN])
 
 
 class Block(NamedTuple):
-    """An open hour of one agent's inventory: `data` is minute-major, 60 x len(signals); "" is a signal it may not tell."""
+    """An open hour of one agent's inventory. data: minute-major, 60 x len(signals); "" is a signal it may not tell."""
 
     hour: int
     signals: tuple[str, ...]
@@ -36,6 +36,12 @@ class Ledger:
         self.engine = engine
         self.lock = threading.RLock()
         self.open: dict[str, dict[tuple[str, str, int], Block]] = {}
+        self.open_bytes = 0
+
+    def forget(self) -> None:
+        """Back to nothing open, to be merged again from the stored reports."""
+        with self.lock:
+            self.open, self.open_bytes = {}, 0
 
     def merge(
         self, site: str, agent: str, revision: str, signals: tuple[str, ...], minutes: Sequence[int], data: bytes
@@ -56,6 +62,7 @@ class Ledger:
                 if block is None:
                     block = Block(hour, signals, bytearray(_UNKNOWN * (width * HOUR)))
                     blocks[agent, revision, hour] = block
+                    self.open_bytes += len(block.data)
                 place = slice(offset * width, (offset + run) * width)
                 new = data[start * width : (start + run) * width]
                 old = bytes(block.data[place])
@@ -142,6 +149,7 @@ class Ledger:
             for key, block in blocks.items():
                 if (block.hour + 1) * HOUR < now_minute - 10 and self.open[site][key].data == block.data:
                     del self.open[site][key]
+                    self.open_bytes -= len(block.data)
 
     def _seal_day(self, connection: Connection, site: str, day: int, blocks: list[Block]) -> None:
         table = schema.ledger_day

@@ -179,7 +179,7 @@ def health(heart: Heart, judge: Judge) -> dict[str, object]:
         "committed_ms": ingest.committed_ms,
         "judged_ms": judge.judged_ms,
         "inbox": len(heart.inbox),
-        "open_hours": sum(len(blocks) for blocks in list(ingest.ledger.open.values())),
+        "open_ledger_bytes": ingest.ledger.open_bytes,
         **numbers,
     }
 
