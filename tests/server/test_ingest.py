@@ -246,3 +246,15 @@ def test_a_report_that_cannot_be_read_but_says_its_minutes_is_settled(engine: En
 
     assert [ack.settled for ack in acks(outs)] == [[(0, 2)]]
     assert ingest.counters["aside.range"] == 1
+
+
+def test_minutes_strewn_over_the_year_are_refused_before_they_fill_the_memory(engine: Engine) -> None:
+    ingest = new_ingest(engine)
+    school = School("s1", signals=[f"device.d{n}" for n in range(1_000)])
+    rows = [reports.MinuteRow(n, M0 + n * 60, bytes([60] * 1_000), [[1], [None]]) for n in range(100)]
+
+    outs = send(ingest, school.inventory_message(), school.report(rows))
+
+    assert ingest.counters["aside.count"] == 1
+    assert ingest.ledger.open_bytes == 0
+    assert acks(outs)[0].settled == [(0, 100)]
