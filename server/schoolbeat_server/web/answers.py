@@ -1,0 +1,209 @@
+"""What the JSON API answers: the shapes, as OpenAPI describes them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from schoolbeat_server.web.site_state import State
+
+
+class Words(BaseModel):
+    """The same text in both languages."""
+
+    vi: str
+    en: str
+
+
+class SiteOut(BaseModel):
+    id: str
+    name: str
+    kind: str = Field(description="main | satellite")
+    school: str
+    school_name: str
+    area: str
+    area_name: str
+    isps: list[str]
+    state: State
+    since_ms: int | None
+    cause: str
+    heard_ms: int | None = Field(description="When its last report came; null: never")
+    simulated: bool
+
+
+class SitesOut(BaseModel):
+    count: int
+    states: dict[str, int]
+    sites: list[SiteOut]
+
+
+class DeviceOut(BaseModel):
+    id: str
+    name: str
+    kind: str
+    room: str
+    behind: str = Field(description="The signal it is seen through")
+
+
+class LineOut(BaseModel):
+    id: str
+    isp: str
+    technology: str
+    contract_down_bps: int | None
+    contract_up_bps: int | None
+
+
+class ReadingOut(BaseModel):
+    subject: str
+    reading: str
+    value: float
+    unit: str
+
+
+class LatestOut(BaseModel):
+    """What an agent said last. Failures are facts: a probe without a result has a cause and no number."""
+
+    agent: str
+    minute: int
+    received_ms: int
+    version: str
+    readings: list[ReadingOut]
+    why_down: dict[str, str]
+    failures: dict[str, str]
+
+
+class SiteDetailOut(BaseModel):
+    id: str
+    name: str
+    kind: str
+    school: str
+    school_name: str
+    area_name: str
+    lines: list[LineOut]
+    devices: list[DeviceOut]
+    latest: list[LatestOut]
+
+
+class AvailabilityOut(BaseModel):
+    """Seconds. share = up / (up + down); coverage = (up + down) / all; exact, and null where there is nothing."""
+
+    up_seconds: int
+    down_seconds: int
+    off_seconds: int
+    unknown_seconds: int
+    share: float | None
+    coverage: float
+
+
+class RowOut(BaseModel):
+    """runs: [code, minutes] from left to right."""
+
+    runs: list[tuple[int, int]] = Field(description="code 0-60: seconds up; 253 disputed, 254 off, 255 unknown")
+    availability: AvailabilityOut
+
+
+class MinutesOut(BaseModel):
+    site: str
+    first_minute: int
+    end_minute: int
+    signals: dict[str, RowOut]
+
+
+class OutageOut(BaseModel):
+    """end_minute: the first minute fully up again; null while it lasts."""
+
+    signal: str
+    first_minute: int
+    last_minute: int
+    end_minute: int | None
+    down_seconds: int
+    cause: str
+
+
+class IncidentOut(BaseModel):
+    id: int
+    site: str
+    site_name: str
+    school_name: str
+    scope: str
+    opened_ms: int
+    since_ms: int
+    closed_ms: int | None
+    until_ms: int | None
+    cause_opened: str
+    cause: str
+    cause_name: str
+    facts: dict[str, Any]
+
+
+class NoticeOut(BaseModel):
+    id: int
+    incident: int
+    site: str
+    kind: str
+    channel: str
+    title: str
+    body: str
+    created_ms: int
+    delivery: Literal["sent", "refused", "waiting", "retrying"]
+    tries: int
+    sent_ms: int | None
+    refused_ms: int | None
+    next_try_ms: int
+    error: str
+
+
+class AssumptionOut(BaseModel):
+    name: str
+    value: str
+    reason: Words
+    source: str
+
+
+class UnitOut(BaseModel):
+    id: str
+    name: str
+    site: str
+    status: str
+    silent: bool
+    since_minute: int | None
+    coverage: float | None
+    grade: str
+    reasons: list[Words]
+
+
+class VerdictOut(BaseModel):
+    """A target, its quoted clause and its verdict. The share as text is rounded down."""
+
+    plan: str
+    target: str
+    document: Words
+    issuer: Words
+    clause: Words
+    quote: Words
+    name: Words
+    unit: str
+    status: str
+    required: str
+    deadline: str
+    numerator: int
+    denominator: int
+    share: str | None
+    met: int
+    missed: int
+    unknown: int
+    silent: int
+    grade: str
+    first_minute: int
+    end_minute: int
+    reasons: list[Words]
+    assumptions: list[AssumptionOut]
+    units: list[UnitOut]
+
+
+class AsideOut(BaseModel):
+    """What was set aside, by reason, and everything that ingest counts."""
+
+    aside: dict[str, int]
+    counters: dict[str, int]
