@@ -109,19 +109,22 @@ class Publisher:
         self._in_flight: list[InFlight] = []
         self._nonces: dict[int, float] = {}
         self._inventories: dict[str, Inventory] = {}
-        self._unreadable: Ranges = []
+        self._epoch = ""
         self._config_revision = -1
         self._inventory_told = False
         self._reset()
 
     def _reset(self) -> None:
+        """Nothing of a former session or epoch is waited for."""
         self._in_flight.clear()
         self._nonces.clear()
+        self._unreadable: Ranges = []
         self._answered = False
         self._presence_at = self._presence_due = -1e9
         self._next_backlog = self._resume_at = -1e9
         self._misses = 0
         self._fresh_from: int | None = None  # seqs from here on have not been published in this session
+        self._epoch = self._box.epoch
 
     # --- told by the runner ------------------------------------------------------------------------------------
 
@@ -170,10 +173,10 @@ class Publisher:
             await self._pause(wait_seconds(failures - 1, self._rng))
 
     async def _pause(self, seconds: float) -> None:
-        self._hurry.clear()
         try:
             async with asyncio.timeout(seconds):
                 await self._hurry.wait()
+                self._hurry.clear()
                 await asyncio.sleep(self._rng.uniform(0.1, 0.5))
         except TimeoutError:
             pass
@@ -229,6 +232,9 @@ class Publisher:
     async def _work(self, session: Session) -> None:
         while session.inbox:
             await self._take(session.inbox.popleft())
+        if self._epoch != self._box.epoch:
+            self._reset()
+            await self._tell_inventories()
         now = self._now()
         if not self._inventory_told:
             await self._tell_inventories()
@@ -315,9 +321,9 @@ class Publisher:
 
     def _may_send(self, end: int) -> bool:
         """New minutes go at once; the backlog at a bounded rate, and not while acks stay away."""
-        if self._is_new(end):
-            return len(self._in_flight) < IN_FLIGHT_NEW
         now = self._now()
+        if self._is_new(end) and not self._box.disk_error:
+            return len(self._in_flight) < IN_FLIGHT_NEW
         window = IN_FLIGHT if not self._misses else 1
         return len(self._in_flight) < window and now >= max(self._next_backlog, self._resume_at)
 
@@ -326,7 +332,10 @@ class Publisher:
         first = max(newest[0], newest[1] - BATCH_MINUTES)
         rows = outbox.newest_together(self._box.rows(first, newest[1]), BATCH_MINUTES)
         if not rows or rows[-1].row.seq + 1 != newest[1]:
-            self._unreadable = ranges.union(self._unreadable, [newest])
+            if self._box.disk_error:  # it may pass
+                self._resume_at = self._next_backlog = self._now() + ACK_SECONDS
+            else:
+                self._unreadable = ranges.union(self._unreadable, [(first, newest[1])])
             return None
         known = self._inventory_of(rows[0].revision)
         if known is None:
@@ -409,11 +418,7 @@ class Publisher:
             if candidate:
                 self._orders.take_time(candidate)
         if await self._disk(self._box.settle, ack):
-            self._in_flight.clear()
-            self._fresh_from = None
-            self._answered = False
-            self._presence_due = self._now()
-            return
+            return  # another epoch: the next round tells presence anew
         if ack.epoch != self._box.epoch:
             return
         self._answered = True

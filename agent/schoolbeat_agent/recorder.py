@@ -181,14 +181,18 @@ def from_raw(raw: Any) -> Run | None:
     """None for what this version does not understand."""
     try:
         probe, started, seconds, failure, body = raw
+        if failure is not None and failure not in catalogue.CAUSES:
+            return None
         seen = None
         if body is not None:
             states, readings, causes = body
+            for signal, cause in [*((signal, "timeout") for signal in states), *causes.items()]:
+                catalogue.kind_of(signal), catalogue.CAUSES[cause]
             seen = Observation(
                 {signal: State(state) for signal, state in states.items()},
                 {(subject, reading): float(value) for subject, reading, value in readings},
                 dict(causes),
             )
         return Run(str(probe), float(started), float(seconds), seen, failure)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, KeyError):
         return None

@@ -24,6 +24,7 @@ from schoolbeat_agent.settings import Settings
 from schoolbeat_wire import catalogue
 from schoolbeat_wire import inventory as wire_inventory
 from schoolbeat_wire.errors import WireError
+from schoolbeat_wire.inventory import Inventory
 from schoolbeat_wire.messages import Config, Event
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ async def measure(watch: Watch, world: World, timeout_seconds: float, boot_secon
             return ended("hung", f"no result within {timeout_seconds:.0f} s")
         log.debug("probe %s: %r", watch.name, error, exc_info=True)
         return ended("internal", f"{type(error).__name__}: {error}")
+    if strange := set(seen.states) - set(watch.signals):
+        return ended("internal", f"it speaks of {', '.join(sorted(strange))}, which is not its own")
     return Run(watch.probe, started, boot_seconds() - started, seen)
 
 
@@ -76,9 +79,11 @@ class Runner:
         self._rng = rng or random.Random()
         self._config_path = settings.folder / "config.json"
         self._config = config_file.load(self._config_path)
-        self.settings = config_file.laid_over(settings, self._config)
-        self._watches = inventory.watches(self.settings)
-        current = inventory.of(self.settings, self._watches, version)
+        try:
+            current = self._use(self._config)
+        except WireError as error:
+            log.warning("%s cannot be used, the agent works by agent.toml: %s", self._config_path, error)
+            current = self._use(None)
         before = Before(box.last_minute, box.stopped_in, box.last_boot == box.boot, box.has_unplaced())
         self.recorder = Recorder(before, boot_seconds(), current)
         self._executor = ThreadPoolExecutor(1, "disk")
@@ -86,12 +91,21 @@ class Runner:
             self.settings, box, self._disk, self, self._clock_name, current, boot_seconds, self._rng, version
         )
         self._running: dict[Watch, asyncio.Task[None]] = {}
-        self._last_starts: dict[Watch, float] = {}
+        self._started: dict[Watch, float] = {}  # when the run now running, or the last one, was begun
+        self._last_starts: dict[Watch, float] = {}  # of finished runs
         self._said: dict[str, State] = {}
         self._troubles: dict[Watch, str] = {}
         self._now = asyncio.Event()
         self._raw_at = self._edges_at = self._raw_until = boot_seconds()
         self._edges = ""
+
+    def _use(self, config: Config | None) -> Inventory:
+        """WireError leaves everything as it was."""
+        settings = config_file.laid_over(self._ground, config)
+        watches = inventory.watches(settings)
+        current = inventory.of(settings, watches, self._version)
+        self._config, self.settings, self._watches = config, settings, watches
+        return current
 
     async def _disk(self, work: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work, *args)
@@ -109,7 +123,7 @@ class Runner:
             asyncio.create_task(self._minutes()),
             asyncio.create_task(self.publisher.run()),
         ]
-        server = await status.serve(self._ground.folder, self.snapshot)
+        server = await self._serve_status()
         gc.collect()
         gc.freeze()  # what was made at the start lives for ever: later collections need not look at it
         ending = asyncio.create_task(stop.wait())
@@ -124,9 +138,17 @@ class Runner:
             await self._last_words()
             parts[2].cancel()
             await asyncio.wait([parts[2]])
-            server.close()
+            if server:
+                server.close()
             self._executor.shutdown()
             self._box.close()
+
+    async def _serve_status(self) -> asyncio.Server | None:
+        try:
+            return await status.serve(self._ground.folder, self.snapshot)
+        except OSError as error:
+            log.warning("status cannot be asked for: %s", error)
+            return None
 
     def _restore(self) -> None:
         """What an agent before this one knew of this boot: its anchor, and runs that have no time yet."""
@@ -138,7 +160,11 @@ class Runner:
         self._world.memory.isp_edges.extend(self._box.recall("isp_edges").split())
         self._edges = " ".join(self._world.memory.isp_edges)
         if boot == self._box.boot and source in clock.RANK:
-            self.recorder.offer(Anchor(source, float(offset)), self._boot_seconds())  # type: ignore[arg-type]
+            try:
+                anchor = Anchor(source, float(offset))  # type: ignore[arg-type]
+            except ValueError:
+                return
+            self.recorder.offer(anchor, self._boot_seconds())
 
     async def _last_words(self) -> None:
         now = self._boot_seconds()
@@ -172,10 +198,11 @@ class Runner:
 
     def _start(self, watch: Watch, delay_seconds: float) -> None:
         if watch in self._running:
-            self._finished(
-                watch, Run(watch.probe, self._boot_seconds(), 0.0, None, "hung", "the run before still hangs")
-            )
+            now = self._boot_seconds()
+            if now - self._started[watch] >= self._ground.probe_seconds:
+                self._finished(watch, Run(watch.probe, now, 0.0, None, "hung", "the run before still hangs"))
             return
+        self._started[watch] = self._boot_seconds()
         task = asyncio.create_task(self._one(watch, delay_seconds))
         self._running[watch] = task
         task.add_done_callback(lambda _: self._running.pop(watch, None))
@@ -294,9 +321,7 @@ class Runner:
             return
         try:
             config_file.check(config)
-            settings = config_file.laid_over(self._ground, config)
-            watches = inventory.watches(settings)
-            current = inventory.of(settings, watches, self._version)
+            current = self._use(config)
         except WireError as error:
             log.warning("config %d of the server cannot be used, the former one stays: %s", config.revision, error)
             return
@@ -304,12 +329,13 @@ class Runner:
             await self._disk(config_file.save, self._config_path, config)
         except OSError as error:
             log.warning("config %d cannot be kept on disk: %s", config.revision, error)
-        self._config, self.settings, self._watches = config, settings, watches
         self._last_starts.clear()
+        self._started = {watch: at for watch, at in self._started.items() if watch in self._running}
         self._troubles.clear()
         self.recorder.inventory = current
-        self.publisher.use(settings, current)
-        log.info("config %d: %d devices, %d services", config.revision, len(settings.devices), len(settings.services))
+        self.publisher.use(self.settings, current)
+        counts = len(self.settings.devices), len(self.settings.services)
+        log.info("config %d: %d devices, %d services", config.revision, *counts)
 
     def check_now(self) -> None:
         self._now.set()
