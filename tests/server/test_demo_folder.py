@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from schoolbeat_agent import settings as agent_settings
 from schoolbeat_server.demo import main as demo
 from schoolbeat_server.demo import this_machine, words
 from schoolbeat_server.demo.folder import MARKER, FolderError, fresh
+from schoolbeat_server.demo.lab import Lab, missing
 from schoolbeat_server.demo.sink import Arrived
 from schoolbeat_server.demo.this_machine import Enrolled, default_router, in_arp_table
 from schoolbeat_server.enrol import Credentials
@@ -87,7 +90,7 @@ def test_the_default_router_and_its_answer_are_read_from_the_kernels_tables() ->
 def test_the_agent_takes_the_settings_that_are_written_for_it(kind: str, tmp_path: Path) -> None:
     enrolled = Enrolled("127.0.0.1", 1884, Credentials("may-nay.gateway", "p-_w"), "ab" * 8)
     path = tmp_path / "agent.toml"
-    path.write_text(this_machine.agent_toml(kind, tmp_path / "agent", enrolled))
+    path.write_text(this_machine.agent_toml(kind, tmp_path / "agent", enrolled, 8080))
     path.chmod(0o600)
 
     read = agent_settings.load(path)
@@ -99,6 +102,25 @@ def test_the_agent_takes_the_settings_that_are_written_for_it(kind: str, tmp_pat
         address.startswith(("192.0.2.", "198.51.100.", "127.")) for address in (*read.domestic, *read.international)
     )
     assert only_tests == (kind != "machine")
+
+
+ASK = "from schoolbeat_server.demo.this_machine import router_answers; print(router_answers())"
+
+
+@pytest.mark.namespaces
+def test_a_router_that_answers_is_told_from_one_that_does_not() -> None:
+    problems = "; ".join(said.en for said in missing())
+    if problems and os.environ.get("CI") != "true":
+        pytest.skip(f"no network namespaces here: {problems}")
+    assert problems == ""
+    with Lab() as lab:
+        answers = lab.run("pi", [sys.executable, "-c", ASK]).stdout
+        lab.silence("c1")
+        lab.run("pi", ["ip", "neigh", "flush", "all"])
+        silent = lab.run("pi", [sys.executable, "-c", ASK]).stdout
+        no_route = lab.run("wires", [sys.executable, "-c", ASK]).stdout
+
+    assert (answers, silent, no_route) == ("True\n", "False\n", "False\n")
 
 
 def test_progress_in_a_file_comes_every_tenth_percent() -> None:

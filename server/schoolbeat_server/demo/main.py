@@ -146,7 +146,7 @@ async def _play(demo: Demo, environment: Mapping[str, str], stack: AsyncExitStac
     server = await _start_server(demo, stack, settings_file, web_port)
     url = f"http://127.0.0.1:{web_port}/"
     demo.terminal.say(Said(f"Máy chủ đã chạy: {url}", f"The server runs: {url}"))
-    kind, agent = await _start_agent(demo, stack, enrolled, environment)
+    kind, agent = await _start_agent(demo, stack, enrolled, web_port, environment)
     plan = simulator.Plan(
         host="127.0.0.1",
         port=broker_port,
@@ -262,18 +262,21 @@ def _died(child: Child) -> DemoError:
 
 
 async def _start_agent(
-    demo: Demo, stack: AsyncExitStack, enrolled: Enrolled, environment: Mapping[str, str]
+    demo: Demo, stack: AsyncExitStack, enrolled: Enrolled, web_port: int, environment: Mapping[str, str]
 ) -> tuple[str, Child]:
     folder = demo.options.folder
     kind, lab_, ca_file = "machine", None, None
     if environment.get("CI") == "true" or not await asyncio.to_thread(this_machine.router_answers):
         kind = "loopback"
-        if not await asyncio.to_thread(lab.missing):
+        problems = await asyncio.to_thread(lab.missing)
+        for said in problems:
+            demo.terminal.say(Said(f"Mạng thử (lab): {said.vi}", f"The lab: {said.en}"))
+        if not problems:
             kind, lab_ = "lab", await asyncio.to_thread(_build_lab, stack)
             ca_file = await asyncio.to_thread(lab_.start_internet)
             enrolled = await _relay_to(demo, stack, lab_, enrolled)
     path = folder / "agent.toml"
-    _write_private(path, this_machine.agent_toml(kind, folder / "agent", enrolled, ca_file).encode())
+    _write_private(path, this_machine.agent_toml(kind, folder / "agent", enrolled, web_port, ca_file).encode())
     (folder / "agent").mkdir(mode=0o700)
     command: list[str | Path] = [sys.executable, "-m", "schoolbeat_agent.cli", "--config", path, "run"]
     if lab_ is not None:
@@ -319,6 +322,12 @@ async def _relay_to(demo: Demo, stack: AsyncExitStack, lab_: Lab, enrolled: Enro
 # ---- while it runs -----------------------------------------------------------------------------------------
 
 
+_HISTORY_IS_IN = Said(
+    "Lịch sử đã vào đủ, trang đã xem được. Phần có sự cố bắt đầu khi máy chủ đã theo dõi được gần một phút…",
+    "The history is in, the page can be opened. The faults begin when the server has watched for nearly a minute…",
+)
+
+
 async def _follow(demo: Demo, schools: Child, explained: Said) -> None:
     """What the simulator tells, as words. Never returns."""
     assert schools.process.stdout is not None
@@ -327,6 +336,8 @@ async def _follow(demo: Demo, schools: Child, explained: Said) -> None:
         told = json.loads(line)
         if told["kind"] == "progress":
             demo.terminal.progress(f"Đang gửi lịch sử {days} ngày", f"Sending {days} days of history", told["percent"])
+            if told["percent"] == 100:
+                demo.terminal.say(_HISTORY_IS_IN)
         elif told["kind"] == "ready":
             demo.terminal.say(explained)
         elif told["kind"] == "fault" and (told["fault"], told["mended"]) in words.FAULTS:

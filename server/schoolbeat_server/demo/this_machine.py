@@ -89,8 +89,9 @@ def router_answers(proc: Path = Path("/proc"), sleep: Callable[[float], None] = 
     return False
 
 
-def agent_toml(kind: str, folder: Path, enrolled: Enrolled, ca_file: Path | None = None) -> str:
-    """kind: "machine", "lab" or "loopback". JSON's strings, numbers and lists are TOML's too."""
+def agent_toml(kind: str, folder: Path, enrolled: Enrolled, web_port: int, ca_file: Path | None = None) -> str:
+    """kind: "machine", "lab" or "loopback" (where our own pages are the target). JSON's strings, numbers and lists
+    are TOML's too."""
     top = {
         "site": SITE,
         "agent": "gateway",
@@ -106,7 +107,7 @@ def agent_toml(kind: str, folder: Path, enrolled: Enrolled, ca_file: Path | None
         "tls": False,
         "password": enrolled.credentials.password,
     }
-    sections = {"broker": broker, **({"lab": _LAB, "loopback": _LOOPBACK}.get(kind, {}))}
+    sections = {"broker": broker, **({"lab": _LAB, "loopback": _loopback(web_port)}.get(kind, {}))}
     lines = [f"{key} = {json.dumps(value)}" for key, value in top.items()]
     for name, values in sections.items():
         lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
@@ -125,11 +126,15 @@ _LAB: dict[str, dict[str, Any]] = {
     },
     "dns": {"known": internet.INTERNATIONAL_RESOLVER, "name": "csdl.edu.example"},
 }
-_LOOPBACK: dict[str, dict[str, Any]] = {
-    "path": {"router": "127.0.0.1", "domestic": ["127.0.0.1"], "international": []},
-    "internet": {"names": ["localhost"], "targets": ["127.0.0.1:80"]},
-    "dns": {"resolvers": ["127.0.0.1"], "known": "127.0.0.1", "name": "localhost"},
-}
+
+
+def _loopback(web_port: int) -> dict[str, dict[str, Any]]:
+    here = "127.0.0.1"
+    return {
+        "path": {"router": here, "domestic": [here], "international": []},
+        "internet": {"names": ["localhost"], "targets": [f"{here}:{web_port}"]},
+        "dns": {"resolvers": [here], "known": here, "name": "localhost"},
+    }
 
 
 def _lab_devices() -> list[str]:
