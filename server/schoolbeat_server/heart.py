@@ -13,10 +13,11 @@ from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from schoolbeat_server import configs, schema
+from schoolbeat_server.batch import Batch, Message, Out
 from schoolbeat_server.broker import BrokerError, ManagedBroker
 from schoolbeat_server.database import set_meta, writing
 from schoolbeat_server.incident_rows import IncidentRows
-from schoolbeat_server.ingest import Batch, Ingest, Message, Out
+from schoolbeat_server.ingest import Ingest
 from schoolbeat_server.mqtt import Link
 from schoolbeat_server.settings import Settings
 from schoolbeat_wire import messages as wire
@@ -157,7 +158,7 @@ class Heart:
 
     def _send(self, outs: list[Out]) -> None:
         for out in outs:
-            self.link.publish(out.topic, out.payload, retain=out.retain)
+            self.link.publish(out.topic, out.payload, qos=out.qos)
 
     def _tell(self) -> None:
         batch = self.batch
@@ -243,9 +244,7 @@ class Heart:
             table = schema.report.c
             old = list(
                 connection.scalars(
-                    select(table.id)
-                    .where(table.received_ms < before_ms, table.id <= sealed, table.placed)
-                    .limit(OLD_ROWS)
+                    select(table.id).where(table.received_ms < before_ms, table.id <= sealed).limit(OLD_ROWS)
                 )
             )
             stale = connection.scalar(

@@ -11,10 +11,11 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from schoolbeat_server import cause, incidents, schema
+from schoolbeat_server.batch import Batch
 from schoolbeat_server.cause import OffRange, Silence
 from schoolbeat_server.contact import SiteContact
 from schoolbeat_server.incidents import Current, Decision, Scope, Situation
-from schoolbeat_server.ingest import Batch, Ingest
+from schoolbeat_server.ingest import Ingest
 from schoolbeat_server.notice_texts import compose
 from schoolbeat_server.outage_rows import OpenOutage
 from schoolbeat_server.settings import Channel, Incidents

@@ -6,21 +6,21 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from schoolbeat_server import schema
+from schoolbeat_server.batch import Batch, EpochKey, Message, Out
 from schoolbeat_server.contact import HOLD_MS, METERED_HOLD_MS, ContactBook
 from schoolbeat_server.database import upsert, writing
+from schoolbeat_server.epochs import Epochs
+from schoolbeat_server.layouts import Layout, Layouts
 from schoolbeat_server.ledger import CONTACT, Ledger
 from schoolbeat_server.outage_rows import OutageRows
-from schoolbeat_server.ranges import Ranges
 from schoolbeat_wire import bounds, codec, topics
-from schoolbeat_wire import inventory as inventories
 from schoolbeat_wire import messages as wire
 from schoolbeat_wire import report as reports
 from schoolbeat_wire.catalogue import OFF_NAMES
@@ -31,63 +31,8 @@ log = logging.getLogger(__name__)
 FUTURE_MINUTES = 2  # a clock may run ahead by so much
 PAST_MINUTES = 400 * 1_440  # a report older than this is not believed
 ASIDE_ROWS = 10_000  # kept aside at most; the counters go on
-ASIDE_BYTES = 4_096  # of each payload kept aside
 SPREAD_BYTES = 4 << 20  # of the open ledger, that one report may ask for
-SPEED_READINGS = ("download_bps", "upload_bps")
-
-
-class Message(NamedTuple):
-    """A message as it came; `token` is what acknowledges it."""
-
-    topic: str
-    payload: bytes
-    retained: bool
-    token: Any
-
-
-class Layout(NamedTuple):
-    """What the positions of a report mean. A signal that another agent owns reads ""."""
-
-    inventory: inventories.Inventory
-    signals: tuple[str, ...]
-    speeds: tuple[tuple[int, str], ...]  # (column, reading) of sparse speed tests
-
-
-@dataclass
-class Epoch:
-    """An agent's outbox file as the server knows it."""
-
-    settled: Ranges
-    hardware: str = ""
-    boot: str = ""
-    lowest: int = 0
-    next: int = 0
-
-
-class Out(NamedTuple):
-    """A message to be published after the commit."""
-
-    topic: str
-    payload: bytes
-    retain: bool
-
-
-@dataclass
-class Batch:
-    """What a batch will write, and whom to answer afterwards."""
-
-    connection: Connection
-    now_ms: int
-    reports: list[dict[str, Any]] = field(default_factory=list)
-    aside: list[dict[str, Any]] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
-    touched_epochs: set[tuple[str, str, str]] = field(default_factory=set)
-    latest: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-    nonces: dict[tuple[str, str, str], int] = field(default_factory=dict)
-    wanted: set[tuple[str, str, str]] = field(default_factory=set)  # inventories to ask for
-    sites: set[str] = field(default_factory=set)  # whose incidents are to be looked at
-    minutes: dict[str, int] = field(default_factory=dict)  # site -> newest minute that came
-    events: list[tuple[str, wire.Event]] = field(default_factory=list)
+EVENTS = 1_000  # of one site in an hour; they are hints
 
 
 class Ingest:
@@ -98,11 +43,11 @@ class Ingest:
         self.ledger = Ledger(engine)
         self.outages = OutageRows(self.ledger)
         self.agents: dict[tuple[str, str], str] = {}  # (site, agent) -> role
-        self.epochs: dict[tuple[str, str, str], Epoch] = {}
-        self.layouts: dict[tuple[str, str, str], Layout | None] = {}
+        self.epochs = Epochs()
+        self.layouts = Layouts()
         self.newest: dict[tuple[str, str], int] = {}
         self.addresses: dict[str, topics.Address] = {}
-        self.owners: dict[tuple[str, str], str] = {}
+        self.events: Counter[tuple[str, int]] = Counter()  # (site, hour)
         self.next_report_id = 1
         self.counters: Counter[str] = Counter()
         self.committed_ms = 0
@@ -115,12 +60,10 @@ class Ingest:
         with self.engine.connect() as connection:
             self.load_agents(connection)
             self.outages.load(connection)
-            self._load_epochs(connection)
+            self.epochs.load(connection)
+            self.layouts.load(connection)
+            self._load_newest(connection)
             self._load_ledger(connection)
-            self.layouts = {}
-            table = schema.owner.c
-            rows = connection.execute(select(table.site, table.signal, table.agent).where(table.to_minute.is_(None)))
-            self.owners = {(site, signal): agent for site, signal, agent in rows}
             self.next_report_id = 1 + max(
                 connection.scalar(select(func.max(schema.report.c.id))) or 0,
                 int(
@@ -135,13 +78,7 @@ class Ingest:
         rows = connection.execute(select(table.site, table.name, table.role))
         self.agents = {(site, name): role for site, name, role in rows}
 
-    def _load_epochs(self, connection: Connection) -> None:
-        self.epochs = {
-            (row.site, row.agent, row.epoch): Epoch(
-                Ranges.from_json(row.settled), row.hardware, row.boot, row.lowest, row.next
-            )
-            for row in connection.execute(select(schema.epoch))
-        }
+    def _load_newest(self, connection: Connection) -> None:
         table = schema.latest.c
         self.newest = {}
         for site, agent, minute, received_ms in connection.execute(
@@ -163,7 +100,7 @@ class Ingest:
             .order_by(table.id)
         )
         for site, agent, revision, payload in rows:
-            layout = self._layout(connection, site, agent, revision)
+            layout = self.layouts.of(connection, site, agent, revision)
             if layout is None:
                 continue
             try:
@@ -205,14 +142,14 @@ class Ingest:
                 address = self._address(message.topic)
             self._handle(batch, address, message)
         except WireError as error:
-            self._set_aside(batch, message, error.reason, str(error))
+            batch.set_aside(message, error.reason, str(error))
         except SQLAlchemyError:
             raise
         except Exception as error:  # a fault of ours must not stop the others; it is counted and shown
             fresh = repr(error) not in self.faults_told and len(self.faults_told) < 100
             self.faults_told.add(repr(error)[:500])
             log.log(logging.ERROR if fresh else logging.DEBUG, "message on %s", message.topic, exc_info=fresh)
-            self._set_aside(batch, message, "internal", f"{type(error).__name__}: {error}")
+            batch.set_aside(message, "internal", f"{type(error).__name__}: {error}")
 
     def _address(self, topic: str) -> topics.Address:
         address = topics.parse_topic(topic)
@@ -243,18 +180,6 @@ class Ingest:
         if role == "gateway" and not message.retained:
             self.contact.hear(site, batch.now_ms)
 
-    def _set_aside(self, batch: Batch, message: Message, reason: str, text: str) -> None:
-        batch.counts[f"aside.{reason}"] += 1
-        batch.aside.append(
-            {
-                "received_ms": batch.now_ms,
-                "topic": message.topic[:200],
-                "reason": reason,
-                "text": text[:500],
-                "payload": message.payload[:ASIDE_BYTES],
-            }
-        )
-
     # ---- reports -------------------------------------------------------------------------------------------
 
     def _report(self, batch: Batch, site: str, agent: str, payload: bytes) -> None:
@@ -264,15 +189,15 @@ class Ingest:
             self._settle_unreadable(batch, site, agent, payload)
             raise
         key = (site, agent, report.epoch)
-        epoch = self._epoch(key)
+        epoch = self.epochs.of(key)
         end = report.seq + report.count
-        batch.touched_epochs.add(key)
+        batch.epochs.add(key)
         batch.counts["reports"] += 1
         if epoch.settled.overlaps(report.seq, end) and self._is_repeat(batch, key, report, payload):
             batch.counts["repeated"] += 1
             return
         minutes = reports.minutes_of(report)
-        layout = self._layout(batch.connection, site, agent, report.revision)
+        layout = self.layouts.of(batch.connection, site, agent, report.revision)
         try:
             self._check_times(minutes, batch.now_ms)
             self._check_spread(minutes, len(report.signals) // report.count)
@@ -310,8 +235,8 @@ class Ingest:
         said = reports.identity(payload)
         if said is not None:
             epoch, seq, count = said
-            self._epoch((site, agent, epoch)).settled.add(seq, seq + count)
-            batch.touched_epochs.add((site, agent, epoch))
+            self.epochs.of((site, agent, epoch)).settled.add(seq, seq + count)
+            batch.epochs.add((site, agent, epoch))
 
     def _place(
         self,
@@ -359,7 +284,7 @@ class Ingest:
         if hours * width * 60 > SPREAD_BYTES:
             raise WireError("count", f"{hours} different hours of {width} signals in one report: send fewer at once")
 
-    def _is_repeat(self, batch: Batch, key: tuple[str, str, str], report: reports.Report, payload: bytes) -> bool:
+    def _is_repeat(self, batch: Batch, key: EpochKey, report: reports.Report, payload: bytes) -> bool:
         """True if every minute of it is stored with the same bytes. A seq used again for another minute (an old
         outbox put back) is no repeat; it is merged like any other, which harms nothing."""
         for row in batch.reports:
@@ -411,51 +336,10 @@ class Ingest:
     # ---- inventory, presence, event ------------------------------------------------------------------------
 
     def _inventory(self, batch: Batch, site: str, agent: str, payload: bytes) -> None:
-        if not payload:
-            return
-        found = inventories.decode(payload)
-        key = (site, agent, found.revision)
-        known = self._layout(batch.connection, *key)
-        if known is not None:
-            if (known.inventory.signals, known.inventory.columns) != (found.signals, found.columns):
-                raise WireError("layout", f"inventory {found.revision} was something else before: a revision names one")
-            return
-        statement = insert(schema.inventory).values(
-            site=site, agent=agent, revision=found.revision, received_ms=batch.now_ms, payload=payload
-        )
-        batch.connection.execute(statement.on_conflict_do_nothing())
-        self._claim(batch, site, agent, found)
-        self.layouts.pop(key, None)
-        self._place_waiting(batch, site, agent, found.revision)
-
-    def _claim(self, batch: Batch, site: str, agent: str, found: inventories.Inventory) -> None:
-        """Signals that nobody owns become this agent's, from the beginning of what it has."""
-        free = [signal for signal in found.signals if signal != CONTACT and (site, signal) not in self.owners]
-        self.owners.update({(site, signal): agent for signal in free})
-        rows = [{"site": site, "signal": signal, "from_minute": 0, "agent": agent} for signal in free]
-        if rows:
-            batch.connection.execute(insert(schema.owner).on_conflict_do_nothing(), rows)
-
-    def _layout(self, connection: Connection, site: str, agent: str, revision: str) -> Layout | None:
-        key = (site, agent, revision)
-        if self.layouts.get(key) is None:
-            table = schema.inventory.c
-            payload = connection.scalar(
-                select(table.payload).where(table.site == site, table.agent == agent, table.revision == revision)
-            )
-            self.layouts[key] = self._layout_of(site, agent, inventories.decode(payload)) if payload else None
-        return self.layouts[key]
-
-    def _layout_of(self, site: str, agent: str, found: inventories.Inventory) -> Layout:
-        return Layout(
-            found,
-            tuple(signal if self.owners.get((site, signal), agent) == agent else "" for signal in found.signals),
-            tuple(
-                (index, column.reading)
-                for index, column in enumerate(found.columns)
-                if column.sparse and column.reading in SPEED_READINGS and column.subjects == ["line.internet"]
-            ),
-        )
+        if payload:
+            revision = self.layouts.learn(batch.connection, site, agent, payload, batch.now_ms)
+            if revision is not None:
+                self._place_waiting(batch, site, agent, revision)
 
     def _place_waiting(self, batch: Batch, site: str, agent: str, revision: str) -> None:
         """Reports that came before their inventory: placed now, under new ids so that a restart sees them as new."""
@@ -466,7 +350,7 @@ class Ingest:
         waiting += [row for row in batch.reports if (row["site"], row["agent"], row["revision"], row["placed"]) == key]
         if not waiting:
             return
-        layout = self._layout(batch.connection, site, agent, revision)
+        layout = self.layouts.of(batch.connection, site, agent, revision)
         assert layout is not None
         batch.connection.execute(delete(table).where(where))
         batch.reports = [row for row in batch.reports if row not in waiting]
@@ -477,7 +361,7 @@ class Ingest:
                 columns = reports.absolute(report, layout.inventory) if report.values else []
             except WireError as error:
                 topic = topics.topic(site, agent, "report")
-                self._set_aside(batch, Message(topic, row["payload"], False, None), error.reason, str(error))
+                batch.set_aside(Message(topic, row["payload"], False, None), error.reason, str(error))
                 continue
             row["id"], row["placed"] = self.next_report_id, True
             self.next_report_id += 1
@@ -495,14 +379,8 @@ class Ingest:
                     contact.session, contact.dropped_ms = False, batch.now_ms
             return
         key = (site, agent, presence.epoch)
-        epoch = self._epoch(key)
-        epoch.hardware, epoch.boot = presence.hardware, presence.boot
-        epoch.lowest, epoch.next = presence.lowest, presence.next
-        if presence.lowest:
-            epoch.settled.add(0, presence.lowest)  # below the lowest it holds: declared lost, or settled long ago
-        for first, end in presence.gaps:
-            epoch.settled.add(first, end)
-        batch.touched_epochs.add(key)
+        self.epochs.take(key, presence)
+        batch.epochs.add(key)
         batch.nonces[key] = presence.nonce
         if role == "gateway":
             self._gateway_is_here(batch, site, presence, retained=message.retained)
@@ -518,10 +396,16 @@ class Ingest:
 
     def _event(self, batch: Batch, site: str, agent: str, payload: bytes) -> None:
         event = wire.decode_event(payload)
-        if self.owners.get((site, event.signal), agent) != agent:
+        if not self.layouts.owns(site, agent, event.signal):
             raise WireError("not_owner", f"signal {event.signal} of {site} belongs to another agent than {agent}")
         if abs(event.at_ms - batch.now_ms) > 600_000:
             raise WireError("time", f"event at {event.at_ms} ms is more than 10 minutes away from now")
+        hour = batch.now_ms // 3_600_000
+        if self.events[site, hour] >= EVENTS:
+            raise WireError("count", f"more than {EVENTS} events of {site} within the hour")
+        if not self.events[site, hour]:
+            self.events = Counter({key: count for key, count in self.events.items() if key[1] == hour})
+        self.events[site, hour] += 1
         statement = insert(schema.edge).values(
             site=site, signal=event.signal, at_ms=event.at_ms, up=event.up, cause=event.cause[:40]
         )
@@ -548,12 +432,6 @@ class Ingest:
 
     # ---- writing and answering -----------------------------------------------------------------------------
 
-    def _epoch(self, key: tuple[str, str, str]) -> Epoch:
-        found = self.epochs.get(key)
-        if found is None:
-            found = self.epochs[key] = Epoch(Ranges())
-        return found
-
     def _write(self, batch: Batch) -> None:
         connection = batch.connection
         self.outages.flush(connection)
@@ -561,8 +439,7 @@ class Ingest:
             connection.execute(schema.report.insert(), batch.reports)
         if batch.latest:
             upsert(connection, schema.latest, list(batch.latest.values()), ("site", "agent"))
-        if batch.touched_epochs:
-            upsert(connection, schema.epoch, list(self._epoch_rows(batch)), ("site", "agent", "epoch"))
+        self.epochs.write(connection, batch.epochs, batch.now_ms)
         if batch.aside:
             connection.execute(schema.aside.insert(), batch.aside[-ASIDE_ROWS:])
             newest = connection.scalar(select(func.max(schema.aside.c.id))) or 0
@@ -572,46 +449,20 @@ class Ingest:
             rows = [{"name": name, "count": self.counters[name]} for name in batch.counts]
             upsert(connection, schema.counter, rows, ("name",))
 
-    def _epoch_rows(self, batch: Batch) -> Iterable[dict[str, Any]]:
-        for key in batch.touched_epochs:
-            epoch = self.epochs[key]
-            yield {
-                "site": key[0],
-                "agent": key[1],
-                "epoch": key[2],
-                "hardware": epoch.hardware,
-                "boot": epoch.boot,
-                "lowest": epoch.lowest,
-                "next": epoch.next,
-                "settled": epoch.settled.to_json(),
-                "seen_ms": batch.now_ms,
-            }
-
     def _answers(self, batch: Batch) -> Iterable[Out]:
         now = self.now_ms()
-        for key in batch.touched_epochs:
-            site, agent, name = key
-            pairs = self.epochs[key].settled.pairs()
-            kept = pairs[-bounds.RANGES :]
-            ack = wire.Ack(
-                server=self.server,
-                time_ms=now,
-                epoch=name,
-                settled=kept,
-                complete_from=kept[0][0] if len(kept) < len(pairs) else 0,
-                nonce=batch.nonces.get(key, 0),
-            )
-            yield Out(topics.topic(site, agent, "ack"), wire.encode(ack), False)
+        for key in batch.epochs:
+            yield self.epochs.ack(key, self.server, now, batch.nonces.get(key, 0))
         for site, agent, revision in batch.wanted:
             command = wire.Command(do="inventory", revision=revision)
-            yield Out(topics.topic(site, agent, "command"), wire.encode(command), False)
+            yield Out(topics.topic(site, agent, "command"), wire.encode(command), qos=1)
 
     def silence_is_over(self, site: str) -> bool:
         """Everything that the gateway held when it came back has come, and the minute of its return too."""
         contact = self.contact.of(site)
         for (its_site, agent), role in self.agents.items():
             if its_site == site and role == "gateway" and contact.back_ms is not None:
-                epoch = self.epochs.get((site, agent, contact.back_epoch))
+                epoch = self.epochs.known.get((site, agent, contact.back_epoch))
                 complete = epoch is None or epoch.settled.covers(epoch.lowest, contact.back_next)
                 return complete and self.newest.get((site, agent), 0) >= contact.back_ms // 60_000
         return True

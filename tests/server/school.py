@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Engine, insert
 
 from schoolbeat_server import schema
-from schoolbeat_server.ingest import Message
+from schoolbeat_server.batch import Message
 from schoolbeat_wire import inventory as inventories
 from schoolbeat_wire import messages as wire
 from schoolbeat_wire import report as reports

@@ -11,9 +11,10 @@ from sqlalchemy import Engine, select
 from tests.server.school import CUT_AT_ISP, School, register
 
 from schoolbeat_server import database, schema
+from schoolbeat_server.batch import Message
 from schoolbeat_server.contact import BLIND_MS, ContactBook
 from schoolbeat_server.incident_rows import IncidentRows
-from schoolbeat_server.ingest import Ingest, Message
+from schoolbeat_server.ingest import Ingest
 from schoolbeat_server.settings import Channel, Incidents
 from schoolbeat_wire.catalogue import UNKNOWN
 
