@@ -167,3 +167,28 @@ def test_a_killed_demo_takes_everything_with_it(running: Running) -> None:
     while not everything_gone(running, url):
         assert time.monotonic() < deadline, (still_there(running.seen), namespaces_of(running.process.pid))
         time.sleep(0.5)
+
+
+def test_a_demo_whose_server_dies_says_so_and_ends(running: Running) -> None:
+    url = running.url()
+    running.wait_for(lambda: "history: 100 %" in running.said())
+    server = next(pid for pid, words in still_there(running.seen).items() if "server.toml run" in words)
+
+    os.kill(server, signal.SIGKILL)
+
+    assert running.process.wait(60) == 1
+    assert "server has ended unexpectedly" in running.said()
+    assert everything_gone(running, url)
+
+
+@pytest.mark.parametrize("seconds", [1.0, 2.5])
+def test_ctrl_c_during_set_up_ends_everything(running: Running, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    running.wait_for(lambda: time.monotonic() > end)
+
+    running.process.send_signal(signal.SIGINT)
+
+    # Before our first word Python itself is interrupted.
+    assert running.process.wait(60) in (0, -signal.SIGINT)
+    assert still_there(running.seen) == {}
+    assert namespaces_of(running.process.pid) == []
