@@ -68,7 +68,7 @@ class Heart:
         self.seal_to = (0, 0)
         self.sealed_hour = 0
         self.last_contact_minute = 0
-        self.agents_seen: tuple[object, ...] | None = None
+        self.agents_seen: str | None = None
         self.batch: Batch | None = None  # the last that was committed
         self.configs_sent: dict[tuple[str, str], bytes] = {}
 
@@ -192,13 +192,13 @@ class Heart:
         """Agents that the command line added or removed, devices and services that changed."""
         with self.engine.connect() as connection:
             table = schema.agent.c
-            seen = connection.execute(
-                select(func.count(), func.max(table.created_ms), func.sum(table.created_ms))
-            ).one()
-            if tuple(seen) != self.agents_seen:
+            # The hashes too: a replaced password changes nothing else.
+            known = func.group_concat(table.site + "." + table.name + table.role + table.password_hash)
+            seen = connection.scalar(select(known)) or ""
+            if seen != self.agents_seen:
                 self.ingest.load_agents(connection)
                 self.accounts_changed(connection)
-                self.agents_seen = tuple(seen)
+                self.agents_seen = seen
             if self.link.connected:
                 self._publish_configs(configs.of_agents(connection, self.ingest.server))
             else:
