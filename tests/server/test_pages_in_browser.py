@@ -90,7 +90,7 @@ def test_the_strips_and_the_ladder_are_drawn_with_their_styles(browser: Browser,
     )
 
     assert drawn == {
-        "strips": 7,
+        "strips": 8,
         "width": True,
         "down": "rgb(179, 38, 30)",
         "up": "rgb(27, 122, 61)",

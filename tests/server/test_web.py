@@ -372,6 +372,20 @@ def test_a_site_without_contact_names_no_cause_and_draws_no_rung_as_down(client:
 
     assert "nguyên nhân chưa rõ" in section(page, "answer")
     assert re.findall(r'<g class="rung (\w+)"', page) == ["unknown"] * 5
+    assert "Xem 18 thiết bị chưa rõ tình trạng" in section(page, "devices")
+    assert "trả lời" not in section(page, "ladder")
+
+
+def test_contact_lost_a_minute_ago_leaves_nothing_known_of_now(own: Made) -> None:
+    """The newest minutes that came are young enough to speak of now, and yet they do not."""
+    with writing(own.engine) as connection:
+        connection.execute(update(schema.contact).where(schema.contact.c.site == "t3").values(lost_ms=NOW_MS - 60_000))
+
+    page = Client(create_app(synthetic.context(own))).get("/site/t3").text
+
+    assert re.findall(r'<g class="rung (\w+)"', page) == ["unknown"] * 5
+    assert "Xem 18 thiết bị chưa rõ tình trạng" in section(page, "devices")
+    assert "Theo số đo của phút" not in page
 
 
 def test_a_devices_fault_is_the_schools_and_hides_what_is_behind_it(client: Client) -> None:

@@ -135,7 +135,7 @@ def hours(first_minute: int, minutes: int, every_hours: int, name: str) -> Marku
     out = []
     for at in range(minutes):
         when = local((first_minute + at) * 60_000)
-        if when.minute == 0 and when.hour % every_hours == 0 and size < at < minutes - size:
+        if when.minute == 0 and when.hour % every_hours == 0 and 3 * size < 2 * at < 2 * minutes - 3 * size:
             out.append(_HOUR.format(at, size // 3, size * 4 // 3, size, when.hour))
     return Markup('<svg class="hours {}" aria-hidden="true" viewBox="0 0 {} {}">{}</svg>').format(
         name, minutes, size * 3 // 2, _OURS.join(out)

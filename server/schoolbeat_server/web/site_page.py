@@ -56,6 +56,7 @@ class SeenSite:
     ladder: Markup
     as_of_ms: int | None
     strips: list[StripRow]
+    hour: StripRow
     hours: tuple[Markup, Markup]
     devices: list[DeviceRow]
     outages: list[OutageRow]
@@ -88,14 +89,15 @@ def read(context: WebContext, ident: str, say: Speaker) -> SeenSite | None:
     names = {**services, **{f"device.{one.id}": one.name or one.id for one in devices}}
     end = context.now_ms() // 60_000
     minutes = _minutes(context, ident, devices, end)
-    states = site_state.now_states(minutes)
     state = site_state.state(
         reported=reported is not None,
         lost=contact.lost_ms is not None,
         path_incident="path" in contact.incidents,
         devices_incident="devices" in contact.incidents,
     )
-    path = site_state.path_of(states if state != "lost" else {})
+    # Without contact nothing is known of now, though the last minutes that came may be only a little old.
+    states = {} if state in ("lost", "silent") else site_state.now_states(minutes)
+    path = site_state.path_of(states)
     return SeenSite(
         site=found,
         siblings=siblings,
@@ -108,8 +110,9 @@ def read(context: WebContext, ident: str, say: Speaker) -> SeenSite | None:
         answer=site_state.answer(state, path),
         path=path,
         ladder=pictures.ladder(_rungs(state, path, latest, names, say), say.t("site.ladder_title")),
-        as_of_ms=_as_of_ms(minutes, end),
+        as_of_ms=_as_of_ms(minutes, end) if states else None,
         strips=[_strip(signal, minutes[signal], names, say) for signal in _ladder_signals(minutes)],
+        hour=_strip("line.internet", minutes["line.internet"][-60:], names, say),
         hours=(
             pictures.hours(end - DAY_MINUTES, DAY_MINUTES, 3, "wide"),
             pictures.hours(end - DAY_MINUTES, DAY_MINUTES, 6, "narrow"),
