@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import logging
 import signal
 import threading
@@ -229,6 +230,8 @@ def main(settings: Settings) -> int:
     deliverer.run()
     thread.start()
     judge.start()
+    gc.collect()
+    gc.freeze()  # modules and tables stay for good: walking them again and again cost pages 60 ms now and then
     log.info("pages at http://%s:%s (no login yet: loopback only)", settings.web.host, settings.web.port)
     try:
         web.run()
