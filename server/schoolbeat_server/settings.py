@@ -79,7 +79,9 @@ Check = Callable[[str, Any], Any]
 def _number(low: int, high: int) -> Check:
     def check(where: str, value: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise SettingsError(f"{where} = {value!r}: allowed is a whole number from {low} to {high}")
+            raise SettingsError(
+                f"{where} = {value!r}: chỉ nhận số nguyên {low}–{high} / allowed is a whole number from {low} to {high}"
+            )
         return value
 
     return check
@@ -88,7 +90,7 @@ def _number(low: int, high: int) -> Check:
 def _one_of(*allowed: str) -> Check:
     def check(where: str, value: Any) -> str:
         if value not in allowed:
-            raise SettingsError(f"{where} = {value!r}: allowed is {' | '.join(allowed)}")
+            raise SettingsError(f"{where} = {value!r}: chỉ nhận / allowed is {' | '.join(allowed)}")
         return str(value)
 
     return check
@@ -96,13 +98,25 @@ def _one_of(*allowed: str) -> Check:
 
 def _text(where: str, value: Any) -> str:
     if not isinstance(value, str) or len(value) > 500 or "\n" in value:
-        raise SettingsError(f"{where} = {value!r}: allowed is one line of at most 500 characters")
+        raise SettingsError(
+            f"{where} = {str(value)[:80]!r}: chỉ nhận một dòng, nhiều nhất 500 ký tự / "
+            "allowed is one line of at most 500 characters"
+        )
+    return value
+
+
+def _secret(where: str, value: Any) -> str:
+    """Like _text, but the value never shows: it holds passwords."""
+    if not isinstance(value, str) or len(value) > 500 or "\n" in value:
+        raise SettingsError(f"{where}: chỉ nhận một dòng, nhiều nhất 500 ký tự / allowed is one line of at most 500")
     return value
 
 
 def _loopback(where: str, value: Any) -> str:
     if value not in LOOPBACK:
-        raise SettingsError(f"{where} = {value!r}: allowed is {' | '.join(LOOPBACK)} as long as there is no login")
+        raise SettingsError(
+            f"{where} = {value!r}: chỉ nhận / allowed is {' | '.join(LOOPBACK)} (chưa có đăng nhập / no login yet)"
+        )
     return str(value)
 
 
@@ -112,7 +126,7 @@ def _path(where: str, value: Any) -> Path:
 
 def _yes_no(where: str, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise SettingsError(f"{where} = {value!r}: allowed is true | false")
+        raise SettingsError(f"{where} = {value!r}: chỉ nhận / allowed is true | false")
     return value
 
 
@@ -134,7 +148,7 @@ SECTIONS: dict[str, dict[str, Check]] = {
         "bind": _text,
         "port": _number(1, 65_535),
         "websocket_port": _any_port,
-        "url": _text,
+        "url": _secret,
         "url_file": _path,
         "ca_file": _path,
         "cert_file": _path,
@@ -146,7 +160,7 @@ SECTIONS: dict[str, dict[str, Check]] = {
         "hold_seconds": _number(0, 86_400),
         "backlog_wait_seconds": _number(1, 86_400),
     },
-    "channels": {"url": _text, "url_file": _path, "language": _one_of(*LANGUAGES)},
+    "channels": {"url": _secret, "url_file": _path, "language": _one_of(*LANGUAGES)},
 }
 
 
@@ -155,21 +169,23 @@ def load(path: Path) -> Settings:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read: {error}") from None
+        raise SettingsError(f"{path}: không đọc được / cannot be read: {error}") from None
     try:
         return parse(tomllib.loads(text), str(path))
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path}: not TOML: {error}") from None
+        raise SettingsError(f"{path}: không phải TOML / not TOML: {error}") from None
 
 
 def parse(raw: dict[str, Any], file: str) -> Settings:
     top = {key: value for key, value in raw.items() if not isinstance(value, dict)}
     values = _checked(file, "", top)
     if "folder" not in values:
-        raise SettingsError(f"{file}: folder is missing: name the folder for the database and the broker's files")
+        raise SettingsError(
+            f"{file}: thiếu folder: nêu thư mục chứa cơ sở dữ liệu / folder is missing: name the folder of the data"
+        )
     for section in raw.keys() - top.keys():
         if section not in SECTIONS:
-            raise SettingsError(f"{file}: [{section}] is unknown{_nearest(section, SECTIONS)}")
+            raise SettingsError(f"{file}: [{section}]: không có mục này / is unknown{_nearest(section, SECTIONS)}")
     channels = raw.get("channels", {})
     return Settings(
         **values,
@@ -186,25 +202,25 @@ def _broker(file: str, raw: dict[str, Any]) -> Broker:
     broker = Broker(**values)
     if broker.mode == "outside" and not broker.url:
         raise SettingsError(
-            f"{file}: broker.url or broker.url_file is missing: allowed is mqtt(s)://user:password@host"
+            f"{file}: thiếu broker.url hoặc / or broker.url_file is missing: mqtt(s)://user:password@host[:port]"
         )
     if (broker.cert_file is None) != (broker.key_file is None):
-        raise SettingsError(f"{file}: broker.cert_file and broker.key_file go together")
+        raise SettingsError(f"{file}: broker.cert_file, broker.key_file: phải có cả hai / go together")
     if broker.mode == "managed" and broker.bind not in LOOPBACK and broker.cert_file is None:
         raise SettingsError(
-            f"{file}: broker.bind = {broker.bind!r}: allowed is {' | '.join(LOOPBACK)}, "
-            "or any address once broker.cert_file and broker.key_file are given (passwords travel on it)"
+            f"{file}: broker.bind = {broker.bind!r}: chỉ nhận / allowed is {' | '.join(LOOPBACK)}; địa chỉ khác cần "
+            "cert_file, key_file (mật khẩu đi qua đó) / any other address needs both (passwords travel on it)"
         )
     return broker
 
 
 def _channel(file: str, name: str, raw: Any) -> Channel:
     if not isinstance(raw, dict):
-        raise SettingsError(f"{file}: channels.{name} = {raw!r}: allowed is a section [channels.{name}] with url")
+        raise SettingsError(f"{file}: channels.{name}: phải là một mục / must be a section [channels.{name}], url = …")
     values = _checked(file, "channels", raw, f"channels.{name}")
     _take_url(values, f"{file}: channels.{name}")
     if not values.get("url"):
-        raise SettingsError(f"{file}: channels.{name}: url or url_file is missing")
+        raise SettingsError(f"{file}: channels.{name}: thiếu / missing: url | url_file")
     return Channel(name=name, **values)
 
 
@@ -220,17 +236,21 @@ def _take_url(values: dict[str, Any], where: str) -> None:
 def _checked(file: str, section: str, raw: Any, shown: str = "") -> dict[str, Any]:
     shown = shown or section
     if not isinstance(raw, dict):
-        raise SettingsError(f"{file}: {shown} = {raw!r}: allowed is a section [{shown}]")
+        raise SettingsError(f"{file}: {shown}: phải là một mục / must be a section [{shown}]")
     known = SECTIONS[section]
     out = {}
     for key, value in raw.items():
         where = f"{file}: {shown + '.' if shown else ''}{key}"
         if key not in known:
-            raise SettingsError(f"{where} is unknown{_nearest(key, known)}")
+            raise SettingsError(f"{where}: không có khóa này / is unknown{_nearest(key, known)}")
         out[key] = known[key](where, value)
     return out
 
 
 def _nearest(key: str, known: dict[str, Any]) -> str:
     near = difflib.get_close_matches(key, [name for name in known if name], 1)
-    return f"; did you mean {near[0]}?" if near else f"; allowed are {', '.join(name for name in known if name)}"
+    return (
+        f"; có phải / did you mean {near[0]}?"
+        if near
+        else f"; chỉ nhận / allowed are {', '.join(name for name in known if name)}"
+    )

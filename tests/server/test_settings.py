@@ -66,20 +66,36 @@ language = "en"
     ("text", "said"),
     [
         ("", "folder is missing"),
-        ("folder = 5", "folder = 5: allowed is one line of at most 500 characters"),
-        ('folder = "x"\nlanguage = "fr"', "language = 'fr': allowed is vi | en"),
-        ('folder = "x"\nlangage = "vi"', "langage is unknown; did you mean language?"),
-        ('folder = "x"\nreport_days = 0', "report_days = 0: allowed is a whole number from 1 to 3650"),
-        ('folder = "x"\nreport_days = true', "report_days = True: allowed is a whole number"),
-        ('folder = "x"\n[web]\nhost = "0.0.0.0"', "web.host = '0.0.0.0': allowed is 127.0.0.1 | ::1 | localhost"),
-        ('folder = "x"\n[web]\nport = 70000', "web.port = 70000: allowed is a whole number from 0 to 65535"),
-        ('folder = "x"\n[wep]\nport = 1', "[wep] is unknown; did you mean web?"),
+        (
+            "folder = 5",
+            "folder = '5': chỉ nhận một dòng, nhiều nhất 500 ký tự / allowed is one line of at most 500 characters",
+        ),
+        ('folder = "x"\nlanguage = "fr"', "language = 'fr': chỉ nhận / allowed is vi | en"),
+        ('folder = "x"\nlangage = "vi"', "langage: không có khóa này / is unknown; có phải / did you mean language?"),
+        (
+            'folder = "x"\nreport_days = 0',
+            "report_days = 0: chỉ nhận số nguyên 1–3650 / allowed is a whole number from 1 to 3650",
+        ),
+        (
+            'folder = "x"\nreport_days = true',
+            "report_days = True: chỉ nhận số nguyên 1–3650 / allowed is a whole number",
+        ),
+        (
+            'folder = "x"\n[web]\nhost = "0.0.0.0"',
+            "web.host = '0.0.0.0': chỉ nhận / allowed is 127.0.0.1 | ::1 | localhost",
+        ),
+        (
+            'folder = "x"\n[web]\nport = 70000',
+            "web.port = 70000: chỉ nhận số nguyên 0–65535 / allowed is a whole number from 0 to 65535",
+        ),
+        ('folder = "x"\n[wep]\nport = 1', "[wep]: không có mục này / is unknown; có phải / did you mean web?"),
         ('folder = "x"\nweb = 1', "web"),
-        ('folder = "x"\n[broker]\nmode = "other"', "broker.mode = 'other': allowed is managed | outside"),
+        ('folder = "x"\n[broker]\nmode = "other"', "broker.mode = 'other': chỉ nhận / allowed is managed | outside"),
         ('folder = "x"\n[broker]\nbind = "0.0.0.0"', "broker.bind = '0.0.0.0'"),
-        ('folder = "x"\n[broker]\ncert_file = "c"', "broker.cert_file and broker.key_file go together"),
+        ('folder = "x"\n[broker]\ncert_file = "c"', "broker.cert_file, broker.key_file: phải có cả hai / go together"),
         ('folder = "x"\n[channels]\nmail = "mailto://x"', "channels.mail"),
-        ('folder = "x"\n[channels.mail]\nlanguage = "vi"', "channels.mail: url or url_file is missing"),
+        ('folder = "x"\n[channels.mail]\nlanguage = "vi"', "channels.mail: thiếu / missing: url | url_file"),
+        ('folder = "x"\n[channels.mail]\nurl = 5', "channels.mail.url: chỉ nhận một dòng"),
         ('folder = "x"\n[channels.mail]\nurl_file = "/no/such/file"', "channels.mail.url_file"),
         ("folder = ", "not TOML"),
     ],
@@ -95,7 +111,7 @@ def test_an_error_names_file_key_value_and_what_is_allowed(tmp_path: Path, text:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"none\.toml: cannot be read"):
+    with pytest.raises(SettingsError, match=r"none\.toml: không đọc được / cannot be read"):
         load(tmp_path / "none.toml")
 
 
