@@ -237,14 +237,14 @@ _LABELS = {
 }
 _MINUTES_OF = {
     "power": ("mất điện", "without power"),
-    "agent_stopped": ("tác tử dừng", "agent stopped"),
-    "agent_crashed": ("tác tử lỗi", "agent dead"),
-    "lan.router": ("bộ định tuyến không trả lời", "router not answering"),
-    "line.isp": ("biên nhà mạng không trả lời", "ISP's edge not answering"),
-    "line.domestic": ("không tới được đích trong nước", "no domestic target"),
-    "line.international": ("không tới được đích quốc tế", "no international target"),
-    "service": ("không phân giải được tên miền hoặc kết nối", "no name or connection"),
-    "beyond": ("mạng ở trường bình thường", "school's network fine"),
+    "agent_stopped": ("tác tử dừng", "with the agent stopped"),
+    "agent_crashed": ("tác tử lỗi", "with the agent dead"),
+    "lan.router": ("có lúc bộ định tuyến không trả lời", "with the router not answering"),
+    "line.isp": ("có lúc biên nhà mạng không trả lời", "with the ISP's edge not answering"),
+    "line.domestic": ("có lúc không tới được đích trong nước", "with no domestic target answering"),
+    "line.international": ("có lúc không tới được đích quốc tế", "with no international target answering"),
+    "service": ("có lúc không phân giải được tên miền hoặc kết nối", "with no name or connection"),
+    "beyond": ("mạng ở trường bình thường", "with the school's network fine"),
     "returning": ("đang trở lại", "coming back"),
     "unknown": ("không có số liệu", "without data"),
 }

@@ -528,7 +528,7 @@ def test_the_closing_names_the_rung_the_length_the_isp_and_the_evidence() -> Non
         "Kéo dài: 12 phút 30 giây",
     ]
     assert "Nhà mạng: Viettel" in body
-    assert "Căn cứ: 12 phút biên nhà mạng không trả lời; 1 phút không có số liệu" in body
+    assert "Căn cứ: 12 phút có lúc biên nhà mạng không trả lời; 1 phút không có số liệu" in body
 
 
 def test_devices_that_failed_together_are_listed_and_a_name_cannot_forge_a_line() -> None:
