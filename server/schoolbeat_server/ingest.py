@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from schoolbeat_server import schema
+from schoolbeat_server import repeats, schema
 from schoolbeat_server.batch import Batch, EpochKey, Message, Out
 from schoolbeat_server.contact import HOLD_MS, METERED_HOLD_MS, ContactBook
 from schoolbeat_server.database import upsert, writing
@@ -20,7 +20,7 @@ from schoolbeat_server.epochs import Epochs
 from schoolbeat_server.layouts import Layout, Layouts
 from schoolbeat_server.ledger import CONTACT, Ledger
 from schoolbeat_server.outage_rows import OutageRows
-from schoolbeat_wire import bounds, codec, topics
+from schoolbeat_wire import codec, topics
 from schoolbeat_wire import messages as wire
 from schoolbeat_wire import report as reports
 from schoolbeat_wire.catalogue import OFF_NAMES
@@ -193,26 +193,52 @@ class Ingest:
         end = report.seq + report.count
         batch.epochs.add(key)
         batch.counts["reports"] += 1
-        if epoch.settled.overlaps(report.seq, end) and self._is_repeat(batch, key, report, payload):
-            batch.counts["repeated"] += 1
-            return
+        fresh = None  # all of it
+        if epoch.settled.overlaps(report.seq, end):
+            fresh = repeats.fresh_seqs(batch, key, report, payload)
+            if not fresh:
+                batch.counts["repeated"] += 1
+                return
         minutes = reports.minutes_of(report)
         layout = self.layouts.of(batch.connection, site, agent, report.revision)
+        columns: list[list[int]] = []
         try:
             self._check_times(minutes, batch.now_ms)
             self._check_spread(minutes, len(report.signals) // report.count)
             if layout is not None:
                 reports.fits(report, layout.inventory)
-                columns = reports.absolute(report, layout.inventory) if report.values else []
+                columns = reports.absolute(report, layout.inventory)
         except WireError:
             epoch.settled.add(report.seq, end)  # set aside is settled: sending it again would not help
             raise
         epoch.settled.add(report.seq, end)
+        parts = None
+        if fresh is not None and len(fresh) < report.count and layout is not None:
+            parts = repeats.only(report, layout.inventory, fresh)
+        if not parts or layout is None:
+            self._store(batch, key, report, payload, layout, columns)
+            return
+        batch.counts["partly_repeated"] += 1
+        for part in parts:
+            self._store(batch, key, part, reports.encode(part), layout, reports.absolute(part, layout.inventory))
+
+    def _store(
+        self,
+        batch: Batch,
+        key: EpochKey,
+        report: reports.Report,
+        payload: bytes,
+        layout: Layout | None,
+        columns: list[list[int]],
+    ) -> None:
+        """Kept as it is; placed at once if it is known what its positions mean."""
+        site, agent, epoch = key
+        minutes = reports.minutes_of(report)
         row = {
             "id": self.next_report_id,
             "site": site,
             "agent": agent,
-            "epoch": report.epoch,
+            "epoch": epoch,
             "seq": report.seq,
             "count": report.count,
             "revision": report.revision,
@@ -283,33 +309,6 @@ class Ingest:
         hours = len({minute // 60 for minute in minutes})
         if hours * width * 60 > SPREAD_BYTES:
             raise WireError("count", f"{hours} different hours of {width} signals in one report: send fewer at once")
-
-    def _is_repeat(self, batch: Batch, key: EpochKey, report: reports.Report, payload: bytes) -> bool:
-        """True if every minute of it is stored with the same bytes. A seq used again for another minute (an old
-        outbox put back) is no repeat; it is merged like any other, which harms nothing."""
-        for row in batch.reports:
-            if (row["site"], row["agent"], row["epoch"]) == key and row["payload"] == payload:
-                return True
-        site, agent, epoch = key
-        table = schema.report.c
-        rows = batch.connection.execute(
-            select(table.revision, table.payload).where(
-                table.site == site,
-                table.agent == agent,
-                table.epoch == epoch,
-                table.seq < report.seq + report.count,
-                table.seq > report.seq - bounds.MINUTES,
-                table.seq + table.count > report.seq,
-            )
-        ).all()
-        if any(row.payload == payload for row in rows):
-            return True
-        stored = {
-            seq: (minute, row.revision, data)
-            for row in rows
-            for seq, minute, data in _by_seq(reports.decode(row.payload))
-        }
-        return all(stored.get(seq) == (minute, report.revision, data) for seq, minute, data in _by_seq(report))
 
     def _off(self, batch: Batch, site: str, agent: str, report: reports.Report) -> None:
         for _, first, count, code in report.off:
@@ -466,13 +465,6 @@ class Ingest:
                 complete = epoch is None or epoch.settled.covers(epoch.lowest, contact.back_next)
                 return complete and self.newest.get((site, agent), 0) >= contact.back_ms // 60_000
         return True
-
-
-def _by_seq(report: reports.Report) -> Iterable[tuple[int, int, bytes]]:
-    """(seq, minute, signal bytes) of each minute."""
-    width = len(report.signals) // report.count
-    for index, minute in enumerate(reports.minutes_of(report)):
-        yield report.seq + index, minute, report.signals[index * width : (index + 1) * width]
 
 
 def _unpack_contact(payload: bytes) -> dict[str, int]:
