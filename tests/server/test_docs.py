@@ -1,0 +1,41 @@
+"""docs/server.md names every key of server.toml, with its default, and no other."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from schoolbeat_server.settings import SECTIONS, Broker, Channel, Incidents, Settings, Web
+
+TEXT = (Path(__file__).parents[2] / "docs" / "server.md").read_text(encoding="utf-8")
+
+
+def documented() -> dict[str, str]:
+    return dict(re.findall(r"^\| `([A-Za-z_.]+)` \| ([^|]*?) \|", TEXT, re.MULTILINE))
+
+
+def test_every_key_is_documented_and_no_other() -> None:
+    keys = {
+        {"": key, "channels": f"channels.NAME.{key}"}.get(section, f"{section}.{key}")
+        for section, keys in SECTIONS.items()
+        for key in keys
+    }
+
+    assert set(documented()) == keys
+
+
+def test_the_defaults_are_those_of_the_code() -> None:
+    values = {
+        "": Settings(folder=Path()),
+        "web": Web(),
+        "broker": Broker(),
+        "incidents": Incidents(),
+        "channels.NAME": Channel("x"),
+    }
+
+    for key, shown in documented().items():
+        section, _, name = key.rpartition(".")
+        default = re.fullmatch(r"`(.+)`", shown)
+        if default is not None:
+            assert json.loads(default[1]) == getattr(values[section], name), key
