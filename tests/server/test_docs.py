@@ -12,7 +12,7 @@ TEXT = (Path(__file__).parents[2] / "docs" / "server.md").read_text(encoding="ut
 
 
 def documented() -> dict[str, str]:
-    return dict(re.findall(r"^\| `([A-Za-z_.]+)` \| ([^|]*?) \|", TEXT, re.MULTILINE))
+    return dict(re.findall(r"^\| `([A-Za-z_.]+)` \|\s*([^|]*?)\s*\|", TEXT, re.MULTILINE))
 
 
 def test_every_key_is_documented_and_no_other() -> None:
