@@ -132,6 +132,12 @@ class Publisher:
     def connected(self) -> bool:
         return self._session is not None
 
+    @property
+    def sends_at_once(self) -> bool:
+        """Whether a new minute leaves now. Not before the server has said what it knows of this outbox: a minute that
+        counts as sent cannot tell any more that the file is an old copy."""
+        return self._session is not None and self._answered
+
     def minute_added(self) -> None:
         if self._session:
             self._session.wake.set()

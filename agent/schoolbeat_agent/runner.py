@@ -278,7 +278,7 @@ class Runner:
                 body = wire_inventory.encode(self.recorder.inventory)
                 await self._disk(self._box.keep_inventory, revision, body)
             epoch = self._box.epoch
-            await self._disk(self._box.add, row, revision, self.publisher.connected)
+            await self._disk(self._box.add, row, revision, self.publisher.sends_at_once)
             if self._box.epoch != epoch:
                 self.publisher.presence_changed()
         if rows:
