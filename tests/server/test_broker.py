@@ -231,6 +231,16 @@ def test_adding_an_agent_drops_nobody_and_lets_it_in(broker: ManagedBroker, sett
         assert (server.drops, old.drops) == ([], [])
 
 
+def test_the_same_password_hashed_anew_drops_nobody(broker: ManagedBroker, settings: BrokerSettings) -> None:
+    with peer(settings.port, "server", "of-the-server") as server:
+        others = [account for account in read_accounts(settings.folder) if account.username != "server"]
+        write_accounts(settings.folder, [server_account("of-the-server"), *others], settings.owner)
+        broker.reload()
+        server.subscribe("schoolbeat/1/+/+/report")
+
+        assert server.drops == []
+
+
 def test_removing_an_account_disconnects_it_and_keeps_it_out(broker: ManagedBroker, settings: BrokerSettings) -> None:
     with (
         peer(settings.port, "server", "of-the-server") as server,
