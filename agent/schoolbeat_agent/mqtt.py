@@ -215,10 +215,11 @@ class Session:
         self.wake.set()
 
     def _on_disconnect(
-        self, _client: object, _data: object, _flags: object, reason: object, _properties: object
+        self, _client: object, _data: object, flags: object, reason: object, _properties: object
     ) -> None:
         # paho has closed its socket already; its number may belong to another one from the next accept on.
-        self._lost(f"disconnected: {reason}")
+        told = getattr(flags, "is_disconnect_packet_from_server", False)
+        self._lost(f"the broker ended the session: {reason}" if told else "the connection was lost")
 
     def _on_message(self, _client: object, _data: object, message: MQTTMessage) -> None:
         self.inbox.append(Arrived(message.topic, bytes(message.payload), self._clock()))
