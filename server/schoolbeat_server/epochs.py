@@ -17,6 +17,7 @@ from schoolbeat_wire import messages as wire
 from schoolbeat_wire.errors import WireError
 
 MOST = 1_000  # of one agent: each is a new card or a new file
+MOST_RANGES = 2_000  # of one epoch's settled seqs: written anew with every commit that concerns it
 
 
 @dataclass
@@ -59,12 +60,19 @@ class Epochs:
     def take(self, key: EpochKey, presence: wire.Presence) -> None:
         """What the agent says it holds. What it no longer has is declared lost, or was settled long ago."""
         epoch = self.of(key)
+        _check_ranges(epoch, [(0, presence.lowest), *presence.gaps])
         epoch.hardware, epoch.boot = presence.hardware, presence.boot
         epoch.lowest, epoch.next = presence.lowest, presence.next
         if presence.lowest:
             epoch.settled.add(0, presence.lowest)
         for first, end in presence.gaps:
             epoch.settled.add(first, end)
+
+    def settle(self, key: EpochKey, first: int, end: int) -> None:
+        """WireError when the agent leaves more holes than anybody could need."""
+        epoch = self.of(key)
+        _check_ranges(epoch, [(first, end)])
+        epoch.settled.add(first, end)
 
     def write(self, connection: Connection, keys: Iterable[EpochKey], now_ms: int) -> None:
         rows = [
@@ -97,3 +105,9 @@ class Epochs:
             nonce=nonce,
         )
         return Out(topics.topic(key[0], key[1], "ack"), wire.encode(message))
+
+
+def _check_ranges(epoch: Epoch, more: Iterable[tuple[int, int]]) -> None:
+    new = sum(1 for first, end in more if first < end and not epoch.settled.touches(first, end))
+    if new and len(epoch.settled.firsts) + new > MOST_RANGES:
+        raise WireError("count", f"the settled seqs of one epoch would lie in more than {MOST_RANGES} ranges")

@@ -20,10 +20,10 @@ from schoolbeat_server.epochs import Epochs
 from schoolbeat_server.layouts import Layout, Layouts
 from schoolbeat_server.ledger import CONTACT, Ledger
 from schoolbeat_server.outage_rows import OutageRows
-from schoolbeat_wire import codec, topics
+from schoolbeat_wire import bounds, codec, topics
 from schoolbeat_wire import messages as wire
 from schoolbeat_wire import report as reports
-from schoolbeat_wire.catalogue import OFF_NAMES
+from schoolbeat_wire.catalogue import OFF_NAMES, UP_FULL
 from schoolbeat_wire.errors import WireError
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,11 @@ FUTURE_MINUTES = 2  # a clock may run ahead by so much
 PAST_MINUTES = 400 * 1_440  # a report older than this is not believed
 ASIDE_ROWS = 10_000  # kept aside at most; the counters go on
 SPREAD_BYTES = 4 << 20  # of the open ledger, that one report may ask for
+OUTAGES = 20_000  # that one report may begin; an hour of a whole school flapping is a tenth of it
+OFF_ENTRIES = 100  # in one report, and 4 for each of its minutes
 EVENTS = 1_000  # of one site in an hour; they are hints
+
+_IS_DOWN = bytes(1 if code < UP_FULL else 0 for code in range(256))
 
 
 class Ingest:
@@ -205,13 +209,14 @@ class Ingest:
         try:
             self._check_times(minutes, batch.now_ms)
             self._check_spread(minutes, len(report.signals) // report.count)
+            _check_what_follows(report)
             if layout is not None:
                 reports.fits(report, layout.inventory)
                 columns = reports.absolute(report, layout.inventory)
         except WireError:
-            epoch.settled.add(report.seq, end)  # set aside is settled: sending it again would not help
+            self.epochs.settle(key, report.seq, end)  # set aside is settled: sending it again would not help
             raise
-        epoch.settled.add(report.seq, end)
+        self.epochs.settle(key, report.seq, end)
         parts = None
         if fresh is not None and len(fresh) < report.count and layout is not None:
             parts = repeats.only(report, layout.inventory, fresh)
@@ -261,7 +266,7 @@ class Ingest:
         said = reports.identity(payload)
         if said is not None:
             epoch, seq, count = said
-            self.epochs.of((site, agent, epoch)).settled.add(seq, seq + count)
+            self.epochs.settle((site, agent, epoch), seq, seq + count)
             batch.epochs.add((site, agent, epoch))
 
     def _place(
@@ -311,16 +316,15 @@ class Ingest:
             raise WireError("count", f"{hours} different hours of {width} signals in one report: send fewer at once")
 
     def _off(self, batch: Batch, site: str, agent: str, report: reports.Report) -> None:
+        rows = {}
         for _, first, count, code in report.off:
             reason = OFF_NAMES.get(code)
             if reason is None:
                 batch.counts["aside.off_reason"] += 1
                 continue
-            values = {"count": count, "reason": reason}
-            statement = insert(schema.off).values(site=site, agent=agent, first_minute=first, **values)
-            batch.connection.execute(
-                statement.on_conflict_do_update(index_elements=["site", "agent", "first_minute"], set_=values)
-            )
+            rows[first] = {"site": site, "agent": agent, "first_minute": first, "count": count, "reason": reason}
+        if rows:
+            upsert(batch.connection, schema.off, list(rows.values()), ("site", "agent", "first_minute"))
         batch.sites.add(site)
 
     def _speeds(self, batch: Batch, site: str, minutes: list[int], layout: Layout, columns: list[list[int]]) -> None:
@@ -465,6 +469,22 @@ class Ingest:
                 complete = epoch is None or epoch.settled.covers(epoch.lowest, contact.back_next)
                 return complete and self.newest.get((site, agent), 0) >= contact.back_ms // 60_000
         return True
+
+
+def _check_what_follows(report: reports.Report) -> None:
+    """A small message must not become a mountain of rows: WireError before anybody has to wait for it."""
+    bounds.at_most(len(report.off), OFF_ENTRIES + 4 * report.count, "entries of `off` in one report")
+    if len(report.signals) > OUTAGES:
+        bounds.at_most(_count_falls(report), OUTAGES, "times that a signal goes down in one report")
+
+
+def _count_falls(report: reports.Report) -> int:
+    """How often a signal is down in a minute and was not in the minute before, as one sum over all bytes."""
+    width = len(report.signals) // report.count
+    down = report.signals.translate(_IS_DOWN)
+    before = int.from_bytes(bytes(width) + down[:-width], "big")
+    now = int.from_bytes(down, "big")
+    return (now ^ (now & before)).bit_count()
 
 
 def _unpack_contact(payload: bytes) -> dict[str, int]:

@@ -32,6 +32,11 @@ class Ranges:
         place = bisect_right(self.ends, first)
         return place < len(self.firsts) and self.firsts[place] < end
 
+    def touches(self, first: int, end: int) -> bool:
+        """Whether adding it makes no further range."""
+        place = bisect_left(self.ends, first)
+        return place < len(self.firsts) and self.firsts[place] <= end
+
     def covers(self, first: int, end: int) -> bool:
         if first >= end:
             return True
