@@ -7,16 +7,16 @@ import gc
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 from schoolbeat_agent import clock, config_file, inventory, status
 from schoolbeat_agent.clock import Anchor
 from schoolbeat_agent.inventory import Watch
-from schoolbeat_agent.observation import ProbeFailed, Run, State
+from schoolbeat_agent.observation import Observation, ProbeFailed, Run, State
 from schoolbeat_agent.outbox import Outbox
-from schoolbeat_agent.probes import PROBES
+from schoolbeat_agent.probes import PROBES, SWEEPS
 from schoolbeat_agent.probes.world import World
 from schoolbeat_agent.publisher import Publisher
 from schoolbeat_agent.recorder import Before, Recorder, from_raw, to_raw
@@ -29,7 +29,9 @@ from schoolbeat_wire.messages import Config, Event
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+Group = tuple[Watch, ...]  # of one probe
 
+TOGETHER: Final = 20  # targets of a sweep: a burst that a cheap switch takes
 JITTER: Final = 0.1  # of the round: when each probe starts in it
 TIMEOUT: Final = 0.85  # of the round: when a run counts as hung
 RAW_SECONDS: Final = 60.0
@@ -38,25 +40,51 @@ EDGE_SIGNALS: Final = (*catalogue.RUNGS, inventory.INTERNET)
 
 
 async def measure(watch: Watch, world: World, timeout_seconds: float, boot_seconds: Callable[[], float]) -> Run:
-    """One run, whatever happens in it: the one place that catches everything."""
-    started = boot_seconds()
+    """One run, whatever happens in it."""
+    return (await measure_group((watch,), world, timeout_seconds, boot_seconds))[0]
 
-    def ended(failure: str, detail: str = "") -> Run:
-        return Run(watch.probe, started, boot_seconds() - started, None, failure, detail)
 
+async def measure_group(
+    group: Group, world: World, timeout_seconds: float, boot_seconds: Callable[[], float]
+) -> list[Run]:
+    """A run of each watch, whatever happens in it: the one place that catches everything."""
+    probe, started = group[0].probe, boot_seconds()
+    found: Sequence[Observation | ProbeFailed]
     try:
         async with asyncio.timeout(timeout_seconds) as limit:
-            seen = await PROBES[watch.probe](watch.target, world)
+            if len(group) == 1:
+                found = [await PROBES[probe](group[0].target, world)]
+            else:
+                found = await SWEEPS[probe]([watch.target for watch in group], world)
     except ProbeFailed as failed:
-        return ended(failed.cause if failed.cause in catalogue.CAUSES else "internal", failed.detail)
+        found = [failed] * len(group)
     except Exception as error:
         if limit.expired():
-            return ended("hung", f"no result within {timeout_seconds:.0f} s")
-        log.debug("probe %s: %r", watch.name, error, exc_info=True)
-        return ended("internal", f"{type(error).__name__}: {error}")
-    if strange := set(seen.states) - set(watch.signals):
-        return ended("internal", f"it speaks of {', '.join(sorted(strange))}, which is not its own")
-    return Run(watch.probe, started, boot_seconds() - started, seen)
+            found = [ProbeFailed("hung", f"no result within {timeout_seconds:.0f} s")] * len(group)
+        else:
+            log.debug("probe %s: %r", group[0].name, error, exc_info=True)
+            found = [ProbeFailed("internal", f"{type(error).__name__}: {error}")] * len(group)
+    seconds = boot_seconds() - started
+    return [_run(watch, started, seconds, one) for watch, one in zip(group, found, strict=True)]
+
+
+def _run(watch: Watch, started: float, seconds: float, found: Observation | ProbeFailed) -> Run:
+    if isinstance(found, ProbeFailed):
+        cause = found.cause if found.cause in catalogue.CAUSES else "internal"
+        return Run(watch.probe, started, seconds, None, cause, found.detail)
+    if strange := found.states.keys() - set(watch.signals):
+        detail = f"it speaks of {', '.join(sorted(strange))}, which is not its own"
+        return Run(watch.probe, started, seconds, None, "internal", detail)
+    return Run(watch.probe, started, seconds, found)
+
+
+def groups(watches: Sequence[Watch]) -> list[Group]:
+    """Those that start at the same moment: alone, or some at a time where their probe can ask many together."""
+    out: list[Group] = [(watch,) for watch in watches if watch.probe not in SWEEPS]
+    for probe in SWEEPS:
+        together = [watch for watch in watches if watch.probe == probe]
+        out += [tuple(together[at : at + TOGETHER]) for at in range(0, len(together), TOGETHER)]
+    return out
 
 
 class Runner:
@@ -90,8 +118,8 @@ class Runner:
         self.publisher = Publisher(
             self.settings, box, self._disk, self, self._clock_name, current, boot_seconds, self._rng, version
         )
-        self._running: dict[Watch, asyncio.Task[None]] = {}
-        self._started: dict[Watch, float] = {}  # when the run now running, or the last one, was begun
+        self._running: dict[Group, asyncio.Task[None]] = {}
+        self._started: dict[Group, float] = {}  # when the run now running, or the last one, was begun
         self._last_starts: dict[Watch, float] = {}  # of finished runs
         self._said: dict[str, State] = {}
         self._troubles: dict[Watch, str] = {}
@@ -104,7 +132,7 @@ class Runner:
         settings = config_file.laid_over(self._ground, config)
         watches = inventory.watches(settings)
         current = inventory.of(settings, watches, self._version)
-        self._config, self.settings, self._watches = config, settings, watches
+        self._config, self.settings, self._watches, self._groups = config, settings, watches, groups(watches)
         return current
 
     async def _disk(self, work: Callable[..., T], *args: Any) -> T:
@@ -185,8 +213,8 @@ class Runner:
         next_round = loop.time()
         while True:
             self._look_at_clock()
-            for watch in self._watches:
-                self._start(watch, self._rng.uniform(0, JITTER * every))
+            for group in self._groups:
+                self._start(group, self._rng.uniform(0, JITTER * every))
             next_round = max(next_round + every, loop.time())
             self._now.clear()
             try:
@@ -196,21 +224,22 @@ class Runner:
             except TimeoutError:
                 pass
 
-    def _start(self, watch: Watch, delay_seconds: float) -> None:
-        if watch in self._running:
+    def _start(self, group: Group, delay_seconds: float) -> None:
+        if group in self._running:
             now = self._boot_seconds()
-            if now - self._started[watch] >= self._ground.probe_seconds:
+            for watch in group if now - self._started[group] >= self._ground.probe_seconds else ():
                 self._finished(watch, Run(watch.probe, now, 0.0, None, "hung", "the run before still hangs"))
             return
-        self._started[watch] = self._boot_seconds()
-        task = asyncio.create_task(self._one(watch, delay_seconds))
-        self._running[watch] = task
-        task.add_done_callback(lambda _: self._running.pop(watch, None))
+        self._started[group] = self._boot_seconds()
+        task = asyncio.create_task(self._one(group, delay_seconds))
+        self._running[group] = task
+        task.add_done_callback(lambda _: self._running.pop(group, None))
 
-    async def _one(self, watch: Watch, delay_seconds: float) -> None:
+    async def _one(self, group: Group, delay_seconds: float) -> None:
         await asyncio.sleep(delay_seconds)
-        run = await measure(watch, self._world, TIMEOUT * self._ground.probe_seconds, self._boot_seconds)
-        self._finished(watch, run)
+        runs = await measure_group(group, self._world, TIMEOUT * self._ground.probe_seconds, self._boot_seconds)
+        for watch, run in zip(group, runs, strict=True):
+            self._finished(watch, run)
 
     def _finished(self, watch: Watch, run: Run) -> None:
         self._last_starts[watch] = run.started
@@ -330,7 +359,7 @@ class Runner:
         except OSError as error:
             log.warning("config %d cannot be kept on disk: %s", config.revision, error)
         self._last_starts.clear()
-        self._started = {watch: at for watch, at in self._started.items() if watch in self._running}
+        self._started = {group: at for group, at in self._started.items() if group in self._running}
         self._troubles.clear()
         self.recorder.inventory = current
         self.publisher.use(self.settings, current)

@@ -1,9 +1,9 @@
 """The probes: each asks the world one thing and says what it saw, or why it could not look."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from schoolbeat_agent.observation import Observation
+from schoolbeat_agent.observation import Observation, ProbeFailed
 from schoolbeat_agent.probes import dns, host, http, icmp, internet, path, tcp
 from schoolbeat_agent.probes.world import World
 
@@ -19,3 +19,8 @@ PROBES: dict[str, Probe] = {
     "dns": dns.probe,
     "http": http.probe,
 }
+
+# Those of which many targets can be asked at the same time for little more than the price of one.
+Sweep = Callable[[Sequence[Any], World], Awaitable[Sequence[Observation | ProbeFailed]]]
+
+SWEEPS: dict[str, Sweep] = {"icmp": icmp.sweep}
