@@ -27,7 +27,7 @@ from schoolbeat_server.web.app import create_app
 from schoolbeat_server.web.live import Listener, LiveFeed
 from schoolbeat_server.web.pictures import Rung, ladder, share_bar, strip
 from schoolbeat_server.web.site_state import Path as WayOut
-from schoolbeat_server.web.site_state import answer, now_code, path_of
+from schoolbeat_server.web.site_state import answer, newest, now_states, path_of
 from schoolbeat_server.web.texts import TEXTS
 from schoolbeat_wire.catalogue import DISPUTED, OFF, RUNGS, UNKNOWN
 
@@ -441,19 +441,31 @@ WAYS: dict[str, tuple[dict[str, Any], str]] = {
 def test_us_or_the_line_is_answered_by_the_lowest_failed_rung(name: str) -> None:
     changes, expected = WAYS[name]
     codes = dict.fromkeys([*RUNGS, "line.internet", "service.csdl", "device.x"], 60) | changes
-    way = path_of(site_state.now_states({signal: bytes([code]) for signal, code in codes.items()}))
+    way = path_of(now_states({signal: bytes([code]) for signal, code in codes.items()}))
 
-    assert answer("ok", way) == expected
-    assert (answer("lost", way), answer("silent", way)) == ("lost", "silent")
+    assert answer("ok", way) == (expected, name == "half a minute")
+    assert (answer("lost", way), answer("silent", way)) == (("lost", False), ("silent", False))
 
 
 def test_now_is_the_last_known_minute_and_nothing_older_than_five() -> None:
-    assert now_code(bytes([0, 60, UNKNOWN])) == 60
-    assert now_code(bytes([60, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN])) == UNKNOWN
-    assert now_code(bytes([DISPUTED, DISPUTED])) == UNKNOWN
-    assert now_code(b"") == UNKNOWN
+    def back(*codes: int) -> int | None:
+        return newest({"line.isp": bytes(codes), "device.x": bytes([60] * len(codes))})
+
+    assert back(0, 60, UNKNOWN) == 2
+    assert back(60, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN) == 5
+    assert back(60, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN) is None
+    assert back(DISPUTED, DISPUTED) is None
+    assert back() is None
+    assert now_states({"line.isp": b""}) == {}
     empty = WayOut(dict.fromkeys(RUNGS, "unknown"), "unknown", {}, 0)
     assert path_of({}) == empty
+
+
+def test_all_states_are_of_one_minute_so_that_what_a_fault_hides_is_not_known() -> None:
+    """The minute before the fault knows more, but of another time."""
+    minutes = {"line.isp": bytes([60, 20, UNKNOWN]), "line.domestic": bytes([60, UNKNOWN, UNKNOWN])}
+
+    assert now_states(minutes) == {"line.isp": "part", "line.domestic": "unknown"}
 
 
 def test_the_state_of_a_site_takes_the_most_urgent_first() -> None:

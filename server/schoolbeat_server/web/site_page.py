@@ -16,9 +16,9 @@ from schoolbeat_server.web.pictures import DAY_MINUTES, Rung, RungState
 from schoolbeat_server.web.province import IncidentRow
 from schoolbeat_server.web.server_view import WebContext
 from schoolbeat_server.web.site import Device, Latest, Line, OutageRow, Reading, Site, Speed
-from schoolbeat_server.web.site_state import Answer, Path, State
+from schoolbeat_server.web.site_state import Path, Said, State
 from schoolbeat_server.web.speaker import Speaker
-from schoolbeat_wire.catalogue import RUNGS, UNKNOWN
+from schoolbeat_wire.catalogue import RUNGS
 
 OUTAGES = 20
 INCIDENTS = 8
@@ -51,7 +51,7 @@ class SeenSite:
     speed: Speed | None
     state: State
     since_ms: int | None
-    answer: Answer
+    said: Said
     path: Path
     ladder: Markup
     as_of_ms: int | None
@@ -107,7 +107,7 @@ def read(context: WebContext, ident: str, say: Speaker) -> SeenSite | None:
         since_ms=contact.lost_ms
         if state == "lost"
         else contact.incidents.get("path" if state == "down" else "devices"),
-        answer=site_state.answer(state, path),
+        said=site_state.answer(state, path),
         path=path,
         ladder=pictures.ladder(_rungs(state, path, latest, names, say), say.t("site.ladder_title")),
         as_of_ms=_as_of_ms(minutes, end) if states else None,
@@ -146,11 +146,8 @@ def _minutes(context: WebContext, ident: str, devices: list[Device], end: int) -
 
 
 def _as_of_ms(minutes: Mapping[str, bytes], end: int) -> int | None:
-    """The newest minute of the ladder that says something of now."""
-    for back in range(1, site_state.NOW_MINUTES + 1):
-        if any(codes[-back] != UNKNOWN for signal, codes in minutes.items() if signal in (*RUNGS, "line.internet")):
-            return (end - back) * 60_000
-    return None
+    back = site_state.newest(minutes)
+    return None if back is None else (end - back) * 60_000
 
 
 def _ladder_signals(minutes: Mapping[str, bytes]) -> list[str]:

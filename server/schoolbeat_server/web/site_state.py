@@ -16,8 +16,26 @@ STATE_GLYPHS: dict[State, str] = {"silent": "○", "lost": "?", "down": "✗", "
 NOW_MINUTES = 5
 
 Answer = Literal[
-    "silent", "lost", "nothing_new", "router", "isp", "domestic", "international", "name", "service", "devices", "fine"
+    "silent",
+    "lost",
+    "nothing_new",
+    "router",
+    "isp",
+    "domestic",
+    "international",
+    "name",
+    "service",
+    "devices",
+    "fine",
 ]
+INTERNET = "line.internet"
+
+
+class Said(NamedTuple):
+    """passing: the fault lasted for a part of the minute only, so that it may be over."""
+
+    answer: Answer
+    passing: bool = False
 
 
 class Path(NamedTuple):
@@ -40,22 +58,30 @@ def state(*, reported: bool, lost: bool, path_incident: bool, devices_incident: 
     return "faulty" if devices_incident else "ok"
 
 
-def now_code(codes: bytes) -> int:
-    """The last minute that is known among the last ones of a row that ends now; UNKNOWN when none is."""
-    for code in reversed(codes[-NOW_MINUTES:]):
-        if code not in (UNKNOWN, DISPUTED):
-            return code
-    return UNKNOWN
+def newest(minutes: Mapping[str, bytes]) -> int | None:
+    """How many minutes before the rows' end the newest lies in which the way out was seen; None: too long ago.
+
+    All states are read in that one minute: from different minutes they would tell of a school that never was.
+    """
+    told = [codes for signal, codes in minutes.items() if signal in RUNGS or signal == INTERNET]
+    for back in range(1, NOW_MINUTES + 1):
+        if any(len(codes) >= back and codes[-back] not in (UNKNOWN, DISPUTED) for codes in told):
+            return back
+    return None
 
 
 def now_states(minutes: Mapping[str, bytes]) -> dict[str, RungState]:
-    return {signal: state_of(now_code(codes)) for signal, codes in minutes.items()}
+    """The state of each signal in the newest minute; nothing when that is too long ago."""
+    back = newest(minutes)
+    if back is None:
+        return {}
+    return {signal: state_of(codes[-back]) for signal, codes in minutes.items() if len(codes) >= back}
 
 
 def path_of(states: Mapping[str, RungState]) -> Path:
     return Path(
         rungs={rung: states.get(rung, "unknown") for rung in RUNGS},
-        internet=states.get("line.internet", "unknown"),
+        internet=states.get(INTERNET, "unknown"),
         services={name: one for name, one in states.items() if name.startswith("service.")},
         devices_down=sum(one == "down" for name, one in states.items() if name.startswith("device.")),
     )
@@ -69,20 +95,21 @@ _RUNG_ANSWERS: dict[str, Answer] = {
 }
 
 
-def answer(site: State, path: Path) -> Answer:
+def answer(site: State, path: Path) -> Said:
     """Is it us or the line? The lowest failed rung answers; without recent minutes nothing is said."""
     if site in ("silent", "lost"):
-        return site
+        return Said(site)
     seen = [*path.rungs.values(), path.internet, *path.services.values()]
     if all(one in ("unknown", "off") for one in seen):
-        return "nothing_new"
+        return Said("nothing_new")
     for rung in RUNGS:
         if path.rungs[rung] in ("down", "part"):
-            return _RUNG_ANSWERS[rung]
+            return Said(_RUNG_ANSWERS[rung], path.rungs[rung] == "part")
     if path.internet in ("down", "part"):
-        return "name"
-    if any(one in ("down", "part") for one in path.services.values()):
-        return "service"
+        return Said("name", path.internet == "part")
+    failing = [one for one in path.services.values() if one in ("down", "part")]
+    if failing:
+        return Said("service", "down" not in failing)
     if path.internet == "unknown":
-        return "nothing_new"
-    return "devices" if path.devices_down else "fine"
+        return Said("nothing_new")
+    return Said("devices" if path.devices_down else "fine")

@@ -212,6 +212,30 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Không phải do trường, cũng không phải do đường truyền: một dịch vụ ở xa không trả lời.",
         "Neither: a service far away does not answer.",
     ),
+    "site.passing.router": (
+        "Ở trong trường: phút vừa qua có lúc bộ định tuyến (router) không trả lời. Không phải lỗi của nhà mạng.",
+        "It is us: in the last minute the school's router did not answer for a while. It is not the ISP's fault.",
+    ),
+    "site.passing.isp": (
+        "Ở đường truyền: phút vừa qua có lúc không tới được thiết bị của nhà mạng.",
+        "It is the line: in the last minute the ISP could not be reached for a while.",
+    ),
+    "site.passing.domestic": (
+        "Ở nhà mạng: phút vừa qua có lúc không ra được mạng trong nước.",
+        "It is the ISP: in the last minute nothing in Viet Nam beyond it could be reached for a while.",
+    ),
+    "site.passing.international": (
+        "Ở hướng quốc tế của nhà mạng: phút vừa qua có lúc không ra được quốc tế; trong nước vẫn dùng được.",
+        "It is the ISP's international links: in the last minute they failed for a while; Viet Nam could be reached.",
+    ),
+    "site.passing.name": (
+        "Đường truyền thông, nhưng phút vừa qua có lúc không phân giải được tên miền hoặc không mở được kết nối.",
+        "The line is up, but in the last minute no name resolved or no connection opened for a while.",
+    ),
+    "site.passing.service": (
+        "Trường và đường truyền bình thường; phút vừa qua có lúc một dịch vụ ở xa không trả lời.",
+        "School and line are fine; in the last minute a service far away did not answer for a while.",
+    ),
     "site.devices": (
         "Đường truyền bình thường. Trong trường có {count} thiết bị không trả lời.",
         "The line is fine. Inside the school, devices not answering: {count}.",
