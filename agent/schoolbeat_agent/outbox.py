@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 KEEP_SETTLED_MINUTES: Final = 7 * 24 * 60
+# Marks and deletions are gathered: each page that a commit touches is written to the card.
+SETTLE_TOGETHER: Final = 30
+DELETE_TOGETHER: Final = 60
 WAITING_IN_MEMORY: Final = 240  # minutes kept while the disk takes none
 RAW_MINUTES: Final = 2 * 24 * 60  # of runs kept while there is no anchor
 SMALLEST_BYTES: Final = 4 * 1024 * 1024
@@ -86,6 +89,7 @@ class Outbox:
         self.path, self.hardware, self.boot = path, hardware, boot
         self.max_bytes = max(max_bytes, SMALLEST_BYTES)
         self.epoch = self.enrolled = self.last_boot = self.disk_error = ""
+        self.is_new = False  # made by this process
         self.stopped_in = 0  # the minute in which the agent before this one was stopped on purpose; 0: it was not
         self.last_minute = 0  # of the newest row
         self._highest_minute = 0  # of any row: another one only after the clock was set back
@@ -94,7 +98,7 @@ class Outbox:
         self._seqs = Seqs()
         self._revisions: set[str] = set()
         self._waiting: list[tuple[Stored, bool]] = []
-        self._to_settle: Ranges = []  # written with the next minute
+        self._to_settle: Ranges = []  # not written yet
         self._to_unsettle: Ranges = []
         self._strip_from = 0
         self._failures = 0
@@ -187,6 +191,7 @@ class Outbox:
         self.last_minute, self._highest_minute = last_minute, highest
         self.enrolled = self.enrolled or meta.get("server", "")
         self.stopped_in = _number(meta, "stopped_in")
+        self.is_new = epoch != meta.get("epoch")
         self.last_boot = meta.get("boot", "")
         self._revisions = {row[0] for row in db.execute("SELECT revision FROM inventory")}
         self._to_settle, self._to_unsettle, self._strip_from = [], [], 0
@@ -217,7 +222,9 @@ class Outbox:
                 body = _packed(msgspec.structs.replace(stored.row, seq=seq))
                 values = (seq, stored.row.minute, stored.revision, int(sent), body)
                 db.execute("INSERT INTO minute VALUES (?, ?, ?, ?, 0, NULL, ?)", values)
-            self._write_settled(db)
+            marks = self._marks_are_many()
+            if marks:
+                self._write_settled(db)
             _delete(db, expired)
         sent_now = ranges.from_seqs(seq for seq, (_, sent) in enumerate(self._waiting, first) if sent)
         end = first + len(self._waiting)
@@ -225,7 +232,11 @@ class Outbox:
         held, sent_ever = ranges.union(kept.held, [(first, end)]), ranges.union(kept.sent, sent_now)
         self._seqs = Seqs(end, held, kept.settled, sent_ever)
         self._waiting.clear()
-        self._to_settle, self._to_unsettle = [], []
+        if marks:
+            self._to_settle, self._to_unsettle = [], []
+
+    def _marks_are_many(self) -> bool:
+        return bool(self._to_unsettle) or ranges.count(self._to_settle) >= SETTLE_TOGETHER
 
     def _write_settled(self, db: sqlite3.Connection) -> None:
         for first, end in self._to_unsettle:
@@ -235,13 +246,13 @@ class Outbox:
             db.execute("UPDATE minute SET settled_at = ? WHERE seq >= ? AND seq < ? AND settled_at IS NULL", values)
 
     def _expired(self, db: sqlite3.Connection) -> Ranges:
-        """Settled seven days ago: a few a minute, oldest first. The newest row stays: it tells the next seq."""
-        if not self._seqs.settled:
+        """Settled seven days ago: once an hour, oldest first. The newest row stays: it tells the next seq."""
+        if not self._seqs.settled or self._seqs.next % DELETE_TOGETHER:
             return []
         first = self._seqs.settled[0][0]
         found = db.execute(
             "SELECT seq FROM minute WHERE seq >= ? AND seq < ? AND settled_at < ?",
-            (first, first + 10, self.last_minute - KEEP_SETTLED_MINUTES),
+            (first, first + 4 * DELETE_TOGETHER, self.last_minute - KEEP_SETTLED_MINUTES),
         )
         return ranges.subtract(ranges.from_seqs(row[0] for row in found), [(self._seqs.next - 1, self._seqs.next)])
 
@@ -302,7 +313,7 @@ class Outbox:
     def settle(self, ack: Ack) -> bool:
         """Believes an ack of the enrolled server. True when that began a new epoch: presence must be told again.
 
-        Written with the next minute: a settled mark that is lost costs a repeat and nothing else.
+        Written some at a time: a settled mark that is lost costs a repeat and nothing else.
         """
         if ack.epoch != self.epoch or not self.epoch:
             return False

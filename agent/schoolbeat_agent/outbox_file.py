@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 PAGE_BYTES: Final = 4096
+WAL_PAGES: Final = 250
 SET_ASIDE: Final = 2  # damaged files kept for whoever wants to look
 VERSION: Final = 1
 
@@ -77,8 +78,9 @@ def opened(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA cache_size = -256")
-        db.execute("PRAGMA journal_size_limit = 1048576")
-        db.execute("PRAGMA wal_autocheckpoint = 250")
+        # The WAL grows to its size once and is written over from then on: a file that grows costs the card its
+        # journal at every commit.
+        db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
         _check(db)
     except BaseException:
         db.close()

@@ -109,7 +109,9 @@ class Publisher:
         self._in_flight: list[InFlight] = []
         self._nonces: dict[int, float] = {}
         self._inventories: dict[str, Inventory] = {}
-        self._epoch = ""
+        # The epoch of which no minute can be mistaken for a repeat: the file is new, or the server has said what it
+        # knows of it. Until then it may be an old file put back, and nothing of it is sent.
+        self._verified = box.epoch if box.is_new else ""
         self._config_revision = -1
         self._inventory_told = False
         self._reset()
@@ -240,13 +242,14 @@ class Publisher:
             await self._take(session.inbox.popleft())
         if self._epoch != self._box.epoch:
             self._reset()
+            self._verified = self._epoch  # made by this process
             await self._tell_inventories()
         now = self._now()
         if not self._inventory_told:
             await self._tell_inventories()
-        if now >= self._presence_due:
+        if now >= min(self._presence_due, self._presence_at + self._ask_again_seconds()):
             await self._tell_presence(session)
-        if self._answered or now - self._presence_at > FIRST_ACK_SECONDS:
+        if self._answered or (self._verified == self._epoch and now - self._presence_at > FIRST_ACK_SECONDS):
             self._give_up_waiting(now)
             await self._send_reports(session)
 
@@ -284,12 +287,18 @@ class Publisher:
             version=self._version,
         )
         self._presence_at = self._now()
-        again = {"none": ASK_TIME_SECONDS, "kernel": 1e9}.get(source, ASK_TIME_AGAIN_SECONDS)
-        self._presence_due = self._presence_at + again
+        self._presence_due = 1e18
         self._nonces[nonce] = self._presence_at
         for old in list(self._nonces)[:-NONCES]:
             del self._nonces[old]
         session.publish(self._topic("presence"), messages.encode(presence), retain=True)
+
+    def _ask_again_seconds(self) -> float:
+        """Until the server has answered, and for its time."""
+        source = self._clock_name()
+        if source == "none" or not self._answered:
+            return ASK_TIME_SECONDS
+        return 1e18 if source == "kernel" else ASK_TIME_AGAIN_SECONDS
 
     # --- reports -----------------------------------------------------------------------------------------------
 
@@ -427,7 +436,7 @@ class Publisher:
             return  # another epoch: the next round tells presence anew
         if ack.epoch != self._box.epoch:
             return
-        self._answered = True
+        self._answered, self._verified = True, ack.epoch
         self._misses = 0
         self._resume_at = -1e9
         self._in_flight = still_waiting(self._in_flight, self._box.unsettled())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import select
@@ -20,7 +21,15 @@ import msgspec
 import pytest
 from tests.agent.rows import FIRST, REVISION, row
 
-from schoolbeat_agent.outbox import MAKE_ROOM_ROWS, WAITING_IN_MEMORY, Outbox, Standing, newest_together
+from schoolbeat_agent.outbox import (
+    DELETE_TOGETHER,
+    MAKE_ROOM_ROWS,
+    SETTLE_TOGETHER,
+    WAITING_IN_MEMORY,
+    Outbox,
+    Standing,
+    newest_together,
+)
 from schoolbeat_wire.messages import Ack
 
 SERVER = "cc" * 4
@@ -85,10 +94,23 @@ def test_only_the_owner_can_read_the_files(path: Path) -> None:
 def test_settled_rows_wait_no_more_also_after_a_restart(path: Path) -> None:
     box = filled(path, 6)
     box.settle(ack(box, (0, 2), (3, 5)))
-    box.add(row(FIRST + 6), REVISION, True)
+    box.stop_clean(FIRST + 6)
     box.close()
 
-    assert opened(path).unsettled() == [(2, 3), (5, 7)]
+    assert opened(path).unsettled() == [(2, 3), (5, 6)]
+
+
+def test_settled_marks_are_written_some_at_a_time(path: Path) -> None:
+    box = filled(path, SETTLE_TOGETHER + 10)
+    box.settle(ack(box, (0, SETTLE_TOGETHER - 1)))
+    box.add(row(FIRST + 100), REVISION, True)
+    few = Outbox(path, hardware=HARDWARE, boot=BOOT).unsettled()
+    box.settle(ack(box, (0, SETTLE_TOGETHER)))
+    box.add(row(FIRST + 101), REVISION, True)
+    box.close()
+
+    assert few == [(0, SETTLE_TOGETHER + 11)]
+    assert opened(path).unsettled() == [(SETTLE_TOGETHER, SETTLE_TOGETHER + 12)]
 
 
 def test_what_a_later_ack_no_longer_contains_waits_again(path: Path) -> None:
@@ -128,15 +150,20 @@ def test_send_again_makes_settled_rows_wait(path: Path) -> None:
 
 
 def test_settled_rows_go_after_seven_days_and_unsettled_ones_stay(path: Path) -> None:
-    box = filled(path, 4)
-    box.settle(ack(box, (0, 2), (3, 4)))
-    box.add(row(FIRST + 4), REVISION, True)
+    box = filled(path, 100)
+    box.settle(ack(box, (0, 40), (45, 100)))
+    box.add(row(FIRST + 100), REVISION, True)
+    week = FIRST + 7 * 1440
+    for later in range(100):
+        box.add(row(week + later), REVISION, True)
+    early = minutes(box)[0]
 
-    for later in range(7):
-        box.add(row(FIRST + 7 * 1440 + later), REVISION, True)
+    for later in range(300, 300 + DELETE_TOGETHER):
+        box.add(row(week + later), REVISION, True)
 
-    assert minutes(box) == [FIRST + 2, FIRST + 4, *range(FIRST + 7 * 1440, FIRST + 7 * 1440 + 7)]
-    assert (box.standing().lowest, box.standing().gaps) == (2, [(3, 4)])
+    assert early == FIRST
+    assert minutes(box)[:7] == [*range(FIRST + 40, FIRST + 45), FIRST + 100, week]
+    assert (box.standing().lowest, box.standing().gaps) == (40, [(45, 100)])
 
 
 def test_only_inventories_of_waiting_rows_are_told(path: Path) -> None:
@@ -202,6 +229,7 @@ def test_other_hardware_is_a_new_epoch_and_keeps_what_waits(path: Path) -> None:
     box.settle(ack(box, (0, 2)))
     box.add(row(FIRST + 5), REVISION, True)
     epoch = box.epoch
+    box.stop_clean(FIRST + 6)
     box.close()
 
     other = opened(path, hardware="ab" * 8)
@@ -436,9 +464,13 @@ def fill_up(point: Path) -> Path:
     """Until the disk takes nothing more; the file to delete."""
     ballast = point / "ballast"
     with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
-        for _ in range(10**6):
-            file.write(bytes(4096))
+        write_for_ever(file)
     return ballast
+
+
+def write_for_ever(file: io.FileIO) -> None:
+    while True:
+        file.write(bytes(4096))
 
 
 def needs_mounts() -> None:
