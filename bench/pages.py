@@ -14,8 +14,9 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from schoolbeat_server.web.app import create_app
 from tests.server import synthetic
+
+from schoolbeat_server.web.app import create_app
 
 SCHOOLS = 1_120  # with every fourth one's satellite site: 1,400 sites
 ROUNDS = 100
