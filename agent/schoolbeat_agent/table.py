@@ -28,6 +28,14 @@ PROBE_NAMES: Final = {
     "http": Text("Dịch vụ", "Service"),
 }
 
+SIGNAL_NAMES: Final = {
+    "lan.router": Text("Bộ định tuyến của trường", "The school's router"),
+    "line.isp": Text("Biên nhà mạng", "The ISP's edge"),
+    "line.domestic": Text("Mạng trong nước", "Domestic network"),
+    "line.international": Text("Mạng quốc tế", "International network"),
+    "line.internet": Text("Internet dùng được", "Usable Internet"),
+}
+
 # What to do, by cause.
 REMEDIES: Final = {
     "timeout": Text("xem thiết bị có bật và cắm cáp không", "see whether it is switched on and plugged in"),
@@ -68,13 +76,9 @@ CHECK_NAMES: Final = {
 _UNSEEN = Text(
     "không tự lộ diện từ đây: không tính lên, không tính xuống", "does not show itself from here: neither up nor down"
 )
-_HEADS = (
-    Text("", ""),
-    Text("Đo gì", "What"),
-    Text("Giá trị", "Value"),
-    Text("Nguyên nhân", "Cause"),
-    Text("Cần làm", "What to do"),
-)
+_WHAT, _VALUE = Text("Đo gì", "What"), Text("Giá trị", "Value")
+_CAUSE, _REMEDY = Text("Nguyên nhân", "Cause"), Text("Cần làm", "What to do")
+WHAT_LETTERS: Final = 34  # a name longer than this pushes its value to the right; nothing is cut
 _PROGRESS = Text("đang đo… {seconds} s, còn {left} phép đo", "measuring… {seconds} s, {left} probes to go")
 _ALL_WELL = Text("Mọi thứ đều trả lời.", "Everything answers.")
 _SOME_NOT = Text("{count} mục cần xem lại.", "To look at: {count}.")
@@ -95,23 +99,29 @@ def lines_of(watch: Watch, run: Run, names: dict[str, str], language: Language) 
     """What a run says, in words."""
     title = PROBE_NAMES[watch.probe].say(language)
     if run.observation is None:
-        what = f"{title} {_named(watch.signals[0], names, language)}" if len(watch.signals) == 1 else title
+        what = title
+        if len(watch.signals) == 1 and watch.signals[0] not in SIGNAL_NAMES:
+            what = f"{title}: {_named(watch.signals[0], names, language)}"
         return [Line("✗", what, run.detail, *_why(run.failure or "internal", language))]
     seen = run.observation
     out = []
     for signal in watch.signals:
         state = seen.states.get(signal, State.UNSEEN)
-        value = _values(signal, seen.readings, seen.notes.get(signal, ""))
+        value = _values(signal, seen.readings, seen.notes.get(signal, ""), language)
         cause, remedy = _why(seen.causes.get(signal, "timeout"), language) if state is State.DOWN else ("", "")
         if state is State.UNSEEN:
             cause = _UNSEEN.say(language)
         out.append(Line(CHECK_NAMES[state], _named(signal, names, language), value, cause, remedy))
     subjects = dict.fromkeys(subject for subject, _ in seen.readings if subject not in watch.signals)
     out += [
-        Line("✓", f"{title} ({subject})", _values(subject, seen.readings, seen.notes.get(subject, "")))
+        Line("✓", _titled(title, subject), _values(subject, seen.readings, seen.notes.get(subject, ""), language))
         for subject in subjects
     ]
     return out
+
+
+def _titled(title: str, subject: str) -> str:
+    return f"{title}: {subject.partition('.')[2]}" if "." in subject else title
 
 
 def _why(cause: str, language: Language) -> tuple[str, str]:
@@ -120,30 +130,46 @@ def _why(cause: str, language: Language) -> tuple[str, str]:
 
 
 def _named(signal: str, names: dict[str, str], language: Language) -> str:
-    kind = catalogue.kind_of(signal)
-    meaning = kind.vi if language == "vi" else kind.en
-    return f"{signal}: {names.get(signal) or meaning}"
+    if signal in SIGNAL_NAMES:
+        return SIGNAL_NAMES[signal].say(language)
+    return names.get(signal) or signal.partition(".")[2]
 
 
-def _values(subject: str, readings: dict[tuple[str, str], float], note: str) -> str:
+def _values(subject: str, readings: dict[tuple[str, str], float], note: str, language: Language) -> str:
     parts = [note] if note else []
     for (owner, reading), value in readings.items():
         if owner == subject:
             known = catalogue.READINGS[reading]
-            unit = "" if known.unit in ("1", "code") else f" {known.unit}"
-            parts.append(f"{reading} {value:.{min(known.decimals, 1)}f}{unit}")
-    return ", ".join(parts)
+            name = known.vi if language == "vi" else known.en
+            parts.append(f"{name[0].lower()}{name[1:]} {shown(value, known, language)}")
+    return " · ".join(parts)
+
+
+def shown(value: float, reading: catalogue.Reading, language: Language) -> str:
+    """A number as people read it: 75,9 GiB, 1 giờ 18 phút, 0,7 ms."""
+    if reading.unit == "B":
+        text, unit = f"{value / 2**30:.1f}", "GiB"
+    elif reading.unit == "s" and value >= 3_600:
+        hours, minutes = divmod(int(value) // 60, 60)
+        return f"{hours} giờ {minutes} phút" if language == "vi" else f"{hours} h {minutes} min"
+    elif reading.unit == "d":
+        text, unit = f"{value:.0f}", "ngày" if language == "vi" else "days"
+    else:
+        unit = "" if reading.unit in ("1", "code") else reading.unit
+        text = f"{value:.{min(reading.decimals, 1)}f}"
+    return f"{text.replace('.', ',') if language == 'vi' else text} {unit}".rstrip()
 
 
 def drawn(lines: list[Line], language: Language) -> str:
-    """Each line with its cause and remedy below it: it fits a phone's terminal."""
-    out = []
+    """Two columns under a heading; cause and remedy below their line, so that it fits a phone's terminal too."""
+    width = max((len(line.what) for line in lines if len(line.what) <= WHAT_LETTERS), default=0)
+    out = [f"  {_WHAT.say(language):{width}}  {_VALUE.say(language)}"] if lines else []
     for line in lines:
-        out.append(f"{line.mark} {line.what}" + (f": {line.value}" if line.value else ""))
+        out.append(f"{line.mark} {line.what:{width}}  {line.value}".rstrip())
         if line.cause:
-            out.append(f"    {_HEADS[3].say(language)}: {line.cause}")
+            out.append(f"    {_CAUSE.say(language)}: {line.cause}")
         if line.remedy:
-            out.append(f"    {_HEADS[4].say(language)}: {line.remedy}")
+            out.append(f"    {_REMEDY.say(language)}: {line.remedy}")
     wrong = sum(line.mark == "✗" for line in lines)
     out.append("")
     out.append(_SOME_NOT.say(language, count=wrong) if wrong else _ALL_WELL.say(language))

@@ -19,8 +19,8 @@ from schoolbeat_agent.probes import PROBES
 from schoolbeat_agent.probes.world import World
 from schoolbeat_agent.runner import measure
 from schoolbeat_agent.settings import load
-from schoolbeat_agent.table import PROBE_NAMES, REMEDIES, Line, drawn, lines_of
-from schoolbeat_wire.catalogue import CAUSES
+from schoolbeat_agent.table import PROBE_NAMES, REMEDIES, Line, drawn, lines_of, shown
+from schoolbeat_wire.catalogue import CAUSES, READINGS
 
 CONFIG = """
 site = "th-thu"
@@ -93,7 +93,7 @@ def test_once_prints_what_answers_what_does_not_and_what_to_do(tmp_path: Path, c
     found = typed(config, "once")
 
     assert found.returncode == 1
-    assert "✗ device.cam-1: Camera cổng" in found.stdout
+    assert "✗ Camera cổng" in found.stdout
     assert "Nguyên nhân: từ chối kết nối" in found.stdout
     assert "Cần làm: " in found.stdout
     assert "✗ line.internet" in found.stdout
@@ -163,11 +163,35 @@ def test_a_line_of_the_table_says_mark_what_value_cause_and_remedy() -> None:
     found = lines_of(watch, Run("path", 0.0, 0.1, seen), {}, "en")
 
     assert found == [
-        Line("✓", "lan.router: The school's router answers", "192.168.1.1, rtt_ms 1.2 ms, loss_percent 0.0 %"),
-        Line("?", "line.isp: The ISP's edge answers", "", "does not show itself from here: neither up nor down"),
-        Line("✗", "line.domestic: A domestic target answers", "", "no answer in time", REMEDIES["timeout"].en),
+        Line("✓", "The school's router", "192.168.1.1 · round-trip time (median) 1.2 ms · packet loss 0.0 %"),
+        Line("?", "The ISP's edge", "", "does not show itself from here: neither up nor down"),
+        Line("✗", "Domestic network", "", "no answer in time", REMEDIES["timeout"].en),
     ]
-    assert drawn(found, "en").splitlines()[-1] == "To look at: 1."
+    assert drawn(found, "en").splitlines() == [
+        "  What                 Value",
+        "✓ The school's router  192.168.1.1 · round-trip time (median) 1.2 ms · packet loss 0.0 %",
+        "? The ISP's edge",
+        "    Cause: does not show itself from here: neither up nor down",
+        "✗ Domestic network",
+        "    Cause: no answer in time",
+        f"    What to do: {REMEDIES['timeout'].en}",
+        "",
+        "To look at: 1.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reading", "value", "vi"),
+    [
+        ("disk_free_bytes", 81_444_376_576, "75,9 GiB"),
+        ("uptime_seconds", 4_688, "1 giờ 18 phút"),
+        ("rtt_ms", 0.71, "0,7 ms"),
+        ("tls_days_left", 29, "29 ngày"),
+        ("load1", 1.3, "1,3"),
+    ],
+)
+def test_a_number_is_shown_as_a_technician_reads_it(reading: str, value: float, vi: str) -> None:
+    assert shown(value, READINGS[reading], "vi") == vi
 
 
 def test_a_probe_that_cannot_measure_says_why_and_what_to_do() -> None:
@@ -176,7 +200,7 @@ def test_a_probe_that_cannot_measure_says_why_and_what_to_do() -> None:
     found = lines_of(watch, Run("icmp", 0.0, 0.1, None, "no_permission", "EACCES"), {"device.sw-1": "Switch"}, "vi")
 
     why = REMEDIES["no_permission"].vi
-    assert found == [Line("✗", "Thiết bị (ICMP) device.sw-1: Switch", "EACCES", "tác tử không được phép đo", why)]
+    assert found == [Line("✗", "Thiết bị (ICMP): Switch", "EACCES", "tác tử không được phép đo", why)]
     assert drawn([], "vi").strip() == "Mọi thứ đều trả lời."
 
 
