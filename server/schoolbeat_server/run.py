@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import IO
 
 import uvicorn
@@ -214,14 +215,15 @@ def main(settings: Settings) -> int:
     except (plans.PlanError, StartError, BrokerError, OutsideBrokerError, OSError) as error:
         log.error("%s", error)
         return 1
-    web = uvicorn.Server(
+    web = _WebServer(
+        feed,
         uvicorn.Config(
             create_app(web_context(settings, engine, heart, feed, judge)),
             host=settings.web.host,
             port=settings.web.port,
             log_level="warning",
             timeout_graceful_shutdown=2,
-        )
+        ),
     )
     thread = threading.Thread(target=_beat, args=(heart, web), name="heart")
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -244,6 +246,18 @@ def main(settings: Settings) -> int:
             heart.broker.stop()
         lock.close()
     return 1 if heart.failed is not None else 0
+
+
+class _WebServer(uvicorn.Server):
+    """Open pages are let go at the first word of stopping, so that they do not use up the grace of all others."""
+
+    def __init__(self, feed: LiveFeed, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.feed = feed
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.feed.close()
+        super().handle_exit(sig, frame)
 
 
 def _beat(heart: Heart, web: uvicorn.Server) -> None:

@@ -251,6 +251,9 @@ outage = Table(
     UniqueConstraint("site", "signal", "first_minute"),
 )
 
+# What is open is asked for by every page, and is little; what is over grows for years.
+Index("outage_open", outage.c.site, sqlite_where=outage.c.end_minute.is_(None))
+
 contact = Table(
     "contact",
     metadata,
@@ -277,6 +280,8 @@ incident = Table(
     Column("cause", String(80), nullable=False),
     Column("facts", Text, nullable=False, default="{}"),  # JSON, the numbers behind the cause
 )
+
+Index("incident_open", incident.c.site, sqlite_where=incident.c.closed_ms.is_(None))
 
 notice = Table(
     "notice",

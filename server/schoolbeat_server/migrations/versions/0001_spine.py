@@ -313,7 +313,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("site", "id"),
     )
-    # ### end Alembic commands ###
+
+    op.create_index("outage_open", "outage", ["site"], sqlite_where=sa.text("end_minute IS NULL"))
+    op.create_index("incident_open", "incident", ["site"], sqlite_where=sa.text("closed_ms IS NULL"))
 
 
 def downgrade() -> None:
