@@ -244,6 +244,7 @@ def main(settings: Settings) -> int:
         judge.stop()
         if heart.broker is not None:
             heart.broker.stop()
+        engine.dispose()  # the last one out puts the WAL into the file: who copies the file has all of it
         lock.close()
     return 1 if heart.failed is not None else 0
 
