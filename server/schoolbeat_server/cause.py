@@ -93,8 +93,11 @@ def of_silence(
     offs: Sequence[OffRange],
     *,
     backlog_complete: bool,
+    heard: bytes | None = None,
 ) -> Silence:
     """Why nothing was heard over [first_minute, end_minute); rungs: signal -> ledger bytes from window_first on.
+    heard: the bytes of site.contact over the interval; in minutes unknown there nobody listened, so that a school
+    which saw its line up does not speak for a fault beyond it.
 
     rungs may hold line.internet too. The cause with the most seconds wins; 'beyond' means that the school saw its
     whole line up, so the fault was on the way to our server or in it. Nothing is guessed: while the backlog is
@@ -103,7 +106,11 @@ def of_silence(
     """
     minutes: Counter[str] = Counter()
     seconds: Counter[str] = Counter()
-    for kind, weight in _accounts(first_minute, end_minute, rungs, window_first, offs):
+    accounts = _accounts(first_minute, end_minute, rungs, window_first, offs)
+    for place, (kind, weight) in enumerate(accounts):
+        if kind == "beyond" and heard is not None and heard[place] == UNKNOWN:
+            minutes["server_away"] += 1
+            continue
         minutes[kind] += 1
         seconds[kind] += weight
     told = sorted((kind for kind in _ORDER if minutes[kind]), key=lambda kind: -seconds[kind])
@@ -216,6 +223,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "beyond": (
         "Trường vẫn có mạng bình thường — lỗi trên đường tới máy chủ SchoolBeat hoặc ở chính máy chủ",
         "The school's network was fine — a fault on the way to the SchoolBeat server or in the server itself",
+    ),
+    "unwatched": (
+        "Không còn được theo dõi — thiết bị, dịch vụ hoặc tác tử đã được gỡ; không biết đã hết sự cố hay chưa",
+        "No longer watched — the device, service or agent was removed; whether it works again is not known",
     ),
     "waiting": (
         "Chưa rõ nguyên nhân — đang chờ số liệu mà thiết bị cổng đã ghi lại ở trường",

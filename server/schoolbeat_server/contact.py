@@ -9,7 +9,8 @@ from schoolbeat_wire.catalogue import UNKNOWN
 HOLD_MS = 90_000  # a report or event must have come within
 METERED_HOLD_MS = 390_000  # on lines marked metered a message comes every 5 minutes
 BLIND_MS = 60_000  # after broker or server came back, silence says nothing for so long
-STALL_SECONDS = 30  # a tick later than this saw nothing of the time between
+STALL_SECONDS = 15  # looking later than this saw nothing of the time between
+BACK_MS = 1_000  # the clock may be slewed back by so much
 
 
 @dataclass
@@ -48,6 +49,8 @@ class ContactBook:
     seconds_seen: int = 0
     blind_in_minute: bool = True
     changed: set[str] = field(default_factory=set)
+    whole: set[str] = field(default_factory=set)  # heard of before the running minute began
+    looked_ms: int = 0
 
     def of(self, site: str) -> SiteContact:
         found = self.sites.get(site)
@@ -56,7 +59,15 @@ class ContactBook:
         return found
 
     def hear(self, site: str, now_ms: int) -> None:
-        self.of(site).heard_ms = now_ms
+        """A report or event, not a retained one: whoever sends it has a session, whatever presence said or did not."""
+        contact = self.of(site)
+        contact.heard_ms, contact.session = now_ms, True
+
+    def keep_only(self, sites: set[str]) -> None:
+        """The others have no gateway any more: nothing is awaited from them."""
+        for site in self.sites.keys() - sites:
+            del self.sites[site]
+            self.changed.discard(site)
 
     def blind(self, now_ms: int) -> None:
         """Broker or server are away now: nothing that follows can be known until BLIND_MS after they are back."""
@@ -65,6 +76,7 @@ class ContactBook:
 
     def turn(self, now_ms: int) -> None:
         """Moves every site between heard, lost and back; `changed` collects those that moved."""
+        self._mind_time(now_ms)
         if now_ms < self.blind_until_ms:
             return
         for site, contact in self.sites.items():
@@ -77,6 +89,23 @@ class ContactBook:
                 contact.back_ms = now_ms
                 self.changed.add(site)
 
+    def _mind_time(self, now_ms: int) -> None:
+        """After a stall of ours, or a step of the clock, silence says nothing: what came meanwhile is still unread."""
+        passed = now_ms - self.looked_ms
+        if not self.looked_ms or passed < -BACK_MS:
+            self._none_later_than(now_ms)
+        if self.looked_ms and not -BACK_MS <= passed <= STALL_SECONDS * 1000:
+            self.blind_until_ms = min(self.blind_until_ms, now_ms)  # it may be of a clock that was ahead
+            self.blind(now_ms)
+        self.looked_ms = now_ms
+
+    def _none_later_than(self, now_ms: int) -> None:
+        """A time from a clock that was ahead would hide a silence until we come to it."""
+        for contact in self.sites.values():
+            contact.heard_ms, contact.dropped_ms = min(contact.heard_ms, now_ms), min(contact.dropped_ms, now_ms)
+            contact.lost_ms = None if contact.lost_ms is None else min(contact.lost_ms, now_ms)
+            contact.back_ms = None if contact.back_ms is None else min(contact.back_ms, now_ms)
+
     def tick(self, now_ms: int) -> tuple[int, dict[str, int]] | None:
         """Once a second. Returns (minute, {site: seconds up or UNKNOWN}) when a minute is over."""
         self.turn(now_ms)
@@ -85,9 +114,9 @@ class ContactBook:
         if second // 60 != self.minute:
             over = self._close()
             self._begin(second // 60, new=second % 60 > STALL_SECONDS)
+        if second < self.last_second:
+            self.last_second = second - 1
         passed = min(second - self.last_second, second % 60 + 1)
-        if self.last_second and not 0 <= second - self.last_second <= STALL_SECONDS:
-            self.blind_in_minute = True
         if passed > 0:
             self.last_second = second
             self.seconds_seen += passed
@@ -100,6 +129,7 @@ class ContactBook:
 
     def _begin(self, minute: int, *, new: bool) -> None:
         self.minute, self.up, self.seconds_seen, self.blind_in_minute = minute, {}, 0, new
+        self.whole = {site for site, contact in self.sites.items() if contact.heard_ms}
 
     def _close(self) -> tuple[int, dict[str, int]] | None:
         if not self.minute:
@@ -108,7 +138,11 @@ class ContactBook:
             return self.minute, {site: UNKNOWN for site, contact in self.sites.items() if contact.heard_ms}
         rest = 60 - self.seconds_seen  # the last second before the turn was not ticked
         return self.minute, {
-            site: min(60, self.up.get(site, 0) + (rest if self.up.get(site, 0) == self.seconds_seen else 0))
+            site: self._seconds_up(site, rest) if site in self.whole else UNKNOWN
             for site, contact in self.sites.items()
             if contact.heard_ms
         }
+
+    def _seconds_up(self, site: str, rest: int) -> int:
+        up = self.up.get(site, 0)
+        return min(60, up + (rest if up == self.seconds_seen else 0))

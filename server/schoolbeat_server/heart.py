@@ -63,6 +63,7 @@ class Heart:
         self.next_house = 0.0
         self.retry_at = 0.0
         self.problem = ""
+        self.memory_is_ahead = False
         self.contact_minutes: list[tuple[int, dict[str, int]]] = []
         self.sealing: list[str] | None = None
         self.seal_to = (0, 0)
@@ -119,15 +120,18 @@ class Heart:
             if over is not None:
                 self.contact_minutes.append(over)
         messages, self.inbox = self.inbox, []
-        watched = self.incident_rows.sites_to_watch() if tick else set()
-        if not (messages or self.contact_minutes or watched or self.ingest.contact.changed):
-            return
         try:
+            self._load_again()
+            watched = self.incident_rows.sites_to_watch() if tick else set()
+            if not (messages or self.contact_minutes or watched or self.ingest.contact.changed):
+                return
             outs = self.ingest.commit(messages, lambda batch: self._follow(batch, watched))
         except SQLAlchemyError as error:
             self._could_not_commit(messages, error)
             return
         self.problem, self.retry_at = "", 0.0
+        if self.contact_minutes:
+            self.last_contact_minute = max(minute for minute, _ in self.contact_minutes)
         self.contact_minutes = []
         for message in messages:
             self.link.ack(message.token)
@@ -137,24 +141,28 @@ class Heart:
     def _follow(self, batch: Batch, watched: set[str]) -> None:
         for minute, seconds in self.contact_minutes:
             self.ingest.contact_minute(batch, minute, seconds)
-            self.last_contact_minute = minute
         self.ingest.contact.turn(batch.now_ms)
         self.incident_rows.look_at(batch, batch.sites | watched | set(self.ingest.contact.changed))
         set_meta(batch.connection, "alive_ms", str(batch.now_ms))
         self.batch = batch
 
     def _could_not_commit(self, messages: list[Message], error: SQLAlchemyError) -> None:
-        """Nothing was written and nothing is acknowledged: the same messages are tried again."""
+        """Nothing was written and nothing is acknowledged: the same messages are tried again. While they wait
+        nobody is heard, which is our fault and not the schools'."""
         text = str(getattr(error, "orig", error))
         log.log(logging.DEBUG if self.problem else logging.WARNING, "the database cannot be written: %s", text)
         self.problem = text
         self.inbox = messages + self.inbox
         self.retry_at = time.monotonic() + 1.0
-        try:
+        self.memory_is_ahead = True
+        self.ingest.contact.blind(self.ingest.now_ms())
+
+    def _load_again(self) -> None:
+        """What a transaction that failed has left in memory is put right from the database."""
+        if self.memory_is_ahead:
             with self.engine.connect() as connection:
                 self.incident_rows.load(connection)
-        except SQLAlchemyError:
-            log.debug("the database cannot be read either")
+            self.memory_is_ahead = False
 
     def _send(self, outs: list[Out]) -> None:
         for out in outs:

@@ -17,7 +17,6 @@ from schoolbeat_server.contact import SiteContact
 from schoolbeat_server.incidents import Current, Decision, Scope, Situation
 from schoolbeat_server.ingest import Ingest
 from schoolbeat_server.notice_texts import compose
-from schoolbeat_server.outage_rows import OpenOutage
 from schoolbeat_server.settings import Channel, Incidents
 from schoolbeat_wire.catalogue import RUNGS
 
@@ -52,7 +51,12 @@ class IncidentRows:
             )
         )
         self.current = {(site, scope): Current(*rest) for site, scope, *rest in rows}
+        self.changes = []
+        for contact in self.ingest.contact.sites.values():
+            contact.lost_ms = contact.back_ms = None
         for row in connection.execute(select(schema.contact)):
+            if not self.ingest.has_gateway(row.site):
+                continue
             contact = self.ingest.contact.of(row.site)
             contact.lost_ms, contact.back_ms = row.lost_ms, row.back_ms
             contact.back_epoch, contact.back_next = row.back_epoch, row.back_next
@@ -67,49 +71,70 @@ class IncidentRows:
         for site in sorted(sites):
             contact = self.ingest.contact.of(site)
             before = (contact.lost_ms, contact.back_ms)
-            outages = list(self.ingest.outages.open.get(site, {}).values())
-            self._path(batch, site, contact, outages)
-            self._devices(batch, site, contact, outages)
+            self._path(batch, site, contact)
+            self._devices(batch, site, contact)
             if (contact.lost_ms, contact.back_ms) != before or site in self.ingest.contact.changed:
                 self._write_contact(batch, site, contact)
         self.ingest.contact.changed -= sites
 
-    def _path(self, batch: Batch, site: str, contact: SiteContact, outages: list[OpenOutage]) -> None:
+    def _path(self, batch: Batch, site: str, contact: SiteContact) -> None:
         current = self.current.get((site, "path"))
         if contact.back_ms is not None and current is None:
             contact.lost_ms = contact.back_ms = None  # back before anybody was told
         silence = self._silence(batch, site, contact) if contact.back_ms is not None else None
         decision = incidents.decide_path(
-            Situation(batch.now_ms, contact.lost_ms, contact.back_ms, silence, outages, current),
+            self._situation(batch, site, contact, silence, current),
             contact_seconds=self.rules.contact_seconds,
             hold_seconds=self.rules.hold_seconds,
             backlog_wait_seconds=self.rules.backlog_wait_seconds,
         )
+        if current is not None and not self.ingest.has_gateway(site):
+            decision = Decision("close", "no gateway any more", incidents.UNWATCHED, until_ms=batch.now_ms)
         if decision.action in ("update", "close"):
             contact.lost_ms = contact.back_ms = None
         self._apply(batch, site, "path", current, decision)
 
-    def _devices(self, batch: Batch, site: str, contact: SiteContact, outages: list[OpenOutage]) -> None:
+    def _devices(self, batch: Batch, site: str, contact: SiteContact) -> None:
         current = self.current.get((site, "devices"))
-        situation = Situation(batch.now_ms, contact.lost_ms, contact.back_ms, None, outages, current)
+        situation = self._situation(batch, site, contact, None, current)
         decision = incidents.decide_devices(situation, hold_seconds=self.rules.hold_seconds)
         self._apply(batch, site, "devices", current, decision)
+
+    def _situation(
+        self, batch: Batch, site: str, contact: SiteContact, silence: Silence | None, current: Current | None
+    ) -> Situation:
+        opened = self.ingest.outages.open.get(site, {})
+        gone = frozenset(signal for signal in opened if not self.ingest.watches(site, signal))
+        return Situation(
+            batch.now_ms,
+            contact.lost_ms,
+            contact.back_ms,
+            silence,
+            [one for one in opened.values() if one.signal not in gone],
+            current,
+            gone,
+            blind=batch.now_ms < self.ingest.contact.blind_until_ms,
+        )
 
     def _silence(self, batch: Batch, site: str, contact: SiteContact) -> Silence:
         assert contact.lost_ms is not None
         assert contact.back_ms is not None
         first = (contact.lost_ms - DETECTION_MS) // 60_000
         end = contact.back_ms // 60_000 + 1
-        rungs = self.ingest.ledger.read(batch.connection, site, (*RUNGS, cause.INTERNET), first, end)
+        rungs = self.ingest.ledger.read(batch.connection, site, (*RUNGS, cause.INTERNET, cause.CONTACT), first, end)
         table = schema.off.c
         rows = batch.connection.execute(
             select(table.first_minute, table.count, table.reason).where(
-                table.site == site, table.first_minute < end, table.first_minute + table.count > first
+                table.site == site,
+                table.agent.in_(self.ingest.gateways_of(site)),
+                table.first_minute < end,
+                table.first_minute + table.count > first,
             )
         )
         offs = [OffRange(*row) for row in rows]
         complete = self.ingest.silence_is_over(site)
-        return cause.of_silence(first, end, rungs, first, offs, backlog_complete=complete)
+        heard = rungs.pop(cause.CONTACT)
+        return cause.of_silence(first, end, rungs, first, offs, backlog_complete=complete, heard=heard)
 
     def _apply(self, batch: Batch, site: str, scope: Scope, current: Current | None, decision: Decision) -> None:
         if decision.action == "none":

@@ -11,6 +11,7 @@ from schoolbeat_server.outage_rows import OpenOutage
 from schoolbeat_wire.catalogue import RUNGS
 
 Scope = Literal["path", "devices"]
+UNWATCHED = "unwatched"  # the cause with which an incident ends that nobody can see the end of
 LIVE_MINUTES = 5  # an outage last seen longer ago than this wakes nobody
 
 
@@ -29,7 +30,8 @@ class Situation:
     """All that counts for one site at one moment. Times in ms.
 
     silence: why contact was lost, once it is back; None while it is lost or was not lost. Its cause 'waiting' means
-    that the backlog is not complete yet.
+    that the backlog is not complete yet. outages: open ones of signals that are still watched; gone: signals of the
+    others. blind: server or broker came back just now; what is known may be long over, so nobody is told of it yet.
     """
 
     now_ms: int
@@ -38,6 +40,8 @@ class Situation:
     silence: Silence | None
     outages: Sequence[OpenOutage]
     current: Current | None
+    gone: frozenset[str] = frozenset()
+    blind: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def decide_path(now: Situation, *, contact_seconds: int, hold_seconds: int, back
     if lost and now.lost_ms is not None:
         if current is not None:
             return Decision("none", "contact is lost and an incident is open")
-        if now.now_ms - now.lost_ms < contact_seconds * 1000:
+        if now.blind or now.now_ms - now.lost_ms < contact_seconds * 1000:
             return Decision("none", "contact is lost, but not long enough")
         return Decision("open", "no word from the school", "waiting", now.lost_ms)
     alarming = _alarming(now, hold_seconds)
@@ -103,12 +107,12 @@ def _decide_return(
 def _decide_outages(now: Situation, alarming: Sequence[OpenOutage]) -> Decision:
     path = [one for one in now.outages if scope_of(one.signal) == "path"]
     if now.current is None:
-        if not alarming:
+        if now.blind or not alarming:
             return Decision("none", "nothing is down long enough and now")
         first = min(one.first_minute for one in alarming)
         return Decision("open", "down long enough", root(alarming).cause, first * 60_000, facts=_facts(alarming))
     if not path:
-        return Decision("close", "everything is up again", now.current.cause, until_ms=now.now_ms)
+        return Decision("close", "everything is up again", _last_cause(now, now.current), until_ms=now.now_ms)
     cause = root(path).cause
     if cause != now.current.cause and now.current.cause != "waiting":
         return Decision("update", "the cause has changed", cause, facts=_facts(path))
@@ -120,13 +124,20 @@ def decide_devices(now: Situation, *, hold_seconds: int) -> Decision:
     down = [one for one in now.outages if scope_of(one.signal) == "devices"]
     alarming = [one for one in down if _is_alarming(one, now.now_ms, hold_seconds)]
     if now.current is None:
-        if not alarming or (now.lost_ms is not None and now.back_ms is None):
+        if now.blind or not alarming or (now.lost_ms is not None and now.back_ms is None):
             return Decision("none", "no device is down long enough and now")
         first = min(alarming, key=lambda one: (one.first_minute, one.signal))
         return Decision("open", "down long enough", first.signal, first.first_minute * 60_000, facts=_facts(alarming))
     if not down:
-        return Decision("close", "all devices answer again", now.current.cause, until_ms=now.now_ms)
+        return Decision("close", "all devices answer again", _last_cause(now, now.current), until_ms=now.now_ms)
     return Decision("none", "still down")
+
+
+def _last_cause(now: Situation, current: Current) -> str:
+    """What is no longer watched is not up again; and 'waiting' is an opening's word only."""
+    if current.cause in now.gone:
+        return UNWATCHED
+    return "unknown" if current.cause == "waiting" else current.cause
 
 
 def _alarming(now: Situation, hold_seconds: int) -> list[OpenOutage]:

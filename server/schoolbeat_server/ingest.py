@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from schoolbeat_server import repeats, schema
 from schoolbeat_server.batch import Batch, EpochKey, Message, Out
+from schoolbeat_server.cause import INTERNET
 from schoolbeat_server.contact import HOLD_MS, METERED_HOLD_MS, ContactBook
 from schoolbeat_server.database import upsert, writing
 from schoolbeat_server.epochs import Epochs
@@ -47,6 +48,7 @@ class Ingest:
         self.ledger = Ledger(engine)
         self.outages = OutageRows(self.ledger)
         self.agents: dict[tuple[str, str], str] = {}  # (site, agent) -> role
+        self.gateways: dict[str, list[str]] = {}  # by site
         self.epochs = Epochs()
         self.layouts = Layouts()
         self.newest: dict[tuple[str, str], int] = {}
@@ -56,6 +58,8 @@ class Ingest:
         self.counters: Counter[str] = Counter()
         self.committed_ms = 0
         self.faults_told: set[str] = set()
+        self.stale = False  # a transaction failed and memory could not be loaded again yet
+        self.watched: dict[tuple[str, str], tuple[str, ...]] = {}  # what each agent's newest report told of
 
     # ---- loading -------------------------------------------------------------------------------------------
 
@@ -65,7 +69,6 @@ class Ingest:
             self.load_agents(connection)
             self.outages.load(connection)
             self.epochs.load(connection)
-            self.layouts.load(connection)
             self._load_newest(connection)
             self._load_ledger(connection)
             self.next_report_id = 1 + max(
@@ -76,19 +79,44 @@ class Ingest:
             )
             counted = select(schema.counter.c.name, schema.counter.c.count.label("number"))
             self.counters = Counter({row.name: row.number for row in connection.execute(counted)})
+        self.stale = False
 
     def load_agents(self, connection: Connection) -> None:
+        """The agents of the register, and which signals are whose: a removed agent gives up its own."""
         table = schema.agent.c
         rows = connection.execute(select(table.site, table.name, table.role))
         self.agents = {(site, name): role for site, name, role in rows}
+        self.gateways = {}
+        for (site, name), role in self.agents.items():
+            if role == "gateway":
+                self.gateways.setdefault(site, []).append(name)
+        self.contact.keep_only(set(self.gateways))
+        self.layouts.load(connection)
+
+    def has_gateway(self, site: str) -> bool:
+        return site in self.gateways
+
+    def gateways_of(self, site: str) -> list[str]:
+        return self.gateways.get(site, [])
+
+    def watches(self, site: str, signal: str) -> bool:
+        """Whether some agent's newest report told of the signal. True while nothing is known of an agent."""
+        found = [self.watched.get(key) for key in self.agents if key[0] == site]
+        return any(signals is None or signal in signals for signals in found) or signal == CONTACT
 
     def _load_newest(self, connection: Connection) -> None:
-        table = schema.latest.c
-        self.newest = {}
-        for site, agent, minute, received_ms in connection.execute(
-            select(table.site, table.agent, table.minute, table.received_ms)
-        ):
+        table, report = schema.latest.c, schema.report
+        self.newest, self.watched = {}, {}
+        rows = connection.execute(
+            select(table.site, table.agent, table.minute, table.received_ms, report.c.revision).join_from(
+                schema.latest, report, report.c.id == table.report_id, isouter=True
+            )
+        ).all()
+        for site, agent, minute, received_ms, revision in rows:
             self.newest[site, agent] = minute
+            layout = self.layouts.of(connection, site, agent, revision) if revision else None
+            if layout is not None:
+                self.watched[site, agent] = layout.signals
             if self.agents.get((site, agent)) == "gateway":
                 found = self.contact.of(site)
                 found.heard_ms = max(found.heard_ms, received_ms)
@@ -112,7 +140,9 @@ class Ingest:
             except WireError as error:  # believed when it came, by older bounds: kept as it is, and told
                 log.warning("a stored report of %s/%s is refused now: %s", site, agent, error)
                 continue
-            self.ledger.merge(site, agent, revision, layout.signals, reports.minutes_of(found), found.signals)
+            minutes = reports.minutes_of(found)
+            data = self.layouts.believed(site, agent, layout.signals, minutes, found.signals)
+            self.ledger.merge(site, agent, revision, layout.signals, minutes, data)
         contacts = schema.contact_minute.c
         for minute, payload in connection.execute(
             select(contacts.minute, contacts.payload).where(contacts.minute > contact)
@@ -126,6 +156,8 @@ class Ingest:
 
         Raises SQLAlchemyError when nothing was written; the caller keeps the messages and tries again.
         """
+        if self.stale:
+            self.load()
         try:
             with writing(self.engine) as connection:
                 batch = Batch(connection, self.now_ms())
@@ -134,6 +166,7 @@ class Ingest:
                 self._write(batch)
                 more(batch)
         except SQLAlchemyError:
+            self.stale = True
             self.load()
             raise
         self.committed_ms = self.now_ms()
@@ -281,16 +314,18 @@ class Ingest:
         """A report whose positions are known goes into the ledger, and what follows from it into its tables."""
         site, agent = row["site"], row["agent"]
         newest = self.newest.get((site, agent), 0)
-        self.ledger.merge(site, agent, report.revision, layout.signals, minutes, report.signals)
+        self.layouts.claim(batch.connection, site, agent, layout.inventory)
+        data = self.layouts.believed(site, agent, layout.signals, minutes, report.signals)
+        self.ledger.merge(site, agent, report.revision, layout.signals, minutes, data)
         in_order = minutes[0] > newest
-        if self.outages.follow(batch.connection, site, layout.signals, minutes, report.signals, newest=in_order):
+        if self.outages.follow(batch.connection, site, layout.signals, minutes, data, newest=in_order):
             batch.sites.add(site)
         if report.off:
             self._off(batch, site, agent, report)
         if columns and layout.speeds:
-            self._speeds(batch, site, minutes, layout, columns)
+            self._speeds(batch, site, agent, minutes, layout, columns)
         if minutes[-1] > newest:
-            self.newest[site, agent] = minutes[-1]
+            self.newest[site, agent], self.watched[site, agent] = minutes[-1], layout.signals
             batch.latest[site, agent] = {
                 "site": site,
                 "agent": agent,
@@ -327,10 +362,14 @@ class Ingest:
             upsert(batch.connection, schema.off, list(rows.values()), ("site", "agent", "first_minute"))
         batch.sites.add(site)
 
-    def _speeds(self, batch: Batch, site: str, minutes: list[int], layout: Layout, columns: list[list[int]]) -> None:
+    def _speeds(
+        self, batch: Batch, site: str, agent: str, minutes: list[int], layout: Layout, columns: list[list[int]]
+    ) -> None:
         for column, reading in layout.speeds:
             triples = columns[column]
             for index, value in zip(triples[0::3], triples[2::3], strict=True):
+                if not self.layouts.owned_at(site, agent, INTERNET, minutes[index]):
+                    continue
                 statement = insert(schema.speed_test).values(site=site, minute=minutes[index], **{reading: value})
                 batch.connection.execute(
                     statement.on_conflict_do_update(index_elements=["site", "minute"], set_={reading: value})
@@ -423,7 +462,8 @@ class Ingest:
             return
         payload = codec.deflate(codec.to_json(seconds))
         statement = insert(schema.contact_minute).values(minute=minute, payload=payload)
-        batch.connection.execute(statement.on_conflict_do_nothing())
+        if not batch.connection.execute(statement.on_conflict_do_nothing()).rowcount:
+            return  # our clock was set back: a minute is told once
         self._merge_contact(minute, seconds)
         for site, value in seconds.items():
             self.outages.follow(batch.connection, site, (CONTACT,), [minute], bytes([value]), newest=True)
@@ -463,8 +503,8 @@ class Ingest:
     def silence_is_over(self, site: str) -> bool:
         """Everything that the gateway held when it came back has come, and the minute of its return too."""
         contact = self.contact.of(site)
-        for (its_site, agent), role in self.agents.items():
-            if its_site == site and role == "gateway" and contact.back_ms is not None:
+        for agent in self.gateways_of(site):
+            if contact.back_ms is not None:
                 epoch = self.epochs.known.get((site, agent, contact.back_epoch))
                 complete = epoch is None or epoch.settled.covers(epoch.lowest, contact.back_next)
                 return complete and self.newest.get((site, agent), 0) >= contact.back_ms // 60_000

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from schoolbeat_server import schema
+from schoolbeat_server.database import upsert
 from schoolbeat_server.ledger import CONTACT
 from schoolbeat_wire import inventory as inventories
+from schoolbeat_wire.catalogue import UNKNOWN
 from schoolbeat_wire.errors import WireError
 
 SPEED_READINGS = ("download_bps", "upload_bps")
@@ -17,11 +20,20 @@ MOST = 500  # inventories of one agent that reports still need
 
 
 class Layout(NamedTuple):
-    """signals: a signal that another agent owns reads "". speeds: (column, reading) of sparse speed tests."""
+    """signals: in the order of a report's bytes; "" for what no agent may tell. speeds: (column, reading) of sparse
+    speed tests."""
 
     inventory: inventories.Inventory
     signals: tuple[str, ...]
     speeds: tuple[tuple[int, str], ...]
+
+
+class Tenure(NamedTuple):
+    """An agent's time as owner of a signal: [first_minute, end_minute), None: still."""
+
+    first_minute: int
+    end_minute: int | None
+    agent: str
 
 
 class Layouts:
@@ -29,12 +41,18 @@ class Layouts:
 
     def __init__(self) -> None:
         self.known: dict[tuple[str, str, str], Layout] = {}
-        self.owners: dict[tuple[str, str], str] = {}  # (site, signal) -> agent
+        self.owners: dict[tuple[str, str], str] = {}  # (site, signal) -> agent, now
+        self.changed: dict[tuple[str, str], list[Tenure]] = {}  # of signals that had another owner before
+        self.claimed: set[tuple[str, str, str]] = set()
 
     def load(self, connection: Connection) -> None:
         table = schema.owner.c
         rows = connection.execute(select(table.site, table.signal, table.agent).where(table.to_minute.is_(None)))
-        self.known, self.owners = {}, {(site, signal): agent for site, signal, agent in rows}
+        self.known, self.owners, self.claimed = {}, {(site, signal): agent for site, signal, agent in rows}, set()
+        self.changed = {}
+        ended = select(table.site, table.signal).where(table.to_minute.is_not(None))
+        for site, signal in {(site, signal) for site, signal in connection.execute(ended)}:
+            self.changed[site, signal] = tenures(connection, site, signal)
 
     def of(self, connection: Connection, site: str, agent: str, revision: str) -> Layout | None:
         """None: no such inventory has come yet."""
@@ -47,21 +65,43 @@ class Layouts:
             )
             if payload is None:
                 return None
-            found = self.known[key] = self._read(site, agent, inventories.decode(payload))
+            found = self.known[key] = self._read(inventories.decode(payload))
         return found
 
     def owns(self, site: str, agent: str, signal: str) -> bool:
-        """True too for a signal that nobody has claimed."""
-        return self.owners.get((site, signal), agent) == agent
+        """Now. True too for a signal that nobody has claimed."""
+        return signal != CONTACT and self.owners.get((site, signal), agent) == agent
 
-    def _read(self, site: str, agent: str, found: inventories.Inventory) -> Layout:
+    def owned_at(self, site: str, agent: str, signal: str, minute: int) -> bool:
+        past = self.changed.get((site, signal))
+        if past is None:
+            return self.owns(site, agent, signal)
+        held = (one.agent for one in past if one.first_minute <= minute < (one.end_minute or minute + 1))
+        return next(held, agent) == agent
+
+    def believed(self, site: str, agent: str, signals: Sequence[str], minutes: Sequence[int], data: bytes) -> bytes:
+        """The bytes of a report, unknown where another agent owned the signal in that minute."""
+        width, out = len(signals), None
+        for index, signal in enumerate(signals):
+            key = (site, signal)
+            if key not in self.changed:
+                if self.owners.get(key, agent) == agent:
+                    continue
+                foreign: Iterable[int] = range(len(minutes))
+            else:
+                foreign = [at for at, minute in enumerate(minutes) if not self.owned_at(site, agent, signal, minute)]
+            out = bytearray(data) if out is None else out
+            for at in foreign:
+                out[at * width + index] = UNKNOWN
+        return data if out is None else bytes(out)
+
+    def _read(self, found: inventories.Inventory) -> Layout:
         speeds = (
             (index, column.reading)
             for index, column in enumerate(found.columns)
             if column.sparse and column.reading in SPEED_READINGS and column.subjects == ["line.internet"]
         )
-        signals = (signal if self.owns(site, agent, signal) else "" for signal in found.signals)
-        return Layout(found, tuple(signals), tuple(speeds))
+        return Layout(found, tuple("" if name == CONTACT else name for name in found.signals), tuple(speeds))
 
     def learn(self, connection: Connection, site: str, agent: str, payload: bytes, now_ms: int) -> str | None:
         """The revision, if it is new. WireError: unreadable, or a revision that named something else before."""
@@ -77,7 +117,7 @@ class Layouts:
                 site=site, agent=agent, revision=found.revision, received_ms=now_ms, payload=payload
             )
         )
-        self._claim(connection, site, agent, found)
+        self.claim(connection, site, agent, found)
         return found.revision
 
     def _make_room(self, connection: Connection, site: str, agent: str) -> None:
@@ -93,10 +133,34 @@ class Layouts:
         if (connection.scalar(count) or 0) >= MOST:
             raise WireError("count", f"agent {site}/{agent} has {MOST} inventories that its reports still need")
 
-    def _claim(self, connection: Connection, site: str, agent: str, found: inventories.Inventory) -> None:
-        """Signals that nobody owns become this agent's, from the beginning of what it has."""
+    def claim(self, connection: Connection, site: str, agent: str, found: inventories.Inventory) -> None:
+        """Signals that nobody owns become this agent's: from the beginning, or from where the last owner's time ended.
+
+        To be asked with each report, not only with the inventory: the owner may have been removed in between."""
+        if (site, agent, found.revision) in self.claimed:
+            return
+        self.claimed.add((site, agent, found.revision))
         free = [signal for signal in found.signals if signal != CONTACT and (site, signal) not in self.owners]
         self.owners.update({(site, signal): agent for signal in free})
-        rows = [{"site": site, "signal": signal, "from_minute": 0, "agent": agent} for signal in free]
-        if rows:
-            connection.execute(insert(schema.owner).on_conflict_do_nothing(), rows)
+        rows = []
+        for signal in free:
+            past = self.changed.get((site, signal), [])
+            first = max((one.end_minute or 0 for one in past), default=0)
+            rows.append({"site": site, "signal": signal, "from_minute": first, "agent": agent, "to_minute": None})
+        if not rows:
+            return
+        # A tenure that ended in the minute it began is empty: the new one takes its place.
+        upsert(connection, schema.owner, rows, ("site", "signal", "from_minute"))
+        for signal in free:
+            if (site, signal) in self.changed:
+                self.changed[site, signal] = tenures(connection, site, signal)
+
+
+def tenures(connection: Connection, site: str, signal: str) -> list[Tenure]:
+    table = schema.owner.c
+    rows = connection.execute(
+        select(table.from_minute, table.to_minute, table.agent)
+        .where(table.site == site, table.signal == signal)
+        .order_by(table.from_minute)
+    )
+    return [Tenure(*row) for row in rows]

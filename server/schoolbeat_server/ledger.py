@@ -100,19 +100,23 @@ class Ledger:
         return [(day, unpack_day(payload)) for day, payload in rows]
 
     def _lay_off(self, connection: Connection, site: str, out: dict[str, bytearray], first: int, end: int) -> None:
+        """Only of signals that the agent which was off owned then: a switched-off computer says nothing of the line."""
         table = schema.off.c
         rows = connection.execute(
-            select(table.first_minute, table.count).where(
+            select(table.first_minute, table.count, table.agent).where(
                 table.site == site,
                 table.reason != "interrupted",
                 table.first_minute < end,
                 table.first_minute + table.count > first,
             )
         ).all()
-        for off_first, count in rows:
+        owners = _owners(connection, site) if rows else {}
+        for off_first, count, agent in rows:
             for signal, data in out.items():
-                if signal != CONTACT:
-                    _lay(data, first, end, off_first, bytes([OFF]) * min(count, end - off_first))
+                for held_from, held_to in owners.get(signal, {agent: [(0, end)]}).get(agent, ()):
+                    low, high = max(off_first, held_from), min(off_first + count, held_to or end, end)
+                    if signal != CONTACT and low < high:
+                        _lay(data, first, end, low, bytes([OFF]) * (high - low))
 
     def signals(self, connection: Connection, site: str, first: int, end: int) -> list[str]:
         """Every signal that has a byte of its own in the window."""
@@ -181,6 +185,17 @@ class Ledger:
             int(get_meta(connection, "sealed_report") or 0),
             int(get_meta(connection, "sealed_contact") or 0),
         )
+
+
+def _owners(connection: Connection, site: str) -> dict[str, dict[str, list[tuple[int, int | None]]]]:
+    """signal -> agent -> the minutes [from, to) in which it owned it; to None: still."""
+    table = schema.owner.c
+    found: dict[str, dict[str, list[tuple[int, int | None]]]] = {}
+    for signal, agent, held_from, held_to in connection.execute(
+        select(table.signal, table.agent, table.from_minute, table.to_minute).where(table.site == site)
+    ):
+        found.setdefault(signal, {}).setdefault(agent, []).append((held_from, held_to))
+    return found
 
 
 def _lay(out: bytearray, first: int, end: int, at: int, data: bytes) -> None:

@@ -38,6 +38,20 @@ CAUSES: dict[str, tuple[Words, Words]] = {
             "name the cause. If no closing notice comes within 15 minutes, please get in touch with the school.",
         ),
     ),
+    "unwatched": (
+        Words(
+            "không còn được theo dõi",
+            "Thiết bị, dịch vụ hoặc tác tử liên quan đã được gỡ khỏi hệ thống, nên không còn số liệu; không biết sự cố "
+            "đã hết hay chưa.",
+            "Nếu việc gỡ là chủ ý thì không phải làm gì; nếu không, đề nghị kiểm tra lại sổ đăng ký.",
+        ),
+        Words(
+            "no longer watched",
+            "The device, service or agent concerned was removed, so there is no more data; whether the fault is "
+            "over is not known.",
+            "If it was removed on purpose there is nothing to do; otherwise please check the register.",
+        ),
+    ),
     "power": (
         Words(
             "thiết bị cổng mất điện",
@@ -225,6 +239,7 @@ _TITLES = {
     ("close", True): ("Đã có lại liên lạc: {place} ({short})", "Contact is back: {place} ({short})"),
     ("close", False): ("Đã hết sự cố: {place} ({short})", "Resolved: {place} ({short})"),
 }
+_UNWATCHED_TITLE = ("Ngừng theo dõi: {place}", "No longer watched: {place}")  # not resolved: nobody knows
 _LABELS = {
     "where": ("Nơi xảy ra", "Where"),
     "since": ("Từ lúc", "Since"),
@@ -246,6 +261,7 @@ _MINUTES_OF = {
     "service": ("có lúc không phân giải được tên miền hoặc kết nối", "with no name or connection"),
     "beyond": ("mạng ở trường bình thường", "with the school's network fine"),
     "returning": ("đang trở lại", "coming back"),
+    "server_away": ("máy chủ không theo dõi được", "with the server not watching"),
     "unknown": ("không có số liệu", "without data"),
 }
 
@@ -271,7 +287,8 @@ def compose(
     words = _words(cause, facts, column)
     place = _place(site_name, school_name)
     by_contact = scope == "path" and (cause == "waiting" or "minutes" in facts)
-    title = _TITLES[kind, by_contact][column].format(place=place, short=words.short)
+    titles = _UNWATCHED_TITLE if cause == "unwatched" else _TITLES[kind, by_contact]
+    title = titles[column].format(place=place, short=words.short)
     rows = [("where", place), ("since", clock_and_day(since_ms, language))]
     if kind == "close" and until_ms is not None:
         rows.append(("until", clock_and_day(until_ms, language)))
