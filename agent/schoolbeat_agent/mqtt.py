@@ -141,7 +141,7 @@ class Session:
         self._mind_writes()
 
     def keep_alive(self) -> None:
-        """To be called about once a second."""
+        """To be called every second or two."""
         self._client.loop_misc()
         self._mind_writes()
 

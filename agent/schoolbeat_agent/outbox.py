@@ -92,7 +92,7 @@ class Outbox:
         self.is_new = False  # made by this process
         self.stopped_in = 0  # the minute in which the agent before this one was stopped on purpose; 0: it was not
         self.last_minute = 0  # of the newest row
-        self._highest_minute = 0  # of any row: another one only after the clock was set back
+        self.highest_minute = 0  # of any row: another one only after the clock was set back
         self._unix, self._new_epoch = unix, new_epoch
         self._db: sqlite3.Connection | None = None
         self._seqs = Seqs()
@@ -188,7 +188,7 @@ class Outbox:
             if not held:
                 _set(db, "last_minute", str(last_minute))
         self.epoch, self._seqs = epoch, seqs
-        self.last_minute, self._highest_minute = last_minute, highest
+        self.last_minute, self.highest_minute = last_minute, highest
         self.enrolled = self.enrolled or meta.get("server", "")
         self.stopped_in = _number(meta, "stopped_in")
         self.is_new = epoch != meta.get("epoch")
@@ -205,7 +205,7 @@ class Outbox:
         """
         self._waiting.append((Stored(revision, row), about_to_send))
         del self._waiting[:-WAITING_IN_MEMORY]
-        self.last_minute, self._highest_minute = row.minute, max(self._highest_minute, row.minute)
+        self.last_minute, self.highest_minute = row.minute, max(self.highest_minute, row.minute)
         self._guarded(self._write_waiting, None)
 
     def retry(self) -> bool:
@@ -268,7 +268,7 @@ class Outbox:
 
     def minutes_from(self, minute: int) -> set[int]:
         """Those that were cut already; there are none unless the clock was set back."""
-        if minute > self._highest_minute:
+        if minute > self.highest_minute:
             return set()
         waiting = {stored.row.minute for stored, _ in self._waiting if stored.row.minute >= minute}
         question = "SELECT minute FROM minute WHERE minute >= ?"

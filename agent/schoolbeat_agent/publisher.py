@@ -33,6 +33,7 @@ FIRST_ACK_SECONDS: Final = 3.0  # how long reports wait for the answer to presen
 ASK_TIME_SECONDS: Final = 30.0
 ASK_TIME_AGAIN_SECONDS: Final = 3_600.0
 EVENT_SECONDS: Final = 60
+REST_SECONDS: Final = 2.0
 NONCES: Final = 8
 
 
@@ -226,8 +227,9 @@ class Publisher:
         await session.flush(2.0)
 
     async def _rest(self, session: Session) -> None:
-        """Until something happens, at most a second."""
-        seconds = min(1.0, max(0.05, self._next_backlog - self._now())) if self._next_backlog > self._now() else 1.0
+        """Until something happens, at most two seconds: only the keepalive and late acks are looked at then."""
+        left_seconds = self._next_backlog - self._now()
+        seconds = min(REST_SECONDS, max(0.05, left_seconds)) if left_seconds > 0 else REST_SECONDS
         try:
             async with asyncio.timeout(seconds):
                 await session.wake.wait()

@@ -154,6 +154,12 @@ class Recorder:
             out += rows
         return out
 
+    def idle_seconds(self, now: float) -> float:
+        """How long no minute can be due: until the end of the running one. 0 while time is not known."""
+        if self._cutter is None or self.anchor is None:
+            return 0.0
+        return max(0.0, self._cutter.next_minute * 60 + 60 - self.anchor.utc(now))
+
     @property
     def next_minute(self) -> int | None:
         return self._cutter.next_minute if self._cutter else None

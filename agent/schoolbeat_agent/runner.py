@@ -34,6 +34,7 @@ Group = tuple[Watch, ...]  # of one probe
 TOGETHER: Final = 20  # targets of a sweep: a burst that a cheap switch takes
 JITTER: Final = 0.1  # of the round: when each probe starts in it
 TIMEOUT: Final = 0.85  # of the round: when a run counts as hung
+LONGEST_IDLE_SECONDS: Final = 10.0  # a clock that is corrected meanwhile moves the end of the minute
 RAW_SECONDS: Final = 60.0
 EDGES_SECONDS: Final = 600.0
 EDGE_SIGNALS: Final = (*catalogue.RUNGS, inventory.INTERNET)
@@ -283,7 +284,8 @@ class Runner:
 
     async def _minutes(self) -> None:
         while True:
-            await asyncio.sleep(1.0)
+            idle_seconds = self.recorder.idle_seconds(self._boot_seconds())
+            await asyncio.sleep(min(max(1.0, idle_seconds), LONGEST_IDLE_SECONDS))
             if self.recorder.anchor is None:
                 self._look_at_clock()
             now = self._boot_seconds()
@@ -299,7 +301,9 @@ class Runner:
 
     async def _already(self) -> set[int]:
         minute = self.recorder.next_minute
-        return await self._disk(self._box.minutes_from, minute) if minute is not None else set()
+        if minute is None or minute > self._box.highest_minute:
+            return set()
+        return await self._disk(self._box.minutes_from, minute)
 
     async def _keep(self, rows: list[Any]) -> None:
         for revision, row in rows:

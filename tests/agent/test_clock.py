@@ -248,3 +248,12 @@ def test_nonsense_from_the_disk_is_no_run(raw: object) -> None:
     found = from_raw(raw)
 
     assert found is None or isinstance(found, Run)
+
+
+def test_nothing_is_looked_for_before_the_minute_ends() -> None:
+    recorder = Recorder(Before(), 30.0, INVENTORY)
+    without_time = recorder.idle_seconds(31.0)
+    recorder.offer(Anchor("kernel", UTC), 31.0)
+
+    assert without_time == 0
+    assert [recorder.idle_seconds(now) for now in (31.0, 59.5, 60.0, 75.0)] == [29.0, 0.5, 0.0, 0.0]
