@@ -1,8 +1,8 @@
-# make demo | test | check | bench: each does all the set-up it needs (see deploy/set_up.py) and says so first.
+# make demo | test | check | bench | soak: each does all the set-up it needs (see deploy/set_up.py) and says so first.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test check bench clean need-python
+.PHONY: demo test check bench soak clean need-python
 
 demo: need-python
 	@$(PYTHON) deploy/set_up.py demo
@@ -22,6 +22,11 @@ check: need-python
 bench: need-python
 	@$(PYTHON) deploy/set_up.py bench
 	.venv/bin/python bench/run.py
+
+# Agents, server and broker killed at random for an hour (make soak SOAK_MINUTES=600: a night).
+soak: need-python
+	@$(PYTHON) deploy/set_up.py test
+	SOAK_MINUTES=$(or $(SOAK_MINUTES),60) .venv/bin/pytest tests/e2e/test_kills.py
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

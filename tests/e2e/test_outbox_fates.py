@@ -91,8 +91,10 @@ def once(*parts: dict[int, MinuteRow]) -> dict[int, list[MinuteRow]]:
 
 
 def held_settled(agent: Agent) -> tuple[Ranges, Ranges]:
-    """The seqs that the server has settled of the agent's epoch, and those the stopped agent's file holds unsettled."""
-    unsettled = [(seq, seq + 1) for (seq,) in agent.rows("SELECT seq FROM minute WHERE settled_at IS NULL")]
+    """The seqs that the server has settled of the agent's epoch; the made-up ones that the stopped agent's file holds
+    unsettled."""
+    question = "SELECT seq FROM minute WHERE settled_at IS NULL AND minute < ?"  # without those of the test's own time
+    unsettled = [(seq, seq + 1) for (seq,) in agent.rows(question, M0 + 500)]
     return books.settled(agent.server, agent.site, agent.epoch), unsettled
 
 
@@ -131,8 +133,8 @@ def test_a_damaged_outbox_is_set_aside_and_the_agent_goes_on(
     agent.stop()
     former = agent.epoch
     with agent.outbox.open("r+b") as file:
-        file.seek(4096 + 100)
-        file.write(b"\xa5" * 30_000)
+        file.seek(100)  # SQLite's own head stays as it is
+        file.write(b"\xa5" * (agent.outbox.stat().st_size * 2 // 3))
 
     agent.start()
     await_(lambda: agent.standing().get("connected"), SETTLE_SECONDS, "it runs and is connected", agent.log)
