@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILT = ROOT / "build" / "wheel"
 EMPTY = ROOT / "build" / "emptyvenv"
-TOOLS = ("pytest", "pytest-timeout", "hypothesis")
+TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis")
 
 # What a school's box would import, from where, and that the server's libraries are really absent.
 PROBE = """
@@ -44,7 +44,8 @@ def main() -> int:
     # Neither the sources nor the caller's own packages may step in for what the wheel lacks.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     run(python, "-P", "-c", PROBE, environment=environment)
-    run(EMPTY / "bin/pytest", "tests/wire", "tests/agent", "-p", "no:cacheprovider", environment=environment)
+    several = ("-n", "4", "--dist", "loadfile", "-p", "no:cacheprovider")
+    run(EMPTY / "bin/pytest", "tests/wire", "tests/agent", *several, environment=environment)
     return 0
 
 
