@@ -53,7 +53,8 @@ class Judge:
         with self.engine.connect() as connection:
 
             def read(site: str, signal: str, first: int, end: int) -> bytes:
-                return self.ledger.read(connection, site, [signal], first, end)[signal]
+                with self.engine.connect() as fresh:  # the ledger is being sealed while we read
+                    return self.ledger.read(fresh, site, [signal], first, end)[signal]
 
             self.verdicts = tuple(
                 verdict

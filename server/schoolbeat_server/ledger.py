@@ -71,14 +71,13 @@ class Ledger:
                 start += run
 
     def read(self, connection: Connection, site: str, signals: Sequence[str], first: int, end: int) -> dict[str, bytes]:
-        """Every asked signal's bytes for the minutes [first, end), with what is known of off-minutes laid over."""
+        """Every asked signal's bytes for the minutes [first, end), with what is known of off-minutes laid over.
+
+        On another thread than the sealing one the connection must not have read anything yet: open hours are read
+        first, and what left them meanwhile is then in the sealed days, but not in an older snapshot of them."""
         out = {signal: bytearray(_UNKNOWN * (end - first)) for signal in signals}
         if end <= first:
             return dict.fromkeys(signals, b"")
-        for day, found in self._sealed(connection, site, first // DAY, (end - 1) // DAY):
-            for signal, data in found.items():
-                if signal in out:
-                    _lay(out[signal], first, end, day * DAY, data)
         with self.lock:
             for block in list(self.open.get(site, {}).values()):
                 if first < (block.hour + 1) * HOUR and block.hour * HOUR < end:
@@ -86,6 +85,10 @@ class Ledger:
                         if signal in out:
                             column = bytes(block.data[index :: len(block.signals)])
                             _lay(out[signal], first, end, block.hour * HOUR, column)
+        for day, found in self._sealed(connection, site, first // DAY, (end - 1) // DAY):
+            for signal, data in found.items():
+                if signal in out:
+                    _lay(out[signal], first, end, day * DAY, data)
         self._lay_off(connection, site, out, first, end)
         return {signal: bytes(data) for signal, data in out.items()}
 
@@ -121,12 +124,12 @@ class Ledger:
     def signals(self, connection: Connection, site: str, first: int, end: int) -> list[str]:
         """Every signal that has a byte of its own in the window."""
         names: set[str] = set()
-        for _, found in self._sealed(connection, site, first // DAY, (end - 1) // DAY):
-            names.update(found)
         with self.lock:
             for block in self.open.get(site, {}).values():
                 if first < (block.hour + 1) * HOUR and block.hour * HOUR < end:
                     names.update(block.signals)
+        for _, found in self._sealed(connection, site, first // DAY, (end - 1) // DAY):
+            names.update(found)
         return sorted(names - {""})
 
     # ---- sealing -------------------------------------------------------------------------------------------

@@ -130,7 +130,9 @@ class OutageRows:
                 )
             )
         }
-        self.open.get(site, {}).pop(signal, None)
+        opened = self.open.get(site, {})
+        if signal in opened and start <= opened[signal].first_minute < end:  # a later one stays open
+            del opened[signal]
         found = outages.find(data, start)
         gone = old.keys() - {one.first_minute for one in found}
         if gone:
