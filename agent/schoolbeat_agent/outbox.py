@@ -149,7 +149,7 @@ class Outbox:
             log.warning("outbox %s cannot be set aside: %s", self.path, second)
 
     def _open(self) -> sqlite3.Connection:
-        db = outbox_file.opened(self.path)
+        db = outbox_file.opened(self.path, min(outbox_file.WAL_PAGES, self.max_bytes // 8 // outbox_file.PAGE_BYTES))
         try:
             self._load(db)
         except BaseException:

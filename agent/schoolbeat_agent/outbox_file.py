@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 PAGE_BYTES: Final = 4096
-WAL_PAGES: Final = 250
+WAL_PAGES: Final = 1_000  # a page that changes often is written back once for all changes in so many
 SET_ASIDE: Final = 2  # damaged files kept for whoever wants to look
 VERSION: Final = 1
 
@@ -66,7 +66,7 @@ def is_read_error(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno == errno.EIO
 
 
-def opened(path: Path) -> sqlite3.Connection:
+def opened(path: Path, wal_pages: int = WAL_PAGES) -> sqlite3.Connection:
     """The database, made if there is none. sqlite3.Error, OSError or Damaged when it cannot be used."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # The file is made before SQLite opens it: so neither it nor its WAL is ever readable by others.
@@ -80,7 +80,7 @@ def opened(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA cache_size = -256")
         # The WAL grows to its size once and is written over from then on: a file that grows costs the card its
         # journal at every commit.
-        db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+        db.execute(f"PRAGMA wal_autocheckpoint = {wal_pages}")
         _check(db)
     except BaseException:
         db.close()
