@@ -13,6 +13,7 @@ from schoolbeat_agent.observation import Observation, ProbeFailed, Run, State
 from schoolbeat_agent.probes import icmp
 from schoolbeat_agent.probes.attempts import Patience
 from schoolbeat_agent.probes.icmp import IcmpTarget
+from schoolbeat_agent.probes.tcp import TcpTarget
 from schoolbeat_agent.probes.world import World
 from schoolbeat_agent.runner import TOGETHER, groups, measure, measure_group
 
@@ -89,6 +90,37 @@ def test_a_device_that_begins_to_answer_during_a_sweep_is_up(lab: Lab) -> None:
         {"device.dead": State.DOWN},
         {"device.router": State.UP},
     ]
+
+
+@pytest.mark.namespaces
+def test_each_connection_of_a_sweep_is_told_what_it_is_told_alone(lab: Lab) -> None:
+    places = {
+        "router": "10.77.1.1",  # refuses
+        "dead": "10.77.1.199",
+        "no-way": "192.0.2.9",
+        "name": "cam.local",
+        "ipv6": "::1",
+        "itself": "127.0.0.1",
+    }
+
+    async def run() -> tuple[list[Run], list[Run]]:
+        listener = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+        port = listener.sockets[0].getsockname()[1]
+        asked = tuple(
+            Watch("tcp", TcpTarget(name, address, port, 0.5), (f"device.{name}",), ())
+            for name, address in places.items()
+        )
+        world, now = World(), asyncio.get_running_loop().time
+        together = await measure_group(asked, world, 5, now)
+        alone = [await measure(one, world, 5, now) for one in asked]
+        listener.close()
+        return together, alone
+
+    together, alone = in_namespace(lab.pi, run)
+
+    assert [said(one) for one in together] == [said(one) for one in alone]
+    causes = [list(run.observation.causes.values()) if run.observation else run.failure for run in together]
+    assert causes == [["refused"], ["timeout"], ["unreachable"], "not_configured", ["refused"], []]
 
 
 def test_watches_start_alone_or_twenty_devices_at_a_time() -> None:

@@ -23,4 +23,4 @@ PROBES: dict[str, Probe] = {
 # Those of which many targets can be asked at the same time for little more than the price of one.
 Sweep = Callable[[Sequence[Any], World], Awaitable[Sequence[Observation | ProbeFailed]]]
 
-SWEEPS: dict[str, Sweep] = {"icmp": icmp.sweep}
+SWEEPS: dict[str, Sweep] = {"icmp": icmp.sweep, "tcp": tcp.sweep}
