@@ -2,9 +2,6 @@
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-# Most tests wait for brokers, minutes and cut cables: three abreast, a file never split, halve the time on two cores.
-ABREAST = -n 3 --dist loadfile
-
 .PHONY: demo test check bench soak clean need-python
 
 demo: need-python
@@ -16,7 +13,7 @@ demo: need-python
 test: need-python
 	@$(PYTHON) deploy/set_up.py test
 	.venv/bin/pytest -n 4 --dist loadfile --ignore tests/agent --ignore tests/wire
-	.venv/bin/python deploy/wheel_tests.py $(ABREAST)
+	.venv/bin/python deploy/wheel_tests.py
 
 check: need-python
 	@$(PYTHON) deploy/set_up.py check

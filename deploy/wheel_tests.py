@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,7 +34,7 @@ def run(*command: str | Path, environment: Mapping[str, str] | None = None) -> N
         sys.exit(code)
 
 
-def main(pytest_options: Sequence[str]) -> int:
+def main() -> int:
     shutil.rmtree(BUILT, ignore_errors=True)
     run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", BUILT, ".")
     (wheel,) = BUILT.glob("*.whl")
@@ -50,4 +50,4 @@ def main(pytest_options: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
