@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from schoolbeat_server import schema
+from schoolbeat_wire import bounds
 from schoolbeat_wire import messages as wire
 
 
@@ -33,10 +34,18 @@ def of_agents(connection: Connection, server: str) -> dict[tuple[str, str], wire
     gateways = connection.execute(select(agent.site, agent.name).where(agent.role == "gateway"))
     return {
         (site, name): with_revision(
-            wire.Config(revision=0, server=server, devices=devices.get(site, []), services=services)
+            within_bounds(wire.Config(revision=0, server=server, devices=devices.get(site, []), services=services))
         )
         for site, name in gateways
     }
+
+
+def within_bounds(config: wire.Config) -> wire.Config:
+    """Names for people stay here when there are too many of them: better watched than named."""
+    if len(wire.encode(config)) <= bounds.CONFIG_BYTES - 100:
+        return config
+    bare = [msgspec.structs.replace(device, name="", room="") for device in config.devices]
+    return msgspec.structs.replace(config, devices=bare)
 
 
 def with_revision(config: wire.Config) -> wire.Config:

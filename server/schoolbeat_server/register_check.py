@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from schoolbeat_server.register_columns import COLUMNS, KEYS, LADDER, Column, Re
 from schoolbeat_server.register_file import Fault, Place, Row
 from schoolbeat_server.said import Said
 
+WATCHED = 900  # devices of one site; the wire has 1,000 signals for them, the path and the services
 _INVISIBLE = re.compile("[\u200b\u200c\u200d\ufeff]")  # pasted from web pages and messages
 
 Key = tuple[Any, ...]
@@ -222,11 +224,22 @@ def _site_faults(sites: Table, places: Mapping[Key, Place], whole: Table) -> Ite
 
 
 def _device_faults(devices: Table, places: Mapping[Key, Place], whole: Mapping[str, Table]) -> Iterator[Fault]:
+    watched = Counter(values["site"] for values in whole["devices"].values() if values["address"])
     for key, values in devices.items():
         room = whole["rooms"].get((values["room"],)) if values["room"] else None
         if room is not None and room["site"] != values["site"]:
             said = Said(f"phòng này thuộc điểm trường {room['site']}", f"this room belongs to site {room['site']}")
             yield Fault(places[key], "room", values["room"], said)
+        if values["address"] and watched[values["site"]] > WATCHED:
+            yield Fault(
+                places[key],
+                "address",
+                values["address"],
+                Said(
+                    f"điểm trường có {watched[values['site']]} thiết bị có địa chỉ: tối đa {WATCHED}",
+                    f"the site has {watched[values['site']]} devices with an address: at most {WATCHED}",
+                ),
+            )
         problem = _behind_problem(values, whole["devices"])
         if problem is not None:
             yield Fault(places[key], "behind", values["behind"], problem)

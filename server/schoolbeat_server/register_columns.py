@@ -13,7 +13,6 @@ from schoolbeat_server.said import Said
 from schoolbeat_wire import bounds
 
 ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,38}[A-Za-z0-9])?")
-HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,58}[A-Za-z0-9])?")
 LADDER = ("lan.router", "line.isp", "line.domestic", "line.international")
 
 Check = Callable[[str], Any]
@@ -120,21 +119,24 @@ def _address(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
-        pass
-    if not HOST.fullmatch(text) or re.fullmatch(r"[0-9.]+", text):
-        raise Refused("cần địa chỉ IP hoặc tên máy", "allowed is an IP address or a host name")
-    return text
+        raise Refused("cần địa chỉ IP", "allowed is an IP address") from None
 
 
 def _url(text: str) -> str:
+    """What an agent takes: one that it refuses would leave it with its former config."""
     try:
         parts = urlsplit(text)
         sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         sound = False
-    if not sound or len(text) > 500 or re.search(r"\s", text) or parts.username or parts.password:
+    if not sound or "@" in parts.netloc:
         raise Refused(
             "cần địa chỉ http:// hoặc https:// không kèm mật khẩu", "allowed is an http(s) address without a password"
+        )
+    if len(text) > bounds.TEXT or not all("!" <= sign <= "~" for sign in text):
+        raise Refused(
+            f"tối đa {bounds.TEXT} ký tự, không dấu, không khoảng trắng",
+            f"at most {bounds.TEXT} characters, ASCII without spaces",
         )
     return text
 

@@ -223,7 +223,7 @@ lines:
         ("devices", "{site: a-2, id: d, behind: device.sw-1}", "the site has no device sw-1"),
         ("devices", "{site: a-2, id: d, behind: device.d}", "the device stands behind itself"),
         ("devices", "{site: a-2, id: d, behind: switch}", "allowed is lan.router"),
-        ("devices", "{site: a-2, id: d, address: 300.1.1.1}", "allowed is an IP address or a host name"),
+        ("devices", "{site: a-2, id: d, address: 300.1.1.1}", "allowed is an IP address"),
         ("devices", "{site: a-2, id: d, port: 65536}", "allowed is a whole number from 0 to 65535"),
         ("lines", "{id: l, site: a-1, contract_down_bps: 1, contract_down_mbps: 1}", "differs from column"),
         ("services", "{id: s, name: S, url: 'ftp://x.vn'}", "allowed is an http(s) address without a password"),

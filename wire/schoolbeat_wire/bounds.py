@@ -9,7 +9,8 @@ from schoolbeat_wire.errors import WireError
 
 PACKED_BYTES: Final = 256 * 1024  # a report or inventory as it travels
 PLAIN_BYTES: Final = 4 * 1024 * 1024  # the same after decompression
-SMALL_BYTES: Final = 64 * 1024  # presence, ack, event, config, command
+SMALL_BYTES: Final = 64 * 1024  # presence, ack, event, command
+CONFIG_BYTES: Final = 256 * 1024
 MINUTES: Final = 1_440  # in one report
 SIGNALS: Final = 1_000  # in one inventory
 COLUMNS: Final = 200

@@ -56,7 +56,7 @@ def parse(decoder: msgspec.json.Decoder[T], plain: bytes, thing: str) -> T:
         raise WireError("depth", f"{thing}: nested too deeply") from None
 
 
-def parse_small(decoder: msgspec.json.Decoder[T], payload: bytes, thing: str) -> T:
-    if len(payload) > bounds.SMALL_BYTES:
-        raise WireError("size", f"{thing} of {len(payload)} bytes: at most {bounds.SMALL_BYTES}")
+def parse_small(decoder: msgspec.json.Decoder[T], payload: bytes, thing: str, limit: int = bounds.SMALL_BYTES) -> T:
+    if len(payload) > limit:
+        raise WireError("size", f"{thing} of {len(payload)} bytes: at most {limit}")
     return parse(decoder, payload, thing)

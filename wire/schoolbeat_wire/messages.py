@@ -150,7 +150,7 @@ def decode_ack(payload: bytes) -> Ack:
 
 
 def decode_config(payload: bytes) -> Config:
-    config = codec.parse_small(_config, payload, "config")
+    config = codec.parse_small(_config, payload, "config", bounds.CONFIG_BYTES)
     bounds.within(config.revision, 0, 2**53, "config revision")
     if config.server:
         bounds.matches(bounds.TOKEN, config.server, "server id")
