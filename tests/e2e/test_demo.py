@@ -157,7 +157,7 @@ def test_a_newcomer_sees_minutes_arrive_a_missed_target_with_its_reason_and_a_no
 
 def test_a_killed_demo_takes_everything_with_it(running: Running) -> None:
     url = running.url()
-    running.wait_for(lambda: "history: 100 %" in running.said())
+    running.wait_for(lambda: "The history is in" in running.said())
     assert namespaces_of(running.process.pid) != [] or (missing() and os.environ.get("CI") != "true")
 
     running.process.kill()
@@ -171,7 +171,7 @@ def test_a_killed_demo_takes_everything_with_it(running: Running) -> None:
 
 def test_a_demo_whose_server_dies_says_so_and_ends(running: Running) -> None:
     url = running.url()
-    running.wait_for(lambda: "history: 100 %" in running.said())
+    running.wait_for(lambda: "The history is in" in running.said())
     server = next(pid for pid, words in still_there(running.seen).items() if "server.toml run" in words)
 
     os.kill(server, signal.SIGKILL)
