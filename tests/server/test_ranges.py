@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
+
 from schoolbeat_server.ranges import Ranges
 
 PAIRS = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 12)).map(lambda p: (p[0], p[0] + p[1])), max_size=25)
@@ -18,7 +21,7 @@ def test_adding_in_any_order_gives_the_same_numbers_ascending_and_apart(pairs: l
     found = Ranges(pairs).pairs()
 
     assert numbers(found) == numbers(pairs)
-    assert all(a[1] < b[0] for a, b in zip(found, found[1:], strict=False))
+    assert all(a[1] < b[0] for a, b in pairwise(found))
 
 
 @given(PAIRS, st.integers(0, 70), st.integers(1, 12))

@@ -39,7 +39,7 @@ class Terminal:
         if self.out.isatty():
             print(f"\r{vi} / {en}: {percent} %", end="\n" if percent == 100 else "", file=self.out, flush=True)
             self.drawn = percent < 100
-        elif percent >= self.shown_percent + 10:
+        elif percent >= self.shown_percent + 10 or percent == 100:
             self.shown_percent = percent
             print(f"{vi} / {en}: {percent} %", file=self.out, flush=True)
 
