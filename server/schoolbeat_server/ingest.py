@@ -202,20 +202,17 @@ class Ingest:
             if not message.payload:
                 return  # a retained message that was cleared
             raise WireError("unregistered", f"agent {site}/{agent} is not in the register")
+        if kind in ("report", "event") and role == "gateway" and not message.retained:
+            self.contact.hear(site, batch.now_ms)  # whatever we think of what it says
         if kind == "report":
             self._report(batch, site, agent, message.payload)
         elif kind == "presence":
             self._presence(batch, site, agent, role, message)
-            return
         elif kind == "inventory":
             self._inventory(batch, site, agent, message.payload)
-            return
         elif kind == "event":
             self._event(batch, site, agent, message.payload)
-        else:
-            return  # our own words, retained by the broker
-        if role == "gateway" and not message.retained:
-            self.contact.hear(site, batch.now_ms)
+        # anything else are our own words, retained by the broker
 
     # ---- reports -------------------------------------------------------------------------------------------
 
@@ -503,12 +500,15 @@ class Ingest:
     def silence_is_over(self, site: str) -> bool:
         """Everything that the gateway held when it came back has come, and the minute of its return too."""
         contact = self.contact.of(site)
-        for agent in self.gateways_of(site):
-            if contact.back_ms is not None:
-                epoch = self.epochs.known.get((site, agent, contact.back_epoch))
-                complete = epoch is None or epoch.settled.covers(epoch.lowest, contact.back_next)
-                return complete and self.newest.get((site, agent), 0) >= contact.back_ms // 60_000
-        return True
+        if contact.back_ms is None:
+            return True
+        gateways = self.gateways_of(site)
+        known = [agent for agent in gateways if (site, agent, contact.back_epoch) in self.epochs.known]
+        for agent in known:
+            epoch = self.epochs.known[site, agent, contact.back_epoch]
+            if not epoch.settled.covers(epoch.lowest, contact.back_next):
+                return False
+        return any(self.newest.get((site, agent), 0) >= contact.back_ms // 60_000 for agent in known or gateways)
 
 
 def _check_what_follows(report: reports.Report) -> None:

@@ -113,13 +113,18 @@ class Ledger:
                 table.first_minute + table.count > first,
             )
         ).all()
-        owners = _owners(connection, site) if rows else {}
+        masks: dict[str, bytearray] = {}  # by agent, over [first, end): a school may have declared a great many
         for off_first, count, agent in rows:
+            low, high = max(off_first, first) - first, min(off_first + count, end) - first
+            mask = masks.setdefault(agent, bytearray(_UNKNOWN * (end - first)))
+            mask[low:high] = bytes([OFF]) * (high - low)
+        owners = _owners(connection, site) if masks else {}
+        for agent, mask in masks.items():
             for signal, data in out.items():
                 for held_from, held_to in owners.get(signal, {agent: [(0, end)]}).get(agent, ()):
-                    low, high = max(off_first, held_from), min(off_first + count, held_to or end, end)
+                    low, high = max(first, held_from), min(held_to or end, end)
                     if signal != CONTACT and low < high:
-                        _lay(data, first, end, low, bytes([OFF]) * (high - low))
+                        _lay(data, first, end, low, bytes(mask[low - first : high - first]))
 
     def signals(self, connection: Connection, site: str, first: int, end: int) -> list[str]:
         """Every signal that has a byte of its own in the window."""

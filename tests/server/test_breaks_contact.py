@@ -258,3 +258,39 @@ def test_no_agent_may_speak_for_contact(running: tuple[Server, School]) -> None:
     )
 
     assert server.contact("s1", minute, 1) == before
+
+
+# ---- what gateways say -------------------------------------------------------------------------------------
+
+
+def test_a_gateway_whose_clock_is_ahead_is_heard_though_its_minutes_are_set_aside(
+    running: tuple[Server, School],
+) -> None:
+    server, school = running
+
+    for _ in range(5):
+        server.wait(58)
+        server.step(school.minute(server.second // 60 + 60))
+
+    assert server.notices() == []
+    assert server.contact("s1", M0 + 6, 1) == [60]
+
+
+def test_a_second_gateway_in_the_register_does_not_hide_the_cause(
+    running: tuple[Server, School], engine: Engine
+) -> None:
+    server, school = running
+    with engine.begin() as connection:
+        values = {"site": "s1", "name": "a-spare", "role": "gateway", "password_hash": "", "created_ms": 0}
+        connection.execute(schema.agent.insert().values(values))
+    with engine.connect() as connection:
+        server.ingest.load_agents(connection)
+    cut = server.second // 60
+    server.step(school.presence(online=False))
+    server.wait(180)
+    server.step(school.presence())
+    rows = [school.signal_row(**CUT_AT_ISP)] * (server.second // 60 - cut)
+    server.step(school.report(school.rows(cut, rows)))
+    live(server, school, 3)
+
+    assert server.notices() == [("open", "waiting"), ("close", "line.isp")]

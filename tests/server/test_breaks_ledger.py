@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -317,3 +318,22 @@ def test_a_gateway_removed_and_added_again_goes_on(engine: Engine, tmp_path: Pat
     server.start()
     assert server.read("s1", ["line.isp"], M0, M0 + 3) == expected
     assert server.ingest.layouts.owners["s1", "line.isp"] == "gateway"
+
+
+# ---- what one school can cost the others -------------------------------------------------------------------
+
+
+def test_a_school_that_declares_ten_thousand_times_that_it_was_off_delays_nobody(
+    engine: Engine, tmp_path: Path
+) -> None:
+    server, school = Server(engine, tmp_path, (M0 + 2) * 60), School("s1")
+    offs = [[(M0 - 500_000 + 100 * k + n, 400_000, "power") for n in range(100)] for k in range(100)]
+    messages = [school.report(school.rows(M0, [school.signal_row()], off)) for off in offs]
+    server.step(school.inventory_message())
+    began = time.process_time()
+
+    server.step(*messages)
+    found = server.read("s1", school.signals, M0 - 400_000, M0)
+
+    assert time.process_time() - began < 5
+    assert {signal: row.count(254) for signal, row in found.items()} == dict.fromkeys(school.signals, 309_999)
