@@ -1,0 +1,123 @@
+"""Card: bytes a day that the agent's outbox makes the block device write, each minute durable before it is sent.
+
+The outbox lies on an ext4 in a loop-mounted file and already holds the seven days that it keeps. The device's own
+counter of sectors is read, so that the file system's journal and what is rounded up to blocks is in it. Minutes come
+every few seconds; this flatters a little, since ext4 puts together what it writes of its own accord within its five
+and thirty seconds. BENCH_CARD_SECONDS=60 takes the real time.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import wire  # beside this file
+from schoolbeat_agent.outbox import KEEP_SETTLED_MINUTES, Outbox
+from schoolbeat_wire import inventory
+from schoolbeat_wire.inventory import Inventory
+from schoolbeat_wire.messages import Ack
+from schoolbeat_wire.report import MinuteRow
+
+Row = tuple[str, str, str]
+SECONDS = float(os.environ.get("BENCH_CARD_SECONDS", "7"))  # between two minutes; ext4 commits its journal every 5 s
+MINUTES = int(os.environ.get("BENCH_CARD_MINUTES", "60"))  # an hour of the outbox's life, with all that comes hourly
+DAY = 1_440
+SECTOR_BYTES = 512
+IMAGE_BYTES = 1 << 30
+SERVER = "5c" * 8
+
+
+def minutes(of: Inventory, count: int) -> list[MinuteRow]:
+    """60 devices with 8 readings; an hour of random walks, over and over."""
+    hour = wire._minutes(of, 60)
+    return [
+        MinuteRow(0, wire.FIRST_MINUTE + n, hour[n % 60].signals, hour[n % 60].values)  # the outbox gives the seq
+        for n in range(count)
+    ]
+
+
+def keep(box: Outbox, of: Inventory, row: MinuteRow) -> None:
+    """What the agent does of a minute: kept in one commit, sent, and settled by the server a moment later."""
+    box.add(row, of.revision, True)
+    if box.disk_error:
+        raise RuntimeError(box.disk_error)
+    box.settle(Ack(SERVER, row.minute * 60_000, box.epoch, [(0, box.next)]))
+
+
+@contextmanager
+def mounted(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """An ext4 as a Pi has it (noatime), and its device's counters."""
+    image, point = folder / "card.img", folder / "card"
+    with image.open("wb") as file:
+        file.truncate(IMAGE_BYTES)
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", image], check=True)
+    point.mkdir()
+    subprocess.run(["mount", "-o", "loop,noatime", image, point], check=True)
+    try:
+        shown = subprocess.run(["losetup", "-j", image], capture_output=True, text=True, check=True).stdout
+        yield point, Path("/sys/block") / Path(shown.partition(":")[0]).name / "stat"
+    finally:
+        subprocess.run(["umount", "-l", point], check=True)
+
+
+def written_bytes(stat: Path) -> int:
+    return int(stat.read_text().split()[6]) * SECTOR_BYTES
+
+
+def rest(point: Path) -> None:
+    """Until nothing is left to be written."""
+    time.sleep(6)
+    subprocess.run(["sync", "-f", point], check=True)
+    time.sleep(1)
+
+
+def measure() -> list[Row]:
+    of = wire._inventory()
+    rows = minutes(of, KEEP_SETTLED_MINUTES + 60 + MINUTES)
+    old, new = rows[:-MINUTES], rows[-MINUTES:]
+    with tempfile.TemporaryDirectory(prefix="schoolbeat-bench-", dir="/dev/shm") as quick:
+        _fill(Path(quick) / "outbox.sqlite", of, old)
+        with tempfile.TemporaryDirectory(prefix="schoolbeat-bench-") as name, mounted(Path(name)) as (point, stat):
+            path = Path(shutil.copy(Path(quick) / "outbox.sqlite", point))
+            box = Outbox(path, hardware="aa" * 8, boot="bb" * 16)
+            keep(box, of, old[-1])
+            _checkpoint(path)
+            rest(point)
+            before = written_bytes(stat)
+            for row in new:
+                keep(box, of, row)
+                time.sleep(SECONDS)
+            _checkpoint(path)  # what the last minutes left to be copied belongs to them
+            rest(point)
+            per_day = (written_bytes(stat) - before) / MINUTES * DAY
+            held = box.next - box.standing().lowest
+            box.close()
+    what = f"written to the card a day ({MINUTES} minutes, one every {SECONDS:g} s; {held:,} minutes held)"
+    return [(what, f"{per_day / 1e6:.1f} MB", "≤ 20 MB")]
+
+
+def _fill(path: Path, of: Inventory, rows: list[MinuteRow]) -> None:
+    box = Outbox(path, hardware="aa" * 8, boot="bb" * 16)
+    box.keep_inventory(of.revision, inventory.encode(of))
+    for row in rows:
+        keep(box, of, row)
+    box.close()
+    _checkpoint(path)
+
+
+def _checkpoint(path: Path) -> None:
+    other = sqlite3.connect(path)
+    other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    other.close()
+
+
+if __name__ == "__main__":
+    for what, figure, target in measure():
+        print(f"{what}: {figure} (target {target})")
