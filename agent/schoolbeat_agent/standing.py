@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from schoolbeat_agent import status
@@ -12,6 +15,10 @@ from schoolbeat_agent.texts import Language, Text
 
 _LINES = {
     "not_running": Text("✗ tác tử không chạy (thư mục {folder})", "✗ the agent is not running (folder {folder})"),
+    "left": Text(
+        "… {waiting} phút nằm trong sổ gửi, sẽ được gửi khi tác tử chạy lại",
+        "… {waiting} minutes lie in the outbox and go when the agent runs again",
+    ),
     "connected": Text("✓ đã kết nối với {broker}", "✓ connected to {broker}"),
     "not_connected": Text("✗ chưa kết nối với {broker}: {problem}", "✗ not connected to {broker}: {problem}"),
     "waiting": Text("{mark} {waiting} phút chờ máy chủ xác nhận", "{mark} {waiting} minutes wait for the server"),
@@ -41,10 +48,24 @@ def describe(settings: Settings, language: Language, as_json: bool) -> tuple[str
     if as_json:
         return json.dumps(told or {"running": False}, ensure_ascii=False), told is not None
     if told is None:
-        return _LINES["not_running"].say(language, folder=settings.folder), False
+        lines = [_LINES["not_running"].say(language, folder=settings.folder)]
+        if (waiting := _left(settings.folder / "outbox.sqlite")) is not None:
+            lines.append(_LINES["left"].say(language, waiting=waiting))
+        return "\n".join(lines), False
     lines = list(_lines(settings, told))
     well = not any(text.startswith("✗") for text in (line.say(language, **names) for line, names in lines))
     return "\n".join(line.say(language, **names) for line, names in lines), well
+
+
+def _left(outbox: Path) -> int | None:
+    """How many minutes wait in the file of an agent that does not run; None if it cannot be read."""
+    if not outbox.is_file():
+        return None
+    try:
+        with closing(sqlite3.connect(f"{outbox.as_uri()}?mode=ro", uri=True, timeout=1)) as db:
+            return int(db.execute("SELECT count(*) FROM minute WHERE settled_at IS NULL").fetchone()[0])
+    except sqlite3.Error:
+        return None
 
 
 def _lines(settings: Settings, told: dict[str, Any]) -> list[tuple[Text, dict[str, Any]]]:

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 from tests.agent.broker import free_port, wait_for
+from tests.agent.rows import FIRST, REVISION, row
 
-from schoolbeat_agent import inventory, status
+from schoolbeat_agent import inventory, machine, status
 from schoolbeat_agent.inventory import Watch
 from schoolbeat_agent.observation import Observation, ProbeFailed, Run, State
+from schoolbeat_agent.outbox import Outbox
 from schoolbeat_agent.probes import PROBES
 from schoolbeat_agent.probes.world import World
 from schoolbeat_agent.runner import measure
@@ -116,6 +118,41 @@ def test_status_of_an_agent_that_does_not_run(config: Path) -> None:
     assert (text.returncode, machine.returncode) == (1, 1)
     assert text.stdout.startswith("✗ tác tử không chạy")
     assert json.loads(machine.stdout) == {"running": False}
+
+
+def test_status_tells_what_waits_while_the_agent_does_not_run(tmp_path: Path, config: Path) -> None:
+    box = Outbox(tmp_path / "state" / "outbox.sqlite", hardware="aa" * 8, boot="bb" * 16)
+    for minute in range(3):
+        box.add(row(FIRST + minute), REVISION, False)
+    box.close()
+
+    found = typed(config, "status")
+
+    assert (found.returncode, found.stdout.splitlines()[1]) == (
+        1,
+        "… 3 phút nằm trong sổ gửi, sẽ được gửi khi tác tử chạy lại",
+    )
+
+
+def test_a_machine_is_known_by_its_serial_then_its_cards_then_its_installation(tmp_path: Path) -> None:
+    sys, etc = tmp_path / "sys", tmp_path / "etc"
+    etc.mkdir()
+    (etc / "machine-id").write_text("0123\n")
+    found = [machine.hardware_id(sys, etc)]
+    card = sys / "class" / "net" / "eth0"
+    (card / "device").mkdir(parents=True)
+    (card / "address").write_text("02:00:00:00:00:01\n")
+    found.append(machine.hardware_id(sys, etc))
+    serial = sys / "firmware" / "devicetree" / "base" / "serial-number"
+    serial.parent.mkdir(parents=True)
+    serial.write_bytes(b"10000000abcdef01\0")
+    found.append(machine.hardware_id(sys, etc))
+    (card / "address").write_text("02:00:00:00:00:02\n")
+    found.append(machine.hardware_id(sys, etc))
+
+    assert len(set(found[:3])) == 3
+    assert found[3] == found[2]
+    assert all(len(one) == 16 and int(one, 16) >= 0 for one in found)
 
 
 def test_run_without_broker_tells_its_status_refuses_a_second_one_and_stops_when_asked(
