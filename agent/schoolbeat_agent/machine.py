@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-_SERIALS = ("firmware/devicetree/base/serial-number", "class/dmi/id/product_uuid", "class/dmi/id/board_serial")
+# Not the DMI serials of a PC: only root can read them, and root must not be another machine than the service's user.
+_SERIAL = "firmware/devicetree/base/serial-number"
 
 
 def boot_id(proc: Path = Path("/proc")) -> str:
@@ -19,9 +20,8 @@ def hardware_id(sys: Path = Path("/sys"), etc: Path = Path("/etc")) -> str:
     The serial number if there is one, else the addresses of the built-in network cards (only their hash leaves this
     machine), else the id of the installation.
     """
-    for name in _SERIALS:
-        if serial := _read(sys / name):
-            return _hashed(serial)
+    if serial := _read(sys / _SERIAL):
+        return _hashed(serial)
     cards = sorted(_read(card / "address") for card in (sys / "class/net").glob("*") if (card / "device").exists())
     return _hashed(",".join(cards) if any(cards) else _read(etc / "machine-id"))
 
