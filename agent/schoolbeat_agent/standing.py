@@ -48,13 +48,18 @@ def describe(settings: Settings, language: Language, as_json: bool) -> tuple[str
     if as_json:
         return json.dumps(told or {"running": False}, ensure_ascii=False), told is not None
     if told is None:
-        lines = [_LINES["not_running"].say(language, folder=settings.folder)]
-        if (waiting := _left(settings.folder / "outbox.sqlite")) is not None:
-            lines.append(_LINES["left"].say(language, waiting=waiting))
-        return "\n".join(lines), False
+        return _not_running(settings, language), False
     lines = list(_lines(settings, told))
     well = not any(text.startswith("✗") for text in (line.say(language, **names) for line, names in lines))
     return "\n".join(line.say(language, **names) for line, names in lines), well
+
+
+def _not_running(settings: Settings, language: Language) -> str:
+    said = [_LINES["not_running"].say(language, folder=settings.folder)]
+    waiting = _left(settings.folder / "outbox.sqlite")
+    if waiting is not None:
+        said.append(_LINES["left"].say(language, waiting=waiting))
+    return "\n".join(said)
 
 
 def _left(outbox: Path) -> int | None:
