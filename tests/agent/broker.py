@@ -26,12 +26,6 @@ from schoolbeat_wire.report import MinuteRow
 SERVER = "5e" * 4
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def mosquitto(folder: Path, port: int, *more: str) -> Iterator[subprocess.Popen[bytes]]:
     """Listening on loopback, everybody may do everything."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from tests.ports import free_port
 
 from schoolbeat_agent.echo import Echo
 from schoolbeat_agent.observation import ProbeFailed
@@ -49,8 +50,8 @@ class FakeResolver:
         self.address = address
         self.queries: list[bytes] = []
         self._udp_answers, self._tcp_answer = udp, tcp
-        self._tcp = socket.create_server((address, 0))
-        self.port: int = self._tcp.getsockname()[1]
+        self.port = free_port()
+        self._tcp = socket.create_server((address, self.port))
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._udp.bind((address, self.port))
         self._threads = [threading.Thread(target=self._serve_udp), threading.Thread(target=self._serve_tcp)]
@@ -99,13 +100,6 @@ def answering(*addresses: str, rcode: int = 0) -> Callable[[bytes], Sequence[byt
 
 def silent(_: bytes) -> Sequence[bytes]:
     return []
-
-
-def free_port() -> int:
-    """A TCP port on which nothing listens just now."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
 
 
 @contextmanager

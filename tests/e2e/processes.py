@@ -27,6 +27,7 @@ from sqlalchemy import insert
 from schoolbeat_agent import status
 from schoolbeat_server import database, enrol, schema
 from schoolbeat_server.demo import internet
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -83,20 +84,6 @@ def children_of(pid: int) -> list[int]:
 
 def resident_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-_given: set[int] = set()
-
-
-def free_port() -> int:
-    """Free now, and not given to another thread of these tests before."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port not in _given:
-            _given.add(port)
-            return port
 
 
 def await_(done: Callable[[], object], seconds: float, what: str, *logs: Path) -> float:

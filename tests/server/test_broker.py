@@ -25,6 +25,7 @@ from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from tests.ports import free_port
 
 from schoolbeat_server.broker import (
     BrokerError,
@@ -51,13 +52,6 @@ from schoolbeat_server.credentials import (
 )
 
 TOPIC = "schoolbeat/1/lc-bac-ha/gw/report"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def eventually(condition: Callable[[], object], seconds: float = 15) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import Any
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
+from tests.ports import free_port
 
 from schoolbeat_server.broker import BrokerSettings, ManagedBroker
 from schoolbeat_server.credentials import agent_account, server_account, write_accounts
@@ -84,9 +84,7 @@ class Listener:
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[tuple[ManagedBroker, int]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     tmp_path.chmod(0o755)
     folder = tmp_path / "broker"
     folder.mkdir()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ import pytest
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 from sqlalchemy import Engine, func, insert, select
+from tests.ports import free_port
 from tests.server.school import School, register
 
 from schoolbeat_server import database, enrol, schema
@@ -37,9 +37,7 @@ class Body:
     """A heart with its broker, and one school's client beside it, all driven from the test's own loop."""
 
     def __init__(self, folder: Path, data: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self.engine = database.open_database(data / "schoolbeat.db")
         register(self.engine, ["s1"])
         own = BrokerSettings(folder=folder / "broker", port=self.port)

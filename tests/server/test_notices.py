@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from sqlalchemy import Engine, insert, select
+from tests.ports import free_port
 
 from schoolbeat_server import channels, notice_texts, notices, schema
 from schoolbeat_server.channels import PermanentRefusal, TemporaryFailure
@@ -138,13 +139,6 @@ def root_log() -> Iterator[io.StringIO]:
     yield written
     root.setLevel(level)
     root.removeHandler(handler)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def write(engine: Engine, channel: str, *, incident: int = 1, kind: str = "open", body: str = "Mất liên lạc") -> int:

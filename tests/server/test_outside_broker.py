@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.ports import free_port
 
 from schoolbeat_server.outside_broker import (
     BrokerAddress,
@@ -23,9 +24,7 @@ from schoolbeat_server.outside_broker import (
 @contextmanager
 def mosquitto(tmp_path: Path, *lines: str) -> Iterator[BrokerAddress]:
     """Somebody else's Mosquitto, with its defaults and `lines`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     config = tmp_path / "outside.conf"
     config.write_text("\n".join(["user root", f"listener {port} 127.0.0.1", "log_dest none", *lines]) + "\n")
     quiet = subprocess.DEVNULL
