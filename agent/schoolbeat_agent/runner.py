@@ -35,6 +35,7 @@ TOGETHER: Final = 20  # targets of a sweep: a burst that a cheap switch takes
 JITTER: Final = 0.1  # of the round: when each probe starts in it
 TIMEOUT: Final = 0.85  # of the round: when a run counts as hung
 LONGEST_IDLE_SECONDS: Final = 10.0  # a clock that is corrected meanwhile moves the end of the minute
+SLEPT_SECONDS: Final = 60.0  # beyond its time limit: no busy machine is so late
 RAW_SECONDS: Final = 60.0
 EDGES_SECONDS: Final = 600.0
 EDGE_SIGNALS: Final = (*catalogue.RUNGS, inventory.INTERNET)
@@ -66,6 +67,8 @@ async def measure_group(
             log.debug("probe %s: %r", group[0].name, error, exc_info=True)
             found = [ProbeFailed("internal", f"{type(error).__name__}: {error}")] * len(group)
     seconds = boot_seconds() - started
+    if seconds > timeout_seconds + SLEPT_SECONDS:  # answers came while nobody listened: silence proves nothing
+        found = [ProbeFailed("hung", f"the machine slept or the agent was stopped for {seconds:.0f} s")] * len(group)
     return [_run(watch, started, seconds, one) for watch, one in zip(group, found, strict=True)]
 
 
