@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from tests.agent.probe_fakes import Lab, deaf, free_port, in_namespace, listening, need_icmp, need_namespaces
+from tests.agent.probe_fakes import Lab, deaf, in_namespace, listening, need_icmp, need_namespaces
+from tests.ports import free_port
 
 from schoolbeat_agent.observation import Observation, ProbeFailed, State
 from schoolbeat_agent.probes import icmp, tcp

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.agent.probe_fakes import FakeResolver, answering, deaf, free_port, listening, silent
+from tests.agent.probe_fakes import FakeResolver, answering, deaf, listening, silent
+from tests.ports import free_port
 
 from schoolbeat_agent.observation import Observation, ProbeFailed, State
 from schoolbeat_agent.probes import internet

@@ -20,8 +20,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.agent import fast
-from tests.agent.broker import SERVER, TinyServer, free_port, mosquitto
+from tests.agent.broker import SERVER, TinyServer, mosquitto
 from tests.agent.rows import FIRST, row
+from tests.ports import free_port
 
 from schoolbeat_agent import clock
 from schoolbeat_agent.clock import Anchor
