@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.agent.broker import free_port, wait_for
+from tests.agent.broker import wait_for
 from tests.agent.rows import FIRST, REVISION, row
+from tests.ports import free_port
 
 from schoolbeat_agent import inventory, machine, status
 from schoolbeat_agent.inventory import Watch

@@ -11,7 +11,8 @@ from typing import TypeVar
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.agent.probe_fakes import FakeResolver, answering, dns_answer, free_port, silent
+from tests.agent.probe_fakes import FakeResolver, answering, dns_answer, silent
+from tests.ports import free_port
 
 from schoolbeat_agent.observation import Observation, ProbeFailed
 from schoolbeat_agent.probes import dns

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.agent.probe_fakes import FakeResolver, answering, deaf, free_port, skip_or_fail
+from tests.agent.probe_fakes import FakeResolver, answering, deaf, skip_or_fail
+from tests.ports import free_port
 
 from schoolbeat_agent.observation import Observation, ProbeFailed, State
 from schoolbeat_agent.probes import http
