@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from schoolbeat_server import database, schema
 from sqlalchemy.exc import IntegrityError
+
+from schoolbeat_server import database, schema
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_schema(tmp_path: Path) -> None:
@@ -45,9 +46,13 @@ def test_opening_again_keeps_what_is_there(tmp_path: Path) -> None:
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     engine = database.open_database(tmp_path / "a.db")
 
-    with pytest.raises(IntegrityError), database.writing(engine) as connection:
-        database.set_meta(connection, "k", "v")
-        connection.execute(schema.school.insert().values(id="s", name="s", area="nowhere"))
+    def write_what_cannot_be() -> None:
+        with database.writing(engine) as connection:
+            database.set_meta(connection, "k", "v")
+            connection.execute(schema.school.insert().values(id="s", name="s", area="nowhere"))
+
+    with pytest.raises(IntegrityError):
+        write_what_cannot_be()
 
     with engine.connect() as connection:
         assert database.get_meta(connection, "k") is None
