@@ -141,7 +141,7 @@ class Ingest:
                 log.warning("a stored report of %s/%s is refused now: %s", site, agent, error)
                 continue
             minutes = reports.minutes_of(found)
-            data = self.layouts.believed(site, agent, layout.signals, minutes, found.signals)
+            data = self.layouts.believed((site, agent, revision), layout.signals, minutes, found.signals)
             self.ledger.merge(site, agent, revision, layout.signals, minutes, data)
         contacts = schema.contact_minute.c
         for minute, payload in connection.execute(
@@ -312,7 +312,7 @@ class Ingest:
         site, agent = row["site"], row["agent"]
         newest = self.newest.get((site, agent), 0)
         self.layouts.claim(batch.connection, site, agent, layout.inventory)
-        data = self.layouts.believed(site, agent, layout.signals, minutes, report.signals)
+        data = self.layouts.believed((site, agent, report.revision), layout.signals, minutes, report.signals)
         self.ledger.merge(site, agent, report.revision, layout.signals, minutes, data)
         in_order = minutes[0] > newest
         if self.outages.follow(batch.connection, site, layout.signals, minutes, data, newest=in_order):

@@ -44,12 +44,13 @@ class Layouts:
         self.owners: dict[tuple[str, str], str] = {}  # (site, signal) -> agent, now
         self.changed: dict[tuple[str, str], list[Tenure]] = {}  # of signals that had another owner before
         self.claimed: set[tuple[str, str, str]] = set()
+        self.undivided: set[tuple[str, str, str]] = set()  # every signal was always this agent's
 
     def load(self, connection: Connection) -> None:
         table = schema.owner.c
         rows = connection.execute(select(table.site, table.signal, table.agent).where(table.to_minute.is_(None)))
         self.known, self.owners, self.claimed = {}, {(site, signal): agent for site, signal, agent in rows}, set()
-        self.changed = {}
+        self.changed, self.undivided = {}, set()
         ended = select(table.site, table.signal).where(table.to_minute.is_not(None))
         for site, signal in {(site, signal) for site, signal in connection.execute(ended)}:
             self.changed[site, signal] = tenures(connection, site, signal)
@@ -79,13 +80,18 @@ class Layouts:
         held = (one.agent for one in past if one.first_minute <= minute < (one.end_minute or minute + 1))
         return next(held, agent) == agent
 
-    def believed(self, site: str, agent: str, signals: Sequence[str], minutes: Sequence[int], data: bytes) -> bytes:
-        """The bytes of a report, unknown where another agent owned the signal in that minute."""
+    def believed(self, key: tuple[str, str, str], signals: Sequence[str], minutes: Sequence[int], data: bytes) -> bytes:
+        """The bytes of a report (site, agent, revision), unknown where another agent owned the signal then."""
+        site, agent, _ = key
+        if key in self.undivided:
+            return data
+        if all(self.owners.get((site, name)) == agent and (site, name) not in self.changed for name in signals):
+            self.undivided.add(key)
+            return data
         width, out = len(signals), None
         for index, signal in enumerate(signals):
-            key = (site, signal)
-            if key not in self.changed:
-                if self.owners.get(key, agent) == agent:
+            if (site, signal) not in self.changed:
+                if self.owners.get((site, signal), agent) == agent:
                     continue
                 foreign: Iterable[int] = range(len(minutes))
             else:

@@ -18,8 +18,10 @@ from schoolbeat_server.contact import ContactBook
 from schoolbeat_server.heart import Heart
 from schoolbeat_server.incident_rows import IncidentRows
 from schoolbeat_server.ingest import Ingest
+from schoolbeat_server.judge import Judge
 from schoolbeat_server.mqtt import Link
 from schoolbeat_server.outages import find
+from schoolbeat_server.plans import all_plans
 from schoolbeat_server.settings import Channel, Settings
 from schoolbeat_wire.catalogue import UNKNOWN
 
@@ -337,3 +339,18 @@ def test_a_school_that_declares_ten_thousand_times_that_it_was_off_delays_nobody
 
     assert time.process_time() - began < 5
     assert {signal: row.count(254) for signal, row in found.items()} == dict.fromkeys(school.signals, 309_999)
+
+
+def test_minutes_that_are_still_on_their_way_are_not_judged(engine: Engine, tmp_path: Path) -> None:
+    server, school = Server(engine, tmp_path, (M0 + 10_086) * 60), School("s1")
+    rows = [school.signal_row()] * 10_080
+    server.step(school.inventory_message())
+    for first in range(0, 10_080, 1_440):  # seven days, and the newest six minutes have not come yet
+        server.step(school.report(school.rows(M0 + first, rows[first : first + 1_440])))
+    judge = Judge(engine, server.ingest.ledger, all_plans(None), server.ms)
+
+    judge.judge()
+
+    seen = [unit for verdict in judge.verdicts for unit in verdict.units if unit.id == "s1" and unit.coverage]
+    assert {verdict.window.end_minute for verdict in judge.verdicts} == {M0 + 10_079}
+    assert all(unit.coverage == 1 for unit in seen if unit.grade in ("observed", "proven"))
