@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.sqlite import insert
@@ -78,12 +78,30 @@ class IncidentRows:
         self.ingest.contact.changed -= sites
 
     def _path(self, batch: Batch, site: str, contact: SiteContact) -> None:
-        current = self.current.get((site, "path"))
+        """A fault beyond the line may last for weeks: contact lost meanwhile is an incident of its own."""
+        path, apart = self.current.get((site, "path")), self.current.get((site, "contact"))
+        if apart is None and (path is None or contact.lost_ms is None or not incidents.is_beyond(path.cause)):
+            self._ladder(batch, site, "path", contact, path, with_outages=True)
+            return
+        self._ladder(batch, site, "path", SiteContact(), path, with_outages=True)
+        self._ladder(batch, site, "contact", contact, apart, with_outages=False)
+
+    def _ladder(
+        self,
+        batch: Batch,
+        site: str,
+        scope: Scope,
+        contact: SiteContact,
+        current: Current | None,
+        *,
+        with_outages: bool,
+    ) -> None:
         if contact.back_ms is not None and current is None:
             contact.lost_ms = contact.back_ms = None  # back before anybody was told
         silence = self._silence(batch, site, contact) if contact.back_ms is not None else None
+        situation = self._situation(batch, site, contact, silence, current)
         decision = incidents.decide_path(
-            self._situation(batch, site, contact, silence, current),
+            situation if with_outages else replace(situation, outages=()),
             contact_seconds=self.rules.contact_seconds,
             hold_seconds=self.rules.hold_seconds,
             backlog_wait_seconds=self.rules.backlog_wait_seconds,
@@ -92,7 +110,7 @@ class IncidentRows:
             decision = Decision("close", "no gateway any more", incidents.UNWATCHED, until_ms=batch.now_ms)
         if decision.action in ("update", "close"):
             contact.lost_ms = contact.back_ms = None
-        self._apply(batch, site, "path", current, decision)
+        self._apply(batch, site, scope, current, decision)
 
     def _devices(self, batch: Batch, site: str, contact: SiteContact) -> None:
         current = self.current.get((site, "devices"))
@@ -183,7 +201,7 @@ class IncidentRows:
                 kind="open" if kind == "open" else "close",
                 site_name=site_name,
                 school_name=school_name,
-                scope=scope,
+                scope="devices" if scope == "devices" else "path",
                 cause=decision.cause,
                 since_ms=current.since_ms,
                 until_ms=decision.until_ms,

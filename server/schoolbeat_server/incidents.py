@@ -10,7 +10,7 @@ from schoolbeat_server.cause import INTERNET, Silence
 from schoolbeat_server.outage_rows import OpenOutage
 from schoolbeat_wire.catalogue import RUNGS
 
-Scope = Literal["path", "devices"]
+Scope = Literal["path", "devices", "contact"]
 UNWATCHED = "unwatched"  # the cause with which an incident ends that nobody can see the end of
 LIVE_MINUTES = 5  # an outage last seen longer ago than this wakes nobody
 
@@ -86,6 +86,11 @@ def decide_path(now: Situation, *, contact_seconds: int, hold_seconds: int, back
     if now.back_ms is not None and current is not None:
         return _decide_return(now, now.back_ms, current, alarming, backlog_wait_seconds)
     return _decide_outages(now, alarming)
+
+
+def is_beyond(cause: str) -> bool:
+    """Whether such a fault leaves the school's line to us alone, so that it cannot be why contact is lost."""
+    return cause == "line.international" or cause.startswith("service.")
 
 
 def _decide_return(

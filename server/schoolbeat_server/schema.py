@@ -271,7 +271,7 @@ incident = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("site", String(40), nullable=False, index=True),
-    Column("scope", String(10), nullable=False),  # path | devices
+    Column("scope", String(10), nullable=False),  # path | devices | contact (while a fault beyond the line is open)
     Column("opened_ms", BigInteger, nullable=False),
     Column("since_ms", BigInteger, nullable=False),
     Column("closed_ms", BigInteger),

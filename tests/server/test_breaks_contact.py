@@ -294,3 +294,33 @@ def test_a_second_gateway_in_the_register_does_not_hide_the_cause(
     live(server, school, 3)
 
     assert server.notices() == [("open", "waiting"), ("close", "line.isp")]
+
+
+@pytest.mark.parametrize("signal", ["line_international", "service_csdl"])
+def test_a_fault_beyond_the_line_does_not_hide_that_contact_is_lost(
+    running: tuple[Server, School], signal: str
+) -> None:
+    server, _ = running
+    school = School("s1", epoch="56" * 8, signals=["lan.router", "line.isp", "line.international", "service.csdl"])
+    server.step(school.inventory_message(), school.presence())
+    live(server, school, 4, **{signal: 0})
+    cut = server.second // 60
+    server.step(school.presence(online=False))
+    server.wait(200)
+    server.step(school.presence())
+    hidden = {"line_isp": 0, "line_international": UNKNOWN, "service_csdl": UNKNOWN}
+    server.step(school.report(school.rows(cut, [school.signal_row(**hidden)] * (server.second // 60 - cut))))
+    live(server, school, 3, **{signal: 0})
+    live(server, school, 2)
+
+    name = signal.replace("_", ".")
+    assert server.notices() == [("open", name), ("open", "waiting"), ("close", "line.isp"), ("close", name)]
+
+
+def test_a_fault_of_the_line_itself_and_the_contact_it_takes_are_one_incident(running: tuple[Server, School]) -> None:
+    server, school = running
+    live(server, school, 4, line_isp=0)  # a second line still carries us
+    server.step(school.presence(online=False))
+    server.wait(60)
+
+    assert server.notices() == [("open", "line.isp")]
