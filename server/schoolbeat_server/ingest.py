@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from schoolbeat_server import repeats, schema
+from schoolbeat_server import belief, repeats, schema
 from schoolbeat_server.batch import Batch, EpochKey, Message, Out
 from schoolbeat_server.cause import INTERNET
 from schoolbeat_server.contact import HOLD_MS, METERED_HOLD_MS, ContactBook
@@ -21,23 +21,16 @@ from schoolbeat_server.epochs import Epochs
 from schoolbeat_server.layouts import Layout, Layouts
 from schoolbeat_server.ledger import CONTACT, Ledger
 from schoolbeat_server.outage_rows import OutageRows
-from schoolbeat_wire import bounds, codec, topics
+from schoolbeat_wire import codec, topics
 from schoolbeat_wire import messages as wire
 from schoolbeat_wire import report as reports
-from schoolbeat_wire.catalogue import OFF_NAMES, UP_FULL
+from schoolbeat_wire.catalogue import OFF_NAMES
 from schoolbeat_wire.errors import WireError
 
 log = logging.getLogger(__name__)
 
-FUTURE_MINUTES = 2  # a clock may run ahead by so much
-PAST_MINUTES = 400 * 1_440  # a report older than this is not believed
 ASIDE_ROWS = 10_000  # kept aside at most; the counters go on
-SPREAD_BYTES = 4 << 20  # of the open ledger, that one report may ask for
-OUTAGES = 20_000  # that one report may begin; an hour of a whole school flapping is a tenth of it
-OFF_ENTRIES = 100  # in one report, and 4 for each of its minutes
 EVENTS = 1_000  # of one site in an hour; they are hints
-
-_IS_DOWN = bytes(1 if code < UP_FULL else 0 for code in range(256))
 
 
 class Ingest:
@@ -237,9 +230,7 @@ class Ingest:
         layout = self.layouts.of(batch.connection, site, agent, report.revision)
         columns: list[list[int]] = []
         try:
-            self._check_times(minutes, batch.now_ms)
-            self._check_spread(minutes, len(report.signals) // report.count)
-            _check_what_follows(report)
+            belief.check(report, minutes, batch.now_ms)
             if layout is not None:
                 reports.fits(report, layout.inventory)
                 columns = reports.absolute(report, layout.inventory)
@@ -331,21 +322,6 @@ class Ingest:
                 "received_ms": batch.now_ms,
             }
         batch.minutes[site] = max(batch.minutes.get(site, 0), minutes[-1])
-
-    def _check_times(self, minutes: list[int], now_ms: int) -> None:
-        now = now_ms // 60_000
-        if minutes[-1] > now + FUTURE_MINUTES:
-            raise WireError(
-                "future", f"minute {minutes[-1]} is {minutes[-1] - now} minutes ahead of us; allowed {FUTURE_MINUTES}"
-            )
-        if minutes[0] < now - PAST_MINUTES:
-            raise WireError("past", f"minute {minutes[0]} is older than {PAST_MINUTES // 1_440} days")
-
-    def _check_spread(self, minutes: list[int], width: int) -> None:
-        """Minutes strewn over the year would each open an hour of the ledger in memory."""
-        hours = len({minute // 60 for minute in minutes})
-        if hours * width * 60 > SPREAD_BYTES:
-            raise WireError("count", f"{hours} different hours of {width} signals in one report: send fewer at once")
 
     def _off(self, batch: Batch, site: str, agent: str, report: reports.Report) -> None:
         rows = {}
@@ -509,22 +485,6 @@ class Ingest:
             if not epoch.settled.covers(epoch.lowest, contact.back_next):
                 return False
         return any(self.newest.get((site, agent), 0) >= contact.back_ms // 60_000 for agent in known or gateways)
-
-
-def _check_what_follows(report: reports.Report) -> None:
-    """A small message must not become a mountain of rows: WireError before anybody has to wait for it."""
-    bounds.at_most(len(report.off), OFF_ENTRIES + 4 * report.count, "entries of `off` in one report")
-    if len(report.signals) > OUTAGES:
-        bounds.at_most(_count_falls(report), OUTAGES, "times that a signal goes down in one report")
-
-
-def _count_falls(report: reports.Report) -> int:
-    """How often a signal is down in a minute and was not in the minute before, as one sum over all bytes."""
-    width = len(report.signals) // report.count
-    down = report.signals.translate(_IS_DOWN)
-    before = int.from_bytes(bytes(width) + down[:-width], "big")
-    now = int.from_bytes(down, "big")
-    return (now ^ (now & before)).bit_count()
 
 
 def _unpack_contact(payload: bytes) -> dict[str, int]:
