@@ -75,6 +75,9 @@ def opened(path: Path, wal_pages: int = WAL_PAGES) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
     try:
         db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        # Nobody else opens it while the agent runs: so SQLite keeps the WAL's index in memory. As a mapped file beside
+        # the WAL it would be written to the card again and again.
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA cache_size = -256")

@@ -9,12 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tests.agent import fast
 from tests.agent.broker import SERVER, TinyServer, mosquitto, wait_for
+from tests.outbox_copy import copied
 from tests.ports import free_port
 
 from schoolbeat_agent import status
@@ -83,7 +84,7 @@ def minutes_without_time(outbox: Path) -> int:
     if not outbox.exists():
         return 0
     try:
-        with closing(sqlite3.connect(f"{outbox.as_uri()}?mode=ro", uri=True)) as db:
+        with copied(outbox) as db:
             return int(db.execute("SELECT count(*) FROM raw").fetchone()[0])
     except sqlite3.Error:
         return 0

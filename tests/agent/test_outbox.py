@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.agent.rows import FIRST, REVISION, row
+from tests.outbox_copy import copied
 
 from schoolbeat_agent.outbox import (
     DELETE_TOGETHER,
@@ -87,7 +88,7 @@ def test_only_the_owner_can_read_the_files(path: Path) -> None:
 
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
 
-    assert modes == {"outbox.sqlite": 0o600, "outbox.sqlite-wal": 0o600, "outbox.sqlite-shm": 0o600}
+    assert modes == {"outbox.sqlite": 0o600, "outbox.sqlite-wal": 0o600}
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
@@ -104,12 +105,13 @@ def test_settled_marks_are_written_some_at_a_time(path: Path) -> None:
     box = filled(path, SETTLE_TOGETHER + 10)
     box.settle(ack(box, (0, SETTLE_TOGETHER - 1)))
     box.add(row(FIRST + 100), REVISION, True)
-    few = Outbox(path, hardware=HARDWARE, boot=BOOT).unsettled()
+    with copied(path) as db:
+        few = db.execute("SELECT count(*) FROM minute WHERE settled_at IS NOT NULL").fetchone()
     box.settle(ack(box, (0, SETTLE_TOGETHER)))
     box.add(row(FIRST + 101), REVISION, True)
     box.close()
 
-    assert few == [(0, SETTLE_TOGETHER + 11)]
+    assert few == (0,)
     assert opened(path).unsettled() == [(SETTLE_TOGETHER, SETTLE_TOGETHER + 12)]
 
 

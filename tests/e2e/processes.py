@@ -27,6 +27,7 @@ from sqlalchemy import insert
 from schoolbeat_agent import status
 from schoolbeat_server import database, enrol, schema
 from schoolbeat_server.demo import internet
+from tests.outbox_copy import copied
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -374,12 +375,9 @@ class Agent:
         return bool(told) and told["connected"] and told["waiting"] == 0 and told["next"] > 0
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """From the outbox, read only."""
-        connection = sqlite3.connect(f"file:{self.outbox}?mode=ro", uri=True, timeout=30)
-        try:
+        """From a copy of the outbox."""
+        with copied(self.outbox) as connection:
             return connection.execute(query, values).fetchall()
-        finally:
-            connection.close()
 
     @property
     def epoch(self) -> str:
