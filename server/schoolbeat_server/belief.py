@@ -8,12 +8,20 @@ from schoolbeat_wire.errors import WireError
 from schoolbeat_wire.report import Report
 
 FUTURE_MINUTES = 2  # a clock may run ahead by so much
+SOON_MINUTES = 1_440  # maybe it is our own clock that is behind: what is ahead by less is asked for again
 PAST_MINUTES = 400 * 1_440  # a report older than this is not believed
 SPREAD_BYTES = 4 << 20  # of the open ledger, that one report may ask for
 OUTAGES = 20_000  # that one report may begin; an hour of a whole school flapping is a tenth of it
 OFF_ENTRIES = 100  # in one report, and 4 for each of its minutes
 
 _IS_DOWN = bytes(1 if code < UP_FULL else 0 for code in range(256))
+
+
+class Early(WireError):
+    """Not settled: sent again, it is taken as soon as our clock has come so far. Nothing is lost by whose clock erred."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("early", text)
 
 
 def check(report: Report, minutes: list[int], now_ms: int) -> None:
@@ -31,6 +39,8 @@ def check(report: Report, minutes: list[int], now_ms: int) -> None:
 def _check_times(minutes: list[int], now: int) -> None:
     if minutes[-1] > now + FUTURE_MINUTES:
         ahead = minutes[-1] - now
+        if ahead <= SOON_MINUTES:
+            raise Early(f"minute {minutes[-1]} is {ahead} minutes ahead of us; allowed {FUTURE_MINUTES}")
         raise WireError("future", f"minute {minutes[-1]} is {ahead} minutes ahead of us; allowed {FUTURE_MINUTES}")
     if minutes[0] < now - PAST_MINUTES:
         raise WireError("past", f"minute {minutes[0]} is older than {PAST_MINUTES // 1_440} days")

@@ -234,6 +234,8 @@ class Ingest:
             if layout is not None:
                 reports.fits(report, layout.inventory)
                 columns = reports.absolute(report, layout.inventory)
+        except belief.Early:
+            raise
         except WireError:
             self.epochs.settle(key, report.seq, end)  # set aside is settled: sending it again would not help
             raise

@@ -137,7 +137,7 @@ def test_what_cannot_be_believed_is_set_aside_counted_and_settled(engine: Engine
     outs = send(
         ingest,
         school.inventory_message(),
-        school.minute(NOW_MS // 60_000 + 10),
+        school.minute(NOW_MS // 60_000 + 5_000),
         stranger.minute(M0),
         school.message("report", b"not zlib"),
         Message("schoolbeat/9/s1/gateway/report", b"x", False, None),
@@ -149,6 +149,22 @@ def test_what_cannot_be_believed_is_set_aside_counted_and_settled(engine: Engine
     assert reasons == ["future", "unregistered", "zlib", "version"]
     assert acks(outs)[0].settled == [(0, 2)]
     assert read(ingest, "s1", M0, 1)["lan.router"] == bytes([60])
+
+
+def test_a_minute_ahead_of_a_clock_of_ours_that_is_behind_is_not_lost(engine: Engine) -> None:
+    clock = [NOW_MS]
+    ingest = Ingest(engine, database.server_id(engine), ContactBook(0), lambda: clock[0])
+    ingest.load()
+    school = School("s1")
+    early = school.minute(NOW_MS // 60_000 + 10)
+
+    first = acks(send(ingest, school.inventory_message(), early))
+    clock[0] += 600_000
+    again = acks(send(ingest, early))
+
+    assert [ack.settled for ack in first + again] == [[], [(0, 1)]]
+    assert read(ingest, "s1", NOW_MS // 60_000 + 10, 1)["lan.router"] == bytes([60])
+    assert ingest.counters["aside.early"] == 1
 
 
 def test_off_minutes_are_off_and_interrupted_ones_stay_unknown(engine: Engine) -> None:
