@@ -18,7 +18,7 @@ _IS_DOWN = bytes(1 if code < UP_FULL else 0 for code in range(256))
 
 
 class Early(WireError):
-    """Not settled: sent again, it is taken as soon as our clock has come so far. Nothing is lost by whose clock erred."""
+    """Not settled: sent again, it is taken as soon as our clock has come so far. Nothing is lost, whoever erred."""
 
     def __init__(self, text: str) -> None:
         super().__init__("early", text)
