@@ -80,9 +80,18 @@ def of_outage(signal: str, first_minute: int, last_minute: int, rungs: Mapping[s
     down = {rung: _down_seconds(_window(rungs.get(rung, b""), lo, hi)) for rung in RUNGS}
     worst = max(RUNGS, key=down.__getitem__)  # max takes the first of equals, the lowest rung
     if down[worst]:
-        return Cause(worst, down[worst])
+        both = worst == "line.international" and _domestic_too(rungs, lo, hi, signal)
+        return Cause("line.domestic" if both else worst, down[worst])
     seen_up = sum(_path_up(codes) for codes in _columns(rungs, lo, hi))
     return Cause("service" if signal == INTERNET and 2 * seen_up > hi - lo else "unknown", 0)
+
+
+def _domestic_too(rungs: Mapping[str, bytes], lo: int, hi: int, signal: str) -> bool:
+    """No domestic target is asked by ICMP there, but the school had no Internet, which means that none of the
+    domestic ones opened a connection: the fault is not only abroad."""
+    asked = _window(rungs.get("line.domestic", b""), lo, hi)
+    without = signal == INTERNET or _down_seconds(_window(rungs.get(INTERNET, b""), lo, hi)) > 0
+    return without and all(code > UP_FULL for code in asked)
 
 
 def of_silence(
@@ -157,7 +166,10 @@ def _account(codes: Mapping[str, int]) -> tuple[SilenceCause, int]:
     """What the rungs of one minute say: the lowest failed one and its down seconds."""
     for rung in _RUNG_CAUSES:
         if codes[rung] < UP_FULL:
-            return rung, UP_FULL - codes[rung]
+            abroad_only = (
+                rung != "line.international" or codes["line.domestic"] <= UP_FULL or codes[INTERNET] >= UP_FULL
+            )
+            return rung if abroad_only else "line.domestic", UP_FULL - codes[rung]
     if codes[INTERNET] < UP_FULL:
         return ("service", UP_FULL - codes[INTERNET]) if _path_up(codes) else ("unknown", 0)
     return ("beyond", 60) if _path_up(codes) else ("unknown", 0)

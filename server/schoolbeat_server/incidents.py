@@ -66,8 +66,9 @@ def root(outages: Sequence[OpenOutage]) -> OpenOutage:
     """The one that explains the others: the lowest failed rung, then what the school has, then services."""
 
     def height(outage: OpenOutage) -> tuple[int, str]:
-        if outage.signal in RUNGS:
-            return RUNGS.index(outage.signal), outage.signal
+        named = outage.cause if outage.signal == INTERNET else outage.signal
+        if named in RUNGS:
+            return RUNGS.index(named), outage.signal
         return (len(RUNGS), "") if outage.signal == INTERNET else (len(RUNGS) + 1, outage.signal)
 
     return min(outages, key=height)

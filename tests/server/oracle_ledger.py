@@ -149,6 +149,10 @@ def cause_of_internet(rungs: dict[str, list[Minute]], lo: int, hi: int) -> tuple
         down = down_of(rungs.get(rung, [])[lo:hi])
         if down > most:
             best, most = rung, down
+    if best == "line.international":
+        asked = [minute for minute in rungs.get("line.domestic", [])[lo:hi] if watched(minute)]
+        if not asked:  # nobody asked a domestic target by ICMP, and by TCP none was reached
+            best = "line.domestic"
     if best:
         return best, most
     seen = 0
@@ -168,7 +172,13 @@ def told_by(rungs: dict[str, list[Minute]], place: int, off_reason: str | None) 
         return SILENT_REASONS[off_reason], 60
     for rung in LADDER:
         if rung in rungs and down_of([rungs[rung][place]]):
-            return rung, down_of([rungs[rung][place]])
+            seconds = down_of([rungs[rung][place]])
+            if rung == "line.international":
+                asked = "line.domestic" in rungs and watched(rungs["line.domestic"][place])
+                lost = "line.internet" in rungs and down_of([rungs["line.internet"][place]])
+                if lost and not asked:
+                    return "line.domestic", seconds
+            return rung, seconds
     if not path_was_up(rungs, place):
         return "unknown", 0
     if "line.internet" in rungs and down_of([rungs["line.internet"][place]]):

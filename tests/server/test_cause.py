@@ -197,3 +197,28 @@ def test_every_cause_has_a_sentence_in_both_languages() -> None:
     assert cause.sentence("device.ap-1", "vi") == "Thiết bị không trả lời"
     assert cause.sentence("service.csdl", "en") == "The service does not answer over a valid TLS connection"
     assert cause.sentence("beyond", "en").startswith("The school's network was fine")
+
+
+def test_where_no_domestic_target_is_asked_no_internet_means_a_fault_that_is_not_only_abroad() -> None:
+    rungs = {
+        "lan.router": bytes([60, 60]),
+        "line.isp": bytes([60, 60]),
+        "line.international": bytes([0, 0]),
+        "line.internet": bytes([0, 0]),
+    }
+
+    outage = cause.of_outage("line.internet", 100, 101, rungs, 100)
+    silence = cause.of_silence(100, 102, rungs, 100, [], backlog_complete=True)
+
+    assert (outage.name, silence.cause) == ("line.domestic", "line.domestic")
+
+
+def test_where_the_school_has_internet_a_fault_abroad_is_only_abroad() -> None:
+    rungs = {
+        "lan.router": bytes([60, 60]),
+        "line.isp": bytes([60, 60]),
+        "line.international": bytes([0, 0]),
+        "line.internet": bytes([60, 60]),
+    }
+
+    assert cause.of_silence(100, 102, rungs, 100, [], backlog_complete=True).cause == "line.international"
