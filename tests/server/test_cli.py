@@ -82,7 +82,10 @@ def test_check_says_that_the_settings_are_sound(desk: Desk) -> None:
 def test_check_names_what_is_wrong_in_settings_and_plans(desk: Desk) -> None:
     desk.settings.write_text('folder = "x"\nlangage = "en"\n', encoding="utf-8")
     code, _, err = desk.run("check")
-    assert (code, err) == (1, f"{desk.settings}: langage: không có khóa này / is unknown; có phải / did you mean language?\n")
+    assert (code, err) == (
+        1,
+        f"{desk.settings}: langage: không có khóa này / is unknown; có phải / did you mean language?\n",
+    )
 
     desk.settings.write_text(f'folder = "x"\nlanguage = "en"\nplans = "{desk.folder}/plans"\n', encoding="utf-8")
     code, _, err = desk.run("check")
