@@ -16,6 +16,7 @@ from pathlib import Path
 
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
+
 from schoolbeat_server import database, schema
 from schoolbeat_server.broker import BrokerSettings, ManagedBroker
 from schoolbeat_server.contact import ContactBook
@@ -32,7 +33,16 @@ from schoolbeat_wire import topics
 Row = tuple[str, str, str]
 SITES = 200
 DEVICES = 60
-READINGS = ("rtt_ms", "loss_percent", "rx_bps", "tx_bps", "clients", "cpu_percent", "memory_used_percent", "temperature_celsius")
+READINGS = (
+    "rtt_ms",
+    "loss_percent",
+    "rx_bps",
+    "tx_bps",
+    "clients",
+    "cpu_percent",
+    "memory_used_percent",
+    "temperature_celsius",
+)
 SIGNALS = ["lan.router", "line.isp", "line.domestic", "line.international", "line.internet"] + [
     f"device.d{k:02d}" for k in range(65)
 ]
