@@ -9,6 +9,7 @@ from pathlib import Path
 
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
+
 from schoolbeat_wire import messages, report, topics
 
 SERVER_ID = "5c" * 8
