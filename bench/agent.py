@@ -1,6 +1,6 @@
 """Agent: resident memory and CPU a minute of the real process with 60 devices, 10 s probes, TLS, a report a minute.
 
-It runs in the lab's school: real ICMP and TCP to 60 addresses on the LAN, the real ladder, three services over TLS, a
+It runs in the lab's school: real ICMP and TCP to 60 addresses on the LAN, the real ladder, a service over TLS, a
 real Mosquitto behind the line. Counted is the one process, by the kernel: its resident pages and its CPU clock.
 """
 
@@ -28,6 +28,7 @@ MINUTES = int(os.environ.get("BENCH_AGENT_MINUTES", "5"))
 SETTLING_SECONDS = 75  # start, first connection, first minute
 DEVICES = tuple(f"10.77.1.{number}" for number in range(21, 81))
 BY_TCP, PORT = 10, 8080
+SERVICES = ("csdl.edu.example",)
 CPUCLOCK_SCHED = 2  # of linux/posix-timers.h
 NEIGHBOURS = Path(__file__).with_name("neighbours.py")
 # Everything that `run` imports, as it imports it; then the process looks at itself.
@@ -57,7 +58,7 @@ def configuration(folder: Path, ca_file: Path) -> str:
     }
     lists: list[tuple[str, Mapping[str, Any]]] = [
         ("service", {"id": name.split(".")[0], "url": f"https://{name}/"})
-        for name in ("csdl.edu.example", "truong.edu.example", "hoclieu.world.example")
+        for name in SERVICES
     ]
     for number, address in enumerate(DEVICES):
         by_tcp = {"port": PORT} if number < BY_TCP else {}
