@@ -121,7 +121,7 @@ class Cutter:
 
     def feed(self, run: Run, started: float) -> None:
         """started: seconds since 1970 UTC at which the run began."""
-        tally = self.tallies.setdefault(int(started // 60), Tally())
+        tally = self._tally(int(started // 60))
         tally.runs[run.probe] += 1
         tally.longest_seconds[run.probe] = max(run.seconds, tally.longest_seconds.get(run.probe, 0.0))
         if run.observation is None:
@@ -136,6 +136,11 @@ class Cutter:
             tally.failures[run.probe, "bad_answer"] += 1
         for key, value in believable.items():
             tally.values.setdefault(key, []).append(value)
+
+    def _tally(self, minute: int) -> Tally:
+        if minute not in self.tallies:
+            self.tallies[minute] = Tally()
+        return self.tallies[minute]
 
     def _say(self, signal: str, second: int, state: State) -> None:
         words = self.said.setdefault(signal, [])

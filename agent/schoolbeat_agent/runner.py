@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Group = tuple[Watch, ...]  # of one probe
 
-TOGETHER: Final = 20  # targets of a sweep: a burst that a cheap switch takes
+TOGETHER: Final = 32  # targets of a sweep: a burst that a cheap switch takes
 JITTER: Final = 0.1  # of the round: when each probe starts in it
 TIMEOUT: Final = 0.85  # of the round: when a run counts as hung
 LONGEST_IDLE_SECONDS: Final = 10.0  # a clock that is corrected meanwhile moves the end of the minute

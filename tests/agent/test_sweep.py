@@ -123,7 +123,7 @@ def test_each_connection_of_a_sweep_is_told_what_it_is_told_alone(lab: Lab) -> N
     assert causes == [["refused"], ["timeout"], ["unreachable"], "not_configured", ["refused"], []]
 
 
-def test_watches_start_alone_or_twenty_devices_at_a_time() -> None:
+def test_watches_start_alone_or_some_devices_at_a_time() -> None:
     devices = [watch(str(n), f"127.0.0.{n}") for n in range(1, 2 * TOGETHER + 2)]
     host = Watch("host", None, (), ())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,12 +55,21 @@ def read_number(path: Path, base: int = 10) -> int | None:
         return None
 
 
+def labels(sys: Path, kind: str, file: str) -> list[Path]:
+    """The files `file` of a class's devices, e.g. class/hwmon/hwmon*/name. Much cheaper than a glob."""
+    try:
+        with os.scandir(sys / "class" / kind) as entries:
+            return sorted(Path(entry.path, file) for entry in entries)
+    except OSError:
+        return []
+
+
 def temperature_celsius(sys: Path) -> float | None:
     """The processor's temperature: the warmest of the sensors that are known to be its own; None without one."""
     found = [
         read_number(label.parent / value)
-        for pattern, value in (("thermal/thermal_zone*/type", "temp"), ("hwmon/hwmon*/name", "temp1_input"))
-        for label in (sys / "class").glob(pattern)
+        for kind, file, value in (("thermal", "type", "temp"), ("hwmon", "name", "temp1_input"))
+        for label in labels(sys, kind, file)
         if (read_text(label) or "").strip().startswith(CPU_SENSORS)
     ]
     known = [millidegrees for millidegrees in found if millidegrees is not None and millidegrees in WARM]
@@ -76,7 +86,7 @@ def undervoltage(sys: Path) -> bool | None:
     flags = throttled_flags(sys)
     if flags is not None:
         return bool(flags & UNDERVOLTAGE_NOW)
-    for label in (sys / "class").glob("hwmon/hwmon*/name"):
+    for label in labels(sys, "hwmon", "name"):
         if (read_text(label) or "").strip() == "rpi_volt":
             alarm = read_number(label.parent / "in0_lcrit_alarm")
             return None if alarm is None else bool(alarm)

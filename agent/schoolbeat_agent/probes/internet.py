@@ -62,29 +62,30 @@ async def connect_host(
 
 async def connect_any(target: InternetTarget, resolvers: Sequence[Resolver], world: World) -> tuple[str, float]:
     """The first of the hosts that accepts a connection; a slow one does not hold up the next. NoAnswer if none."""
-
-    async def connect_later(number: int, host: str, port: int) -> tuple[str, float]:
-        await asyncio.sleep(number * target.stagger_seconds)
-        return await connect_host(host, port, target, resolvers, world)
-
-    tasks = [
-        asyncio.create_task(connect_later(number, host, port))
-        for number, (host, port) in enumerate(target.hosts[:HOSTS_TRIED])
-    ]
     problem = NoAnswer("timeout", "no domestic target accepted a connection in time")
+    waiting = list(reversed(target.hosts[:HOSTS_TRIED]))
+    trying: set[asyncio.Task[tuple[str, float]]] = set()
+    loop = asyncio.get_running_loop()
+    until = loop.time() + target.timeout_seconds
     try:
-        async with asyncio.timeout(target.timeout_seconds):
-            for finished in asyncio.as_completed(tasks):
-                try:
-                    return await finished
-                except NoAnswer as no:
-                    problem = no
-    except TimeoutError:
-        pass
+        while (waiting or trying) and (left_seconds := until - loop.time()) > 0:
+            if waiting:
+                host, port = waiting.pop()
+                trying.add(asyncio.create_task(connect_host(host, port, target, resolvers, world)))
+                left_seconds = min(left_seconds, target.stagger_seconds) if waiting else left_seconds
+            done, trying = await asyncio.wait(trying, timeout=left_seconds, return_when=asyncio.FIRST_COMPLETED)
+            failures = [task.exception() for task in done]  # all of them: asyncio complains of one nobody looked at
+            for task, failure in zip(done, failures, strict=True):
+                if failure is None:
+                    return task.result()
+                if not isinstance(failure, NoAnswer):
+                    raise failure
+                problem = failure
     finally:
-        for task in tasks:
+        for task in trying:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if trying:
+            await asyncio.gather(*trying, return_exceptions=True)
     raise problem
 
 
