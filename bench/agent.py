@@ -57,8 +57,7 @@ def configuration(folder: Path, ca_file: Path) -> str:
         "dns": {"known": internet.INTERNATIONAL_RESOLVER, "name": "csdl.edu.example"},
     }
     lists: list[tuple[str, Mapping[str, Any]]] = [
-        ("service", {"id": name.split(".")[0], "url": f"https://{name}/"})
-        for name in SERVICES
+        ("service", {"id": name.split(".")[0], "url": f"https://{name}/"}) for name in SERVICES
     ]
     for number, address in enumerate(DEVICES):
         by_tcp = {"port": PORT} if number < BY_TCP else {}
