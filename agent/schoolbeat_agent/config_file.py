@@ -6,14 +6,17 @@ import logging
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from schoolbeat_agent import settings_keys
-from schoolbeat_agent.settings import Device, Service, Settings, effective_keepalive
+from schoolbeat_agent.settings import Device, Lessons, Service, Settings, effective_keepalive
 from schoolbeat_wire import messages
 from schoolbeat_wire.errors import WireError
-from schoolbeat_wire.messages import Config
+from schoolbeat_wire.messages import Config, WatchedDevice
 
 log = logging.getLogger(__name__)
+
+OUR_OWN: Final = ("port", "ask", "credential", "snmp", "profile", "stream", "interfaces")
 
 
 def check(config: Config) -> None:
@@ -66,20 +69,37 @@ def save(file: Path, config: Config) -> None:
         os.close(folder)
 
 
+def _device(watched: WatchedDevice, ours: Device | None) -> Device:
+    """The server's word of a device. How it is asked stays the site's own where the server says nothing of it."""
+    told = {name: getattr(watched, name) for name in WatchedDevice.__struct_fields__}
+    told["interfaces"] = tuple(watched.interfaces)
+    if ours is not None:
+        told |= {name: getattr(ours, name) for name in OUR_OWN if not told[name]}
+    return Device(**told)
+
+
 def laid_over(settings: Settings, config: Config | None) -> Settings:
     """agent.toml is the ground: the server adds devices and services to it, and words its own anew by id."""
     if config is None:
         return settings
     devices = {device.id: device for device in settings.devices}
     for watched in config.devices:
-        devices[watched.id] = Device(
-            watched.id, watched.address, watched.name, watched.kind, watched.room, watched.port, watched.behind
-        )
+        devices[watched.id] = _device(watched, devices.get(watched.id))
     services = {service.id: service for service in settings.services}
     services |= {watched.id: Service(watched.id, watched.url) for watched in config.services}
     keepalive = effective_keepalive(settings, config.keepalive)
+    lessons, traffic = settings.lessons, settings.traffic
     return replace(
         settings,
+        lessons=Lessons(
+            tuple((lesson.weekday, lesson.first, lesson.end) for lesson in config.lessons) or lessons.week,
+            tuple(config.exam_days) or lessons.exam_days,
+        ),
+        traffic=replace(
+            traffic,
+            contract_down_bps=config.contract_down_bps or traffic.contract_down_bps,
+            contract_up_bps=config.contract_up_bps or traffic.contract_up_bps,
+        ),
         report_minutes=config.report_minutes,
         broker=replace(settings.broker, keepalive=keepalive),
         devices=tuple(devices.values()),

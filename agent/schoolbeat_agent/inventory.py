@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 
+from schoolbeat_agent.probes import (
+    display,
+    lan,
+    onvif,
+    pjlink,
+    rtsp,
+    snmp,
+    speed,
+    traffic,
+    ups,
+    wifi_heard,
+    wifi_seat,
+)
 from schoolbeat_agent.probes.dns import DnsTarget, Resolver
 from schoolbeat_agent.probes.host import HostTarget
 from schoolbeat_agent.probes.http import HttpTarget
@@ -15,7 +28,9 @@ from schoolbeat_agent.probes.internet import InternetTarget
 from schoolbeat_agent.probes.path import PathTarget
 from schoolbeat_agent.probes.tcp import TcpTarget
 from schoolbeat_agent.settings import Device, Settings
-from schoolbeat_wire import bounds, inventory
+from schoolbeat_agent.watch import Watch
+from schoolbeat_agent.watch import of as _of
+from schoolbeat_wire import bounds, catalogue, inventory
 from schoolbeat_wire.catalogue import RUNGS
 from schoolbeat_wire.inventory import Column, Inventory
 
@@ -30,22 +45,28 @@ HOST_READINGS = (
     "undervoltage",
     "uptime_seconds",
 )
+TCP_PORT = 80  # of a device that is asked by TCP and names no port
 RUN_READINGS = ("run_count", "run_failures", "run_seconds")
 
 
-@dataclass(frozen=True, eq=False)
-class Watch:
-    """A probe, one target of it, and what its runs may speak of. Each is itself and no other: a key of dicts."""
+# Each names what it watches by the settings. To add a probe: its module here and in probes.PROBES.
+WATCHES: tuple[Callable[[Settings], list[Watch]], ...] = (
+    snmp.watches,
+    pjlink.watches,
+    display.watches,
+    rtsp.watches,
+    onvif.watches,
+    wifi_heard.watches,
+    wifi_seat.watches,
+    ups.watches,
+    traffic.watches,
+    speed.watches,
+    lan.watches,
+)
 
-    probe: str
-    target: object
-    signals: tuple[str, ...]
-    readings: tuple[tuple[str, str], ...]  # (subject, reading)
-
-    @property
-    def name(self) -> str:
-        """For the log: the probe and what it looks at."""
-        return f"{self.probe} {self.signals[0]}" if len(self.signals) == 1 else self.probe
+# (subject, reading) that devices turned out to have, by the name of the watch that learnt it.
+Offered = Mapping[str, Sequence[tuple[str, str]]]
+NOTHING: Offered = MappingProxyType({})
 
 
 def watches(settings: Settings) -> list[Watch]:
@@ -71,16 +92,15 @@ def watches(settings: Settings) -> list[Watch]:
         signal = f"service.{service.id}"
         readings = _of(signal, "connect_ms", "http_ms", "http_status", "tls_days_left")
         out.append(Watch("http", HttpTarget(service.id, service.url, resolvers), (signal,), readings))
-    return out + [_device(device) for device in settings.devices]
+    out += [_device(device) for device in settings.devices if (device.ask or "icmp") in ("icmp", "tcp")]
+    for of_probe in WATCHES:
+        out += of_probe(settings)
+    return out
 
 
 def _existing(folder: Path) -> Path:
     """The folder, or the nearest one above it that exists already: it lies on the same disk."""
     return next((above for above in (folder, *folder.parents) if above.exists()), folder)
-
-
-def _of(subject: str, *readings: str) -> tuple[tuple[str, str], ...]:
-    return tuple((subject, reading) for reading in readings)
 
 
 def _path(settings: Settings) -> Watch:
@@ -97,8 +117,10 @@ def _path(settings: Settings) -> Watch:
 
 def _device(device: Device) -> Watch:
     signal = f"device.{device.id}"
-    if device.port:
-        return Watch("tcp", TcpTarget(device.id, device.address, device.port), (signal,), _of(signal, "connect_ms"))
+    if device.ask == "tcp" or (device.port and not device.ask):
+        return Watch(
+            "tcp", TcpTarget(device.id, device.address, device.port or TCP_PORT), (signal,), _of(signal, "connect_ms")
+        )
     return Watch("icmp", IcmpTarget(device.id, device.address), (signal,), _of(signal, "rtt_ms"))
 
 
@@ -113,22 +135,44 @@ def behind(settings: Settings, signals: Iterable[str]) -> dict[str, str]:
     return out
 
 
-def of(settings: Settings, all_watches: Iterable[Watch], version: str) -> Inventory:
+def holds(settings: Settings, all_watches: Iterable[Watch]) -> dict[str, int]:
+    """signal -> how long a run's word holds, for those that are asked less often than each round."""
+    kinds = {f"device.{device.id}": device.kind for device in settings.devices}
+    return {
+        signal: catalogue.device_kind(kinds[signal]).hold_seconds
+        for watch in all_watches
+        if watch.every_seconds
+        for signal in watch.signals
+        if signal in kinds
+    }
+
+
+def columns(all_watches: Iterable[Watch], offered: Offered) -> list[Column]:
+    """What is asked every minute or oftener stands in full columns, the rest in sparse ones; each value once."""
+    places: dict[tuple[str, bool], dict[str, None]] = {}
+    taken: set[tuple[str, str]] = set()
+    listed = list(all_watches)
+    for watch in listed:
+        for subject, reading in (*watch.readings, *(offered.get(watch.name, ()) if watch.learns else ())):
+            if (subject, reading) not in taken:
+                taken.add((subject, reading))
+                places.setdefault((reading, watch.every_seconds > 60), {})[subject] = None
+    probes = dict.fromkeys(f"probe.{watch.probe}" for watch in listed)
+    for reading in RUN_READINGS:
+        places[reading, False] = dict(probes)
+    return [Column(reading, list(subjects), sparse) for (reading, sparse), subjects in places.items()]
+
+
+def of(settings: Settings, all_watches: Iterable[Watch], version: str, offered: Offered = NOTHING) -> Inventory:
     """The wire's inventory, with its revision. WireError when it is beyond the wire's bounds."""
     listed = list(all_watches)
-    signals = [signal for watch in listed for signal in watch.signals]
-    columns: dict[str, list[str]] = {}
-    for watch in listed:
-        for subject, reading in watch.readings:
-            columns.setdefault(reading, []).append(subject)
+    signals = list(dict.fromkeys(signal for watch in listed for signal in watch.signals))
     probes = list(dict.fromkeys(watch.probe for watch in listed))
-    for reading in RUN_READINGS:
-        columns[reading] = [f"probe.{probe}" for probe in probes]
     found = inventory.with_revision(
         Inventory(
             revision="",
             signals=signals,
-            columns=[Column(reading, subjects) for reading, subjects in columns.items()],
+            columns=columns(listed, offered),
             probes=probes,
             devices=[
                 inventory.Device(device.id, device.name, device.kind, device.room, device.behind)

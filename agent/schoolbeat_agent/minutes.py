@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from types import MappingProxyType
 
 from schoolbeat_agent.observation import Run, State
 from schoolbeat_wire import catalogue
@@ -19,8 +20,21 @@ Said = Sequence[tuple[int, State]]  # (second since 1970 UTC at which a run star
 LATEST_SECONDS = 20  # after its end a minute is cut, whatever is still missing
 
 
+Holds = Mapping[str, int]  # signal -> hold time, where it is another than the catalogue's
+CATALOGUE: Holds = MappingProxyType({})
+
+
+def hold_of(signal: str, holds: Holds) -> int:
+    return holds.get(signal) or catalogue.kind_of(signal).hold_seconds
+
+
 def seconds_up(
-    minute: int, signal: str, said: Mapping[str, Said], behind: Mapping[str, str], masked: bool = False
+    minute: int,
+    signal: str,
+    said: Mapping[str, Said],
+    behind: Mapping[str, str],
+    masked: bool = False,
+    holds: Holds = CATALOGUE,
 ) -> int:
     """The minute's byte: 0-60 seconds up, or catalogue.UNKNOWN when any of its seconds is under no word.
 
@@ -30,7 +44,7 @@ def seconds_up(
     if masked:
         return catalogue.UNKNOWN
     words = said.get(signal, ())
-    hold = catalogue.kind_of(signal).hold_seconds
+    hold = hold_of(signal, holds)
     start, end = minute * 60, minute * 60 + 60
     up, at = 0, start
     index = max(0, bisect_right(words, start, key=lambda word: word[0]) - 1)
@@ -44,7 +58,7 @@ def seconds_up(
         index += 1
         if until <= at:
             continue
-        if state is State.UNSEEN or (state is State.DOWN and is_hidden(signal, first, said, behind)):
+        if state is State.UNSEEN or (state is State.DOWN and is_hidden(signal, first, said, behind, holds)):
             return catalogue.UNKNOWN
         up += until - at if state is State.UP else 0
         at = until
@@ -59,13 +73,14 @@ def below(signal: str, behind: Mapping[str, str]) -> list[str]:
     return out
 
 
-def is_hidden(signal: str, second: int, said: Mapping[str, Said], behind: Mapping[str, str]) -> bool:
-    return any(_is_down_about(second, said.get(other, ()), other) for other in below(signal, behind))
+def is_hidden(
+    signal: str, second: int, said: Mapping[str, Said], behind: Mapping[str, str], holds: Holds = CATALOGUE
+) -> bool:
+    return any(_is_down_about(second, said.get(other, ()), hold_of(other, holds)) for other in below(signal, behind))
 
 
-def _is_down_about(second: int, words: Said, signal: str) -> bool:
+def _is_down_about(second: int, words: Said, hold: int) -> bool:
     """Down at that second, or in the next run within the hold time: the path's run of the same tick may come later."""
-    hold = catalogue.kind_of(signal).hold_seconds
     index = bisect_right(words, second, key=lambda word: word[0])
     if index and words[index - 1][1] is State.DOWN and second < words[index - 1][0] + hold:
         return True
@@ -118,10 +133,11 @@ class Cutter:
     tallies: dict[int, Tally] = field(default_factory=dict)
     masked: set[int] = field(default_factory=set)
     longest_hold_seconds: int = 0  # of any signal heard of
+    holds: Holds = field(default_factory=dict)
 
     def feed(self, run: Run, started: float) -> None:
         """started: seconds since 1970 UTC at which the run began."""
-        tally = self._tally(int(started // 60))
+        tally = self._tally(self._minute_of(started, run.seconds))
         tally.runs[run.probe] += 1
         tally.longest_seconds[run.probe] = max(run.seconds, tally.longest_seconds.get(run.probe, 0.0))
         if run.observation is None:
@@ -137,6 +153,11 @@ class Cutter:
         for key, value in believable.items():
             tally.values.setdefault(key, []).append(value)
 
+    def _minute_of(self, started: float, seconds: float) -> int:
+        """That of its start; of a run so long that this one is cut already, that of its end."""
+        minute = int(started // 60)
+        return minute if minute >= self.next_minute else int((started + seconds) // 60)
+
     def _tally(self, minute: int) -> Tally:
         if minute not in self.tallies:
             self.tallies[minute] = Tally()
@@ -147,7 +168,7 @@ class Cutter:
         if words and words[-1][0] > second:
             second = words[-1][0]  # the clock was set back by less than a second; order is what counts
         words.append((second, state))
-        hold = catalogue.kind_of(signal).hold_seconds
+        hold = hold_of(signal, self.holds)
         self.longest_hold_seconds = max(self.longest_hold_seconds, hold)
         # Kept is what can speak for the next minute, or for the start of a run that speaks for it from behind this.
         keep_from = min(second, self.next_minute * 60) - self.longest_hold_seconds - hold
@@ -159,7 +180,9 @@ class Cutter:
         minute = self.next_minute
         tally = self.tallies.get(minute, Tally())
         masked = minute in self.masked
-        signals = bytes(seconds_up(minute, signal, self.said, inventory.behind, masked) for signal in inventory.signals)
+        signals = bytes(
+            seconds_up(minute, signal, self.said, inventory.behind, masked, self.holds) for signal in inventory.signals
+        )
         row = MinuteRow(
             seq=0,
             minute=minute,

@@ -441,6 +441,15 @@ class Outbox:
         found = self._guarded(lambda db: db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone(), None)
         return str(found[0]) if found else ""
 
+    def recalled(self, prefix: str) -> dict[str, str]:
+        """Every small fact whose key begins so, without the beginning."""
+
+        def read(db: sqlite3.Connection) -> dict[str, str]:
+            found = db.execute("SELECT key, value FROM meta WHERE substr(key, 1, ?) = ?", (len(prefix), prefix))
+            return {str(key)[len(prefix) :]: str(value) for key, value in found}
+
+        return self._guarded(read, {})
+
     def stop_clean(self, minute: int) -> None:
         """The last word of an agent that is stopped on purpose, in that minute."""
 

@@ -13,6 +13,7 @@ from schoolbeat_agent import clock, outbox, ranges
 from schoolbeat_agent.clock import Anchor
 from schoolbeat_agent.mqtt import Arrived, NoSession, Session, Will
 from schoolbeat_agent.outbox import Outbox, Stored
+from schoolbeat_agent.probes.world import Grant
 from schoolbeat_agent.ranges import Ranges
 from schoolbeat_agent.settings import Settings
 from schoolbeat_wire import bounds, inventory, messages, report, topics
@@ -50,6 +51,7 @@ class Orders(Protocol):
     async def take_config(self, config: Config) -> None: ...
     def check_now(self) -> None: ...
     def identify(self) -> None: ...
+    def take_grant(self, grant: Grant) -> None: ...
 
 
 @dataclass
@@ -461,3 +463,5 @@ class Publisher:
             self._orders.check_now()
         elif command.do == "identify":
             self._orders.identify()
+        elif command.do == "speed_test":
+            self._orders.take_grant(Grant(command.grant, command.until_ms / 1000))

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from schoolbeat_agent import clock
 from schoolbeat_agent.clock import Anchor
-from schoolbeat_agent.minutes import Cutter, is_complete
+from schoolbeat_agent.minutes import CATALOGUE, Cutter, Holds, is_complete
 from schoolbeat_agent.observation import Observation, Run, State
 from schoolbeat_wire import catalogue
 from schoolbeat_wire.inventory import Inventory
@@ -61,11 +61,18 @@ class Recorder:
     def __init__(self, before: Before, started: float, inventory: Inventory) -> None:
         self.anchor: Anchor | None = None
         self.inventory = inventory
+        self.holds: Holds = CATALOGUE
         self._before, self._started = before, started
         self._cutter: Cutter | None = None
         self._unplaced: list[Run] = []
         self._off: list[Off] = []
         self._ready: list[tuple[str, MinuteRow]] = []  # with the inventory revision they were cut by
+
+    def use(self, inventory: Inventory, holds: Holds) -> None:
+        """From the next minute that is cut."""
+        self.inventory, self.holds = inventory, holds
+        if self._cutter is not None:
+            self._cutter.holds = holds
 
     def record(self, run: Run) -> None:
         if self._cutter is None or self.anchor is None:
@@ -91,7 +98,7 @@ class Recorder:
         """The first anchor: everything that was kept gets its place in UTC."""
         assert self.anchor is not None
         first = int(self.anchor.utc(min([self._started, *(run.started for run in self._unplaced)])) // 60)
-        self._cutter = Cutter(first)
+        self._cutter = Cutter(first, holds=self.holds)
         self._off = minutes_off(self._before, first)
         for run in sorted(self._unplaced, key=lambda run: run.started):
             self._cutter.feed(run, self.anchor.utc(run.started))

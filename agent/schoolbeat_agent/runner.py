@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import json
 import logging
 import random
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from schoolbeat_agent import clock, config_file, inventory, status
+from schoolbeat_agent import clock, config_file, inventory, page, status
 from schoolbeat_agent.clock import Anchor
-from schoolbeat_agent.inventory import Watch
 from schoolbeat_agent.observation import Observation, ProbeFailed, Run, State
 from schoolbeat_agent.outbox import Outbox
 from schoolbeat_agent.probes import PROBES, SWEEPS
-from schoolbeat_agent.probes.world import World
+from schoolbeat_agent.probes.world import Grant, World
 from schoolbeat_agent.publisher import Publisher
 from schoolbeat_agent.recorder import Before, Recorder, from_raw, to_raw
 from schoolbeat_agent.settings import Settings
+from schoolbeat_agent.sight import View
+from schoolbeat_agent.watch import Watch
 from schoolbeat_wire import catalogue
 from schoolbeat_wire import inventory as wire_inventory
 from schoolbeat_wire.errors import WireError
@@ -38,7 +42,9 @@ LONGEST_IDLE_SECONDS: Final = 10.0  # a clock that is corrected meanwhile moves 
 SLEPT_SECONDS: Final = 60.0  # beyond its time limit: no busy machine is so late
 RAW_SECONDS: Final = 60.0
 EDGES_SECONDS: Final = 600.0
-EDGE_SIGNALS: Final = (*catalogue.RUNGS, inventory.INTERNET)
+EDGE_SIGNALS: Final = (*catalogue.RUNGS, inventory.INTERNET, "power.mains")
+FIRST_SECONDS: Final = 30.0  # after the start, by which everything has been asked once
+OFFERED: Final = 64  # readings that one device may have beside those that its kind has
 
 
 async def measure(watch: Watch, world: World, timeout_seconds: float, boot_seconds: Callable[[], float]) -> Run:
@@ -82,11 +88,16 @@ def _run(watch: Watch, started: float, seconds: float, found: Observation | Prob
     return Run(watch.probe, started, seconds, found)
 
 
+def _may(watch: Watch, subject: str) -> bool:
+    """Whether a reading of this subject is the watch's own to bring."""
+    return any(subject == own or subject.startswith(own + ".") for own in (*watch.signals, watch.about) if own)
+
+
 def groups(watches: Sequence[Watch]) -> list[Group]:
     """Those that start at the same moment: alone, or some at a time where their probe can ask many together."""
-    out: list[Group] = [(watch,) for watch in watches if watch.probe not in SWEEPS]
+    out: list[Group] = [(watch,) for watch in watches if watch.probe not in SWEEPS or watch.every_seconds]
     for probe in SWEEPS:
-        together = [watch for watch in watches if watch.probe == probe]
+        together = [watch for watch in watches if watch.probe == probe and not watch.every_seconds]
         out += [tuple(together[at : at + TOGETHER]) for at in range(0, len(together), TOGETHER)]
     return out
 
@@ -109,6 +120,8 @@ class Runner:
         self._ground, self._box, self._world, self._version = settings, box, world, version
         self._is_synchronised, self._boot_seconds, self._unix = is_synchronised, boot_seconds, unix
         self._rng = rng or random.Random()
+        self._offered: dict[str, list[tuple[str, str]]] = {}
+        self._recall()
         self._config_path = settings.folder / "config.json"
         self._config = config_file.load(self._config_path)
         try:
@@ -118,10 +131,13 @@ class Runner:
             current = self._use(None)
         before = Before(box.last_minute, box.stopped_in, box.last_boot == box.boot, box.has_unplaced())
         self.recorder = Recorder(before, boot_seconds(), current)
+        self.recorder.use(current, inventory.holds(self.settings, self._watches))
         self._executor = ThreadPoolExecutor(1, "disk")
         self.publisher = Publisher(
             self.settings, box, self._disk, self, self._clock_name, current, boot_seconds, self._rng, version
         )
+        self._due: dict[Group, float] = {}  # when one that is not asked each round comes next
+        self._grown = False
         self._running: dict[Group, asyncio.Task[None]] = {}
         self._started: dict[Group, float] = {}  # when the run now running, or the last one, was begun
         self._last_starts: dict[Watch, float] = {}  # of finished runs
@@ -135,9 +151,23 @@ class Runner:
         """WireError leaves everything as it was."""
         settings = config_file.laid_over(self._ground, config)
         watches = inventory.watches(settings)
-        current = inventory.of(settings, watches, self._version)
+        current = inventory.of(settings, watches, self._version, self._offered)
         self._config, self.settings, self._watches, self._groups = config, settings, watches, groups(watches)
+        self._world = replace(self._world, lessons=settings.lessons, unix=self._utc)
         return current
+
+    def _utc(self) -> float | None:
+        anchor = self.recorder.anchor
+        return anchor.utc(self._boot_seconds()) if anchor else None
+
+    def _recall(self) -> None:
+        """What runs before this start found worth keeping."""
+        self._world.memory.kept.update(self._box.recalled("kept "))
+        for key, text in self._world.memory.kept.items():
+            probe, _, watch = key.partition(" ")
+            if probe == "offered":
+                with contextlib.suppress(ValueError, TypeError):
+                    self._offered[watch] = [(str(subject), str(reading)) for subject, reading in json.loads(text)]
 
     async def _disk(self, work: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work, *args)
@@ -155,7 +185,7 @@ class Runner:
             asyncio.create_task(self._minutes()),
             asyncio.create_task(self.publisher.run()),
         ]
-        server = await self._serve_status()
+        servers = [await self._serve_status(), await self._serve_page()]
         gc.collect()
         gc.freeze()  # what was made at the start lives for ever: later collections need not look at it
         ending = asyncio.create_task(stop.wait())
@@ -170,8 +200,9 @@ class Runner:
             await self._last_words()
             parts[2].cancel()
             await asyncio.wait([parts[2]])
-            if server:
-                server.close()
+            for server in servers:
+                if server:
+                    server.close()
             self._executor.shutdown()
             self._box.close()
 
@@ -180,6 +211,13 @@ class Runner:
             return await status.serve(self._ground.folder, self.snapshot)
         except OSError as error:
             log.warning("status cannot be asked for: %s", error)
+            return None
+
+    async def _serve_page(self) -> asyncio.Server | None:
+        try:
+            return await page.serve(self._ground, self.view)
+        except OSError as error:
+            log.warning("the page in the school cannot be served on port %d: %s", self._ground.page.port, error)
             return None
 
     def _restore(self) -> None:
@@ -218,7 +256,10 @@ class Runner:
         while True:
             self._look_at_clock()
             for group in self._groups:
-                self._start(group, self._rng.uniform(0, JITTER * every))
+                if not group[0].every_seconds:
+                    self._start(group, self._rng.uniform(0, JITTER * every))
+                elif self._is_due(group, loop.time()):
+                    self._start(group, self._rng.uniform(0, TIMEOUT * every))
             next_round = max(next_round + every, loop.time())
             self._now.clear()
             try:
@@ -227,6 +268,15 @@ class Runner:
                     next_round = loop.time()
             except TimeoutError:
                 pass
+
+    def _is_due(self, group: Group, now: float) -> bool:
+        """Of one that is not asked each round; when it is, the next time is set."""
+        every = group[0].every_seconds
+        due = self._due.setdefault(group, now + self._rng.uniform(0, min(every, FIRST_SECONDS)))
+        if now < due:
+            return False
+        self._due[group] = max(due + every, now)
+        return True
 
     def _start(self, group: Group, delay_seconds: float) -> None:
         if group in self._running:
@@ -241,16 +291,47 @@ class Runner:
 
     async def _one(self, group: Group, delay_seconds: float) -> None:
         await asyncio.sleep(delay_seconds)
-        runs = await measure_group(group, self._world, TIMEOUT * self._ground.probe_seconds, self._boot_seconds)
+        limit = group[0].timeout_seconds or TIMEOUT * self._ground.probe_seconds
+        runs = await measure_group(group, self._world, limit, self._boot_seconds)
         for watch, run in zip(group, runs, strict=True):
             self._finished(watch, run)
 
     def _finished(self, watch: Watch, run: Run) -> None:
         self._last_starts[watch] = run.started
         self.recorder.record(run)
+        self._world.memory.sight.take(run)
         self._tell_trouble(watch, f"{run.failure}: {run.detail}" if run.failure else "")
-        if run.observation and watch.probe in ("path", "internet"):
+        if run.observation:
             self._tell_edges(run)
+            if watch.learns:
+                self._learn(watch, run.observation)
+        for key in self._world.memory.changed:
+            self._executor.submit(self._box.remember, f"kept {key}", self._world.memory.kept[key])
+        self._world.memory.changed.clear()
+
+    def _learn(self, watch: Watch, seen: Observation) -> None:
+        """Readings that this device turns out to have; they join the inventory before the next minute is cut."""
+        known = self._offered.setdefault(watch.name, [])
+        fresh = [
+            key
+            for key in seen.readings
+            if key not in watch.readings and key not in known and key[1] in catalogue.READINGS and _may(watch, key[0])
+        ][: OFFERED - len(known)]
+        if fresh:
+            known += fresh
+            self._grown = True
+            self._world.memory.keep(f"offered {watch.name}", json.dumps(known))
+
+    def _grow(self) -> None:
+        self._grown = False
+        try:
+            current = inventory.of(self.settings, self._watches, self._version, self._offered)
+        except WireError as error:
+            log.warning("more is measured than a report can hold, the newest is left out: %s", error)
+            return
+        if current != self.recorder.inventory:
+            self.recorder.use(current, inventory.holds(self.settings, self._watches))
+            self.publisher.use(self.settings, current)
 
     def _tell_trouble(self, watch: Watch, trouble: str) -> None:
         """The same trouble once, its end once."""
@@ -296,11 +377,19 @@ class Runner:
                 if now - self._raw_at >= RAW_SECONDS:
                     await self._keep_raw()
                 continue
-            starts = [self._last_starts.get(watch, 0.0) for watch in self._watches]
+            if self._grown:
+                self._grow()
+            starts = [self._heard_until(group, now) for group in self._groups]
             await self._keep(self.recorder.due(now, starts, await self._already()))
             if now - self._edges_at > EDGES_SECONDS:
                 self._edges_at = now
                 await self._keep_edges()
+
+    def _heard_until(self, group: Group, now: float) -> float:
+        """No run of it that began before this time is still to come in."""
+        if group[0].every_seconds:
+            return self._started[group] if group in self._running else now
+        return min(self._last_starts.get(watch, 0.0) for watch in group)
 
     async def _already(self) -> set[int]:
         minute = self.recorder.next_minute
@@ -368,13 +457,37 @@ class Runner:
         self._last_starts.clear()
         self._started = {group: at for group, at in self._started.items() if group in self._running}
         self._troubles.clear()
-        self.recorder.inventory = current
+        self.recorder.use(current, inventory.holds(self.settings, self._watches))
+        self._world.memory.sight.only(
+            dict.fromkeys(current.signals),
+            {subject: None for column in current.columns for subject in column.subjects},
+        )
+        self._due.clear()
         self.publisher.use(self.settings, current)
         counts = len(self.settings.devices), len(self.settings.services)
         log.info("config %d: %d devices, %d services", config.revision, *counts)
 
     def check_now(self) -> None:
+        self._due.update(dict.fromkeys(self._due, 0.0))
         self._now.set()
+
+    def take_grant(self, grant: Grant) -> None:
+        """One speed test; the speed probe decides when, within the grant's time."""
+        grants = self._world.memory.grants
+        if grant not in grants:
+            grants.append(grant)
+            del grants[:-4]
+
+    def view(self) -> View:
+        """For the page in the school."""
+        return View(
+            self.settings,
+            self._world.memory.sight,
+            self._boot_seconds(),
+            self._utc(),
+            self.publisher.connected,
+            self._box.last_minute,
+        )
 
     def identify(self) -> None:
         log.warning("identify: the server asks which machine this is: %s.%s", self.settings.site, self.settings.agent)

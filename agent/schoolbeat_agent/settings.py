@@ -7,13 +7,17 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeVar
 
+from schoolbeat_agent.credentials import CREDENTIAL, Credential
 from schoolbeat_agent.settings_keys import DEVICE, SECTIONS, SERVICE, Key
 from schoolbeat_agent.texts import Text
 from schoolbeat_wire import bounds
+from schoolbeat_wire.messages import Ask
 
 T = TypeVar("T")
+SECRETS: Final = "secrets.toml"  # beside agent.toml
 
 
 class SettingsError(ValueError):
@@ -38,7 +42,10 @@ class Broker:
 
 @dataclass(frozen=True)
 class Device:
-    """A device on the LAN. port 0: asked by ICMP, else by TCP."""
+    """A device on the LAN. ask: what decides its signal; empty: ICMP, or TCP where there is a port.
+
+    credential, snmp: names of entries of secrets.toml; see Settings.credentials.
+    """
 
     id: str
     address: str
@@ -47,6 +54,81 @@ class Device:
     room: str = ""
     port: int = 0
     behind: str = "lan.router"
+    ask: Ask = ""
+    credential: str = ""
+    snmp: str = ""
+    profile: str = ""
+    stream: str = ""
+    interfaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """week: (weekday 0 Monday, first minute of the day, end) in Viet Nam's time; exam_days: ISO dates."""
+
+    week: tuple[tuple[int, int, int], ...] = ()
+    exam_days: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Where the line's traffic can be counted, and what was contracted. 0: not known."""
+
+    interface: str = ""
+    device: str = ""
+    port: str = ""
+    contract_down_bps: int = 0
+    contract_up_bps: int = 0
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How speed is tested, if at all."""
+
+    method: Literal["", "ndt7", "librespeed", "iperf3"] = ""
+    server: str = ""
+    locate: str = "https://locate.measurementlab.net/v2/nearest/ndt/ndt7"
+    monthly_bytes: int = 10 * 10**9
+    seconds: int = 10
+    idle_percent: int = 10
+    alone: bool = False
+
+
+@dataclass(frozen=True)
+class Wifi:
+    """This machine's radio, the school's networks, and those that are tried as a pupil's seat."""
+
+    radio: str = ""
+    ssids: tuple[str, ...] = ()
+    seats: tuple[str, ...] = ()
+    credential: str = ""
+    url: str = "http://connectivitycheck.gstatic.com/generate_204"
+    seat_minutes: int = 15
+
+
+@dataclass(frozen=True)
+class Power:
+    """The gateway's UPS: by NUT (ups@host[:port]), or a device's id."""
+
+    nut: str = ""
+    ups: str = ""
+
+
+@dataclass(frozen=True)
+class Lan:
+    """The interface on which strangers and faults are looked for."""
+
+    watch: str = ""
+    minutes: int = 60
+    default_passwords: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """The page served in the school; port 0: none. networks: who may open it; empty: this machine's own LANs."""
+
+    port: int = 8080
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,11 +166,33 @@ class Settings:
     dns_name: str
     services: tuple[Service, ...] = ()
     devices: tuple[Device, ...] = ()
+    lessons: Lessons = Lessons()
+    traffic: Traffic = Traffic()
+    speed: Speed = Speed()
+    wifi: Wifi = Wifi()
+    power: Power = Power()
+    lan: Lan = Lan()
+    page: Page = Page()
+    credentials: Mapping[str, Credential] = field(default_factory=dict, repr=False)
+
+    def credential(self, name: str) -> Credential | None:
+        """None where the name is empty. ProbeFailed("not_configured") is for the probe to raise when it is unknown."""
+        return self.credentials.get(name) if name else None
 
 
 def load(path: Path) -> Settings:
-    """SettingsError for anything that is wrong. Reads the password file; opens no socket."""
-    return build(_read_toml(path), path)
+    """SettingsError for anything that is wrong. Reads the password file and secrets.toml; opens no socket."""
+    return build(_read_toml(path), path, load_secrets(path.with_name(SECRETS)))
+
+
+def load_secrets(path: Path) -> dict[str, Credential]:
+    """The entries of secrets.toml by name; none where there is no such file. SettingsError names no secret."""
+    if not path.exists():
+        return {}
+    found = _read_toml(path)
+    _only_known(found, {"credential"}, "", path)
+    _refuse_readable_by_all(path, path, "credential")
+    return _table_of(found, "credential", CREDENTIAL, "name", Credential, path)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -109,7 +213,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(bad.both(path=path, error=error)) from None
 
 
-def build(found: dict[str, Any], path: Path) -> Settings:
+def build(found: dict[str, Any], path: Path, credentials: Mapping[str, Credential] = MappingProxyType({})) -> Settings:
     """Settings from parsed TOML; `path` stands in errors, and relative files are beside it."""
     _only_known(found, {key.name for key in SECTIONS[""]} | set(SECTIONS) - {""} | {"service", "device"}, "", path)
     read = {section: _section(found, section, path) for section in SECTIONS}
@@ -138,6 +242,14 @@ def build(found: dict[str, Any], path: Path) -> Settings:
         dns_name=read["dns"]["name"],
         services=_entries(found, "service", SERVICE, Service, path),
         devices=_entries(found, "device", DEVICE, Device, path),
+        lessons=Lessons(**read["lessons"]),
+        traffic=Traffic(**read["traffic"]),
+        speed=Speed(**read["speed"]),
+        wifi=Wifi(**read["wifi"]),
+        power=Power(**read["power"]),
+        lan=Lan(**read["lan"]),
+        page=Page(**read["page"]),
+        credentials=credentials,
     )
 
 
@@ -189,6 +301,12 @@ def _only_known(table: Mapping[str, Any], known: set[str], section: str, path: P
 def _entries(
     found: dict[str, Any], section: str, keys: tuple[Key, ...], make: Callable[..., T], path: Path
 ) -> tuple[T, ...]:
+    return tuple(_table_of(found, section, keys, "id", make, path).values())
+
+
+def _table_of(
+    found: dict[str, Any], section: str, keys: tuple[Key, ...], key: str, make: Callable[..., T], path: Path
+) -> dict[str, T]:
     tables = found.get(section, [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise _wrong(path, section, tables, Text(f"các bảng [[{section}]]", f"tables [[{section}]]"))
@@ -196,15 +314,17 @@ def _entries(
     for index, table in enumerate(tables, 1):
         _only_known(table, {key.name for key in keys}, f"{section}[{index}]", path)
         values = {key.name: _value(key, table, f"{section}[{index}]", path) for key in keys}
-        if values["id"] in out:
-            twice = Text("mỗi id một lần; id này đã có ở trên", "each id once; this one stands above already")
-            raise _wrong(path, f"{section}[{index}].id", values["id"], twice)
-        out[values["id"]] = make(**values)
+        if values[key] in out:
+            twice = Text(
+                f"mỗi {key} một lần; {key} này đã có ở trên", f"each {key} once; this one stands above already"
+            )
+            raise _wrong(path, f"{section}[{index}].{key}", values[key], twice)
+        out[values[key]] = make(**values)
     if len(out) > bounds.DEVICES // 2:
         raise _wrong(
             path, section, len(out), Text(f"nhiều nhất {bounds.DEVICES // 2}", f"at most {bounds.DEVICES // 2}")
         )
-    return tuple(out.values())
+    return out
 
 
 def _broker(read: dict[str, Any], top: dict[str, Any], path: Path) -> Broker:

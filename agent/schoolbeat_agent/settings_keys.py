@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import datetime
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 from urllib.parse import urlsplit
 
 from schoolbeat_agent.texts import Text
 from schoolbeat_wire import bounds, catalogue
+from schoolbeat_wire.messages import Ask
 
 HOST_NAME: Final = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*\.?"
 )
+INTERFACE: Final = re.compile(r"[^\s/]{0,15}")
+LESSON: Final = re.compile(r"([2-7]|CN) (\d\d):(\d\d)-(\d\d):(\d\d)")
 SHORT_ID: Final = re.compile(r"[A-Za-z0-9._%-]{1,64}")
 
 
@@ -148,6 +152,34 @@ def behind(value: Any) -> str:
     except KeyError:
         raise ValueError from None
     return str(value)
+
+
+def lesson(value: Any) -> tuple[int, int, int]:
+    """ "2 07:00-11:30" -> (weekday 0 Monday to 6 Sunday, first minute of the day, end)."""
+    found = LESSON.fullmatch(_typed(str, value))
+    if not found:
+        raise ValueError
+    day, *times = found.groups()
+    hours = [int(part) for part in times]
+    first, end = hours[0] * 60 + hours[1], hours[2] * 60 + hours[3]
+    if not 0 <= first < end <= 1_440 or hours[1] > 59 or hours[3] > 59:
+        raise ValueError
+    return (6 if day == "CN" else int(day) - 2), first, end
+
+
+def _day(value: Any) -> str:
+    return datetime.date.fromisoformat(bounds.matches(bounds.DAY, _typed(str, value), "day")).isoformat()
+
+
+def _ssid(value: Any) -> str:
+    text = _typed(str, value)
+    if not 1 <= len(text.encode()) <= 32 or bounds.CONTROL.search(text):
+        raise ValueError
+    return str(text)
+
+
+def _network(value: Any) -> str:
+    return str(ipaddress.ip_network(_typed(str, value)))
 
 
 def _server(value: Any) -> str:
@@ -393,6 +425,235 @@ SECTIONS: Final[dict[str, tuple[Key, ...]]] = {
             Text("tên miền dùng để hỏi cả hai", "the name that both are asked for"),
         ),
     ),
+    "lessons": (
+        Key(
+            "week",
+            _list(lesson, bounds.LESSONS),
+            (),
+            Text(
+                '"2 07:00-11:30": thứ 2–7 hoặc CN, giờ Việt Nam',
+                '"2 07:00-11:30": day 2-7 (Monday 2) or CN, in Viet Nam\'s time',
+            ),
+            Text(
+                "giờ học trong tuần; máy chủ gửi thì theo máy chủ",
+                "the week's lesson hours; the server's word goes before",
+            ),
+        ),
+        Key(
+            "exam_days",
+            _list(_day, bounds.EXAM_DAYS),
+            (),
+            Text("ngày dạng 2026-12-20", "days like 2026-12-20"),
+            Text("ngày thi: không đo nặng", "exam days: no heavy test"),
+        ),
+    ),
+    "traffic": (
+        Key(
+            "interface",
+            _matching(INTERFACE),
+            "",
+            Text(
+                "tên cổng mạng của máy này; để trống: không xem",
+                "a network interface of this machine; empty: not looked at",
+            ),
+            Text(
+                "cổng mạng mà mọi lưu lượng của đường truyền đi qua (thiết bị cổng là bộ định tuyến)",
+                "the interface that all of the line's traffic passes (where the gateway is the router)",
+            ),
+        ),
+        Key(
+            "device",
+            _matching(re.compile("|" + SHORT_ID.pattern)),
+            "",
+            Text("mã một thiết bị có snmp", "the id of a device with snmp"),
+            Text("thiết bị mà cổng WAN của nó cho biết lưu lượng", "the device whose WAN port tells the traffic"),
+        ),
+        Key("port", _text, "", _ANY_TEXT, Text("tên cổng WAN trên thiết bị đó", "the name of that device's WAN port")),
+        Key(
+            "contract_down_bps",
+            _whole(0, 10**12),
+            0,
+            _between(0, 10**12, Text("bit/s", "bit/s")),
+            Text("tốc độ tải xuống theo hợp đồng; 0: chưa biết", "contracted download speed; 0: not known"),
+        ),
+        Key(
+            "contract_up_bps",
+            _whole(0, 10**12),
+            0,
+            _between(0, 10**12, Text("bit/s", "bit/s")),
+            Text("tốc độ tải lên theo hợp đồng; 0: chưa biết", "contracted upload speed; 0: not known"),
+        ),
+    ),
+    "speed": (
+        Key(
+            "method",
+            _one_of("", "ndt7", "librespeed", "iperf3"),
+            "",
+            Text(
+                '"ndt7", "librespeed", "iperf3" hoặc để trống: không đo',
+                '"ndt7", "librespeed", "iperf3" or empty: none',
+            ),
+            Text("cách đo tốc độ", "how speed is tested"),
+        ),
+        Key(
+            "server",
+            _text,
+            "",
+            Text(
+                "ndt7: wss://… hoặc ws://…, để trống: hỏi Locate; librespeed: http(s)://…; iperf3: máy:cổng",
+                "ndt7: wss://… or ws://…, empty: ask Locate; librespeed: http(s)://…; iperf3: host:port",
+            ),
+            Text("máy đo tốc độ", "the speed server"),
+        ),
+        Key(
+            "locate",
+            url,
+            "https://locate.measurementlab.net/v2/nearest/ndt/ndt7",
+            Text("http(s)://…", "http(s)://…"),
+            Text("nơi hỏi máy ndt7 gần nhất", "where the nearest ndt7 server is asked for"),
+        ),
+        Key(
+            "monthly_bytes",
+            _whole(0, 10**12),
+            10 * 10**9,
+            _between(0, 10**12, _BYTES),
+            Text("dung lượng dành cho đo tốc độ mỗi tháng", "data that speed tests may use in a month"),
+        ),
+        Key(
+            "seconds",
+            _whole(3, 15),
+            10,
+            _between(3, 15, _SECONDS),
+            Text("mỗi chiều đo bao lâu", "how long each direction is tested"),
+        ),
+        Key(
+            "idle_percent",
+            _whole(1, 50),
+            10,
+            _between(1, 50, Text("%", "%")),
+            Text(
+                "đường rảnh là khi dùng dưới mức này của hợp đồng", "the line is idle below this share of the contract"
+            ),
+        ),
+        Key(
+            "alone",
+            _yes_no,
+            False,
+            _YES_NO,
+            Text(
+                "tự đo mỗi đêm (02:00–05:00) khi máy chủ không cấp lượt",
+                "test by itself each night (02:00-05:00) when the server grants none",
+            ),
+        ),
+    ),
+    "wifi": (
+        Key(
+            "radio",
+            _matching(INTERFACE),
+            "",
+            Text(
+                "tên cổng Wi-Fi của máy này; để trống: không nghe",
+                "this machine's Wi-Fi interface; empty: not listened with",
+            ),
+            Text("cổng Wi-Fi dùng để nghe và thử chỗ ngồi", "the Wi-Fi interface to listen and try a seat with"),
+        ),
+        Key(
+            "ssids",
+            _list(_ssid, 16),
+            (),
+            Text("nhiều nhất 16 tên mạng", "at most 16 network names"),
+            Text("các mạng Wi-Fi của trường", "the school's Wi-Fi networks"),
+        ),
+        Key(
+            "seats",
+            _list(_ssid, 4),
+            (),
+            Text("nhiều nhất 4 tên mạng", "at most 4 network names"),
+            Text(
+                "các mạng được thử như chỗ ngồi của học sinh (radio phải là cổng thứ hai, không phải đường về máy chủ)",
+                "networks tried as a pupil's seat (the radio must be a second one, not the way to the server)",
+            ),
+        ),
+        Key(
+            "credential",
+            _text,
+            "",
+            _ANY_TEXT,
+            Text("tên mục trong secrets.toml có mật khẩu Wi-Fi", "entry of secrets.toml with the Wi-Fi password"),
+        ),
+        Key(
+            "url",
+            url,
+            "http://connectivitycheck.gstatic.com/generate_204",
+            Text("http(s)://…", "http(s)://…"),
+            Text("trang thử của chỗ ngồi", "what a seat fetches"),
+        ),
+        Key(
+            "seat_minutes",
+            _whole(5, 240),
+            15,
+            _between(5, 240, _MINUTES),
+            Text("bao lâu thử chỗ ngồi một lần", "how often a seat is tried"),
+        ),
+    ),
+    "power": (
+        Key(
+            "nut",
+            _matching(re.compile(r"|[A-Za-z0-9._-]{1,64}@[A-Za-z0-9.:\[\]_-]{1,255}")),
+            "",
+            Text("ups@máy hoặc ups@máy:3493; để trống: không hỏi", "ups@host or ups@host:3493; empty: not asked"),
+            Text("bộ lưu điện qua NUT", "a UPS by NUT"),
+        ),
+        Key(
+            "ups",
+            _matching(re.compile("|" + SHORT_ID.pattern)),
+            "",
+            Text("mã một thiết bị có snmp", "the id of a device with snmp"),
+            Text("bộ lưu điện của thiết bị cổng, hỏi bằng SNMP", "the gateway's UPS, asked by SNMP"),
+        ),
+    ),
+    "lan": (
+        Key(
+            "watch",
+            _matching(INTERFACE),
+            "",
+            Text("tên cổng mạng; để trống: không xem", "a network interface; empty: not watched"),
+            Text(
+                "xem máy lạ và lỗi trong mạng LAN (cần gói [discover] và quyền CAP_NET_RAW)",
+                "watch the LAN for strangers and faults (needs [discover] and CAP_NET_RAW)",
+            ),
+        ),
+        Key("minutes", _whole(5, 1_440), 60, _between(5, 1_440, _MINUTES), Text("bao lâu xem một lần", "how often")),
+        Key(
+            "default_passwords",
+            _yes_no,
+            False,
+            _YES_NO,
+            Text(
+                "thử mật khẩu mặc định trên camera (chỉ khi được phép)",
+                "try default passwords on cameras (only with permission)",
+            ),
+        ),
+    ),
+    "page": (
+        Key(
+            "port",
+            _whole(0, 65_535),
+            8080,
+            _between(0, 65_535, _NOTHING),
+            Text("cổng của trang tại trường; 0: tắt", "port of the page in the school; 0: none"),
+        ),
+        Key(
+            "networks",
+            _list(_network, 16),
+            (),
+            Text("nhiều nhất 16 mạng như 192.168.1.0/24", "at most 16 networks like 192.168.1.0/24"),
+            Text(
+                "ai được mở trang; để trống: các mạng LAN của máy này",
+                "who may open it; empty: this machine's own LANs",
+            ),
+        ),
+    ),
 }
 
 SERVICE: Final[tuple[Key, ...]] = (
@@ -423,7 +684,7 @@ DEVICE: Final[tuple[Key, ...]] = (
         _text,
         "",
         _ANY_TEXT,
-        Text("loại: board, camera, access-point…", "its kind: board, camera, access-point…"),
+        Text("loại: board, camera, access_point…", "its kind: board, camera, access-point…"),
     ),
     Key("room", _text, "", _ANY_TEXT, Text("phòng học", "its room")),
     Key(
@@ -431,7 +692,43 @@ DEVICE: Final[tuple[Key, ...]] = (
         _whole(0, 65_535),
         0,
         _between(0, 65_535, _NOTHING),
-        Text("0: hỏi bằng ICMP; khác 0: mở cổng TCP này", "0: asked by ICMP; else this TCP port is opened"),
+        Text("0: cổng chuẩn của `ask`", "0: the standard port of `ask`"),
+    ),
+    Key(
+        "ask",
+        _one_of(*get_args(Ask)),
+        "",
+        Text(
+            "icmp, tcp, snmp, pjlink, display, rtsp, onvif hoặc để trống",
+            "icmp, tcp, snmp, pjlink, display, rtsp, onvif or empty",
+        ),
+        Text(
+            "cách hỏi để biết thiết bị tốt; để trống: ICMP, hoặc TCP nếu có port",
+            "what decides that it is well; empty: ICMP, or TCP where there is a port",
+        ),
+    ),
+    Key(
+        "credential",
+        _text,
+        "",
+        _ANY_TEXT,
+        Text("tên mục trong secrets.toml cho `ask`", "entry of secrets.toml for `ask`"),
+    ),
+    Key(
+        "snmp",
+        _text,
+        "",
+        _ANY_TEXT,
+        Text("tên mục trong secrets.toml để đọc SNMP", "entry of secrets.toml to read SNMP with"),
+    ),
+    Key("profile", _text, "", _ANY_TEXT, Text("cách nói chuyện của bảng, màn hình", "how a board or display talks")),
+    Key("stream", _text, "", _ANY_TEXT, Text("đường dẫn hình của camera", "path of the camera's video")),
+    Key(
+        "interfaces",
+        _list(_text, bounds.INTERFACES),
+        (),
+        Text("nhiều nhất 16 tên cổng", "at most 16 names of ports"),
+        Text("các cổng được báo lưu lượng", "the ports whose rates are reported"),
     ),
     Key(
         "behind",
@@ -447,6 +744,11 @@ def table() -> list[str]:
     """The rows of docs/agent.md: a test keeps them there."""
     lists = {"[[service]]": SERVICE, "[[device]]": DEVICE}
     named = {f"[{section}]" if section else "": keys for section, keys in SECTIONS.items()} | lists
+    return rows(named)
+
+
+def rows(named: Mapping[str, Sequence[Key]]) -> list[str]:
+    """Rows of a table of keys, by the heading that they stand under in the file."""
     return [
         f"| {section} | `{key.name}` | {_default(key)} | {key.meaning.vi}. *{key.allowed.vi}* "
         f"| {key.meaning.en}. *{key.allowed.en}* |"

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Final, TextIO
 
 from schoolbeat_agent import clock, inventory
-from schoolbeat_agent.inventory import Watch
 from schoolbeat_agent.observation import Run, State
 from schoolbeat_agent.probes.world import World
 from schoolbeat_agent.runner import measure
 from schoolbeat_agent.settings import Settings
 from schoolbeat_agent.texts import Language, Text
+from schoolbeat_agent.watch import Watch
 from schoolbeat_wire import catalogue
 
 TIMEOUT_SECONDS: Final = 15.0
@@ -26,6 +26,17 @@ PROBE_NAMES: Final = {
     "tcp": Text("Thiết bị (TCP)", "Device (TCP)"),
     "dns": Text("Phân giải tên miền", "Name resolution"),
     "http": Text("Dịch vụ", "Service"),
+    "snmp": Text("Thiết bị (SNMP)", "Device (SNMP)"),
+    "pjlink": Text("Máy chiếu (PJLink)", "Projector (PJLink)"),
+    "display": Text("Bảng, màn hình", "Board or display"),
+    "rtsp": Text("Hình của camera (RTSP)", "Camera's video (RTSP)"),
+    "onvif": Text("Camera, đầu ghi (ONVIF)", "Camera or recorder (ONVIF)"),
+    "wifi_heard": Text("Sóng Wi-Fi nghe được", "Wi-Fi heard"),
+    "wifi_seat": Text("Chỗ ngồi dùng Wi-Fi", "A seat on the Wi-Fi"),
+    "ups": Text("Bộ lưu điện", "UPS"),
+    "traffic": Text("Lưu lượng đường truyền", "The line's traffic"),
+    "speed": Text("Đo tốc độ", "Speed test"),
+    "lan": Text("Máy lạ và lỗi trong mạng LAN", "Strangers and faults on the LAN"),
 }
 
 SIGNAL_NAMES: Final = {
@@ -67,6 +78,26 @@ REMEDIES: Final = {
     ),
     "internal": Text("gửi dòng này cho tỉnh", "send this line to the province"),
     "no_carrier": Text("cắm lại cáp mạng", "plug the network cable in again"),
+    "auth_failed": Text("sửa mục của thiết bị này trong secrets.toml", "correct this device's entry in secrets.toml"),
+    "no_video": Text(
+        "mở hình bằng phần mềm của camera; nếu cũng không có, khởi động lại camera",
+        "open the video with the camera's own program; if there is none either, restart the camera",
+    ),
+    "no_lease": Text(
+        "xem bộ định tuyến còn địa chỉ để cấp không (DHCP)", "see whether the router has addresses left (DHCP)"
+    ),
+    "not_heard": Text("xem điểm phát gần nhất có điện không", "see whether the nearest access point has power"),
+    "join_failed": Text("kiểm tra mật khẩu Wi-Fi trong secrets.toml", "check the Wi-Fi password in secrets.toml"),
+    "no_radio": Text("cắm thêm một USB Wi-Fi, hoặc bỏ mục [wifi]", "plug in a USB Wi-Fi stick, or remove [wifi]"),
+    "device_error": Text("xem màn hình hoặc đèn báo của thiết bị", "look at the device's own screen or lights"),
+    "too_much": Text("gửi dòng này cho tỉnh", "send this line to the province"),
+    "mains_lost": Text("xem cầu dao và ổ cắm của bộ lưu điện", "look at the fuse and the socket of the UPS"),
+    "busy": Text("không cần làm gì: sẽ đo khi đường rảnh", "nothing: it is measured when the line is idle"),
+    "over_budget": Text("không cần làm gì: tháng sau đo tiếp", "nothing: it goes on next month"),
+    "not_now": Text("không cần làm gì: sẽ đo ngoài giờ học", "nothing: it is measured outside lessons"),
+    "aborted": Text("không cần làm gì: sẽ đo lại", "nothing: it is measured again"),
+    "no_capacity": Text("không cần làm gì: sẽ đo lại", "nothing: it is measured again"),
+    "not_installed": Text("cài chương trình nêu trên bằng apt", "install the named program with apt"),
 }
 CHECK_NAMES: Final = {
     State.UP: "✓",
@@ -179,8 +210,11 @@ def drawn(lines: list[Line], language: Language) -> str:
 async def measured_once(settings: Settings, language: Language, progress: TextIO) -> tuple[str, bool]:
     """The table, and whether everything was measured and up."""
     watches = inventory.watches(settings)
-    world = World(ca_file=settings.ca_file)
-    tasks = [asyncio.create_task(measure(watch, world, TIMEOUT_SECONDS, clock.boot_seconds)) for watch in watches]
+    world = World(ca_file=settings.ca_file, lessons=settings.lessons)
+    tasks = [
+        asyncio.create_task(measure(watch, world, watch.timeout_seconds or TIMEOUT_SECONDS, clock.boot_seconds))
+        for watch in watches
+    ]
     seconds = 0.0
     while left := sum(not task.done() for task in tasks):
         await asyncio.wait([task for task in tasks if not task.done()], timeout=PROGRESS_SECONDS)

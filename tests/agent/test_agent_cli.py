@@ -16,7 +16,6 @@ from tests.agent.rows import FIRST, REVISION, row
 from tests.ports import free_port
 
 from schoolbeat_agent import inventory, machine, status
-from schoolbeat_agent.inventory import Watch
 from schoolbeat_agent.observation import Observation, ProbeFailed, Run, State
 from schoolbeat_agent.outbox import Outbox
 from schoolbeat_agent.probes import PROBES
@@ -24,6 +23,7 @@ from schoolbeat_agent.probes.world import World
 from schoolbeat_agent.runner import measure
 from schoolbeat_agent.settings import load
 from schoolbeat_agent.table import PROBE_NAMES, REMEDIES, Line, drawn, lines_of, shown
+from schoolbeat_agent.watch import Watch
 from schoolbeat_wire.catalogue import CAUSES, READINGS
 
 CONFIG = """

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from schoolbeat_agent.inventory import Watch
 from schoolbeat_agent.observation import Run
 from schoolbeat_agent.probes.tcp import TcpTarget
 from schoolbeat_agent.probes.world import World
 from schoolbeat_agent.runner import measure
+from schoolbeat_agent.watch import Watch
 
 
 def measured(ends_after: float) -> Run:

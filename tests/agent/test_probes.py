@@ -14,24 +14,28 @@ from schoolbeat_agent import probes
 from schoolbeat_agent.probes import PROBES
 from schoolbeat_wire.catalogue import CAUSES, READINGS
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "probes.md"
+PAGES = sorted(
+    set((Path(__file__).parents[2] / "docs" / "probes").glob("*.md"))
+    - {Path(__file__).parents[2] / "docs" / "probes" / "README.md"}
+)
 SOURCES = sorted(Path(probes.__file__).parent.glob("*.py"))
 
 
-def test_the_document_has_a_section_for_each_probe_and_for_nothing_else() -> None:
-    sections = re.findall(r"^## (.+)$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
-
-    assert sections == list(PROBES)
+def test_there_is_a_page_for_each_probe_and_for_nothing_else() -> None:
+    assert {page.stem for page in PAGES} == set(PROBES)
 
 
-def test_each_section_says_in_both_languages_what_is_asked_and_what_cannot_be_known() -> None:
-    for section in DOCUMENT.read_text("utf-8").split("\n## ")[1:]:
-        assert re.findall(r"Hỏi gì|Không thể biết|Asks|Cannot know", section)[:4] == [
-            "Hỏi gì",
-            "Không thể biết",
-            "Asks",
-            "Cannot know",
-        ], section[:20]
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_each_page_says_in_both_languages_what_is_asked_and_what_cannot_be_known(page: Path) -> None:
+    text = page.read_text("utf-8")
+
+    assert text.startswith(f"# {page.stem}\n")
+    assert re.findall(r"Hỏi gì|Không thể biết|Asks|Cannot know", text)[:4] == [
+        "Hỏi gì",
+        "Không thể biết",
+        "Asks",
+        "Cannot know",
+    ]
 
 
 @pytest.mark.parametrize("probe", PROBES.values(), ids=PROBES)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 from tests.agent.probe_fakes import Lab, in_namespace, need_namespaces
 
-from schoolbeat_agent.inventory import Watch
 from schoolbeat_agent.observation import Observation, ProbeFailed, Run, State
 from schoolbeat_agent.probes import icmp
 from schoolbeat_agent.probes.attempts import Patience
@@ -16,6 +15,7 @@ from schoolbeat_agent.probes.icmp import IcmpTarget
 from schoolbeat_agent.probes.tcp import TcpTarget
 from schoolbeat_agent.probes.world import World
 from schoolbeat_agent.runner import TOGETHER, groups, measure, measure_group
+from schoolbeat_agent.watch import Watch
 
 QUICK = Patience(packets=3, spacing_seconds=0.1, deadline_seconds=0.5)
 

@@ -39,6 +39,7 @@ STRUCTS: list[type[msgspec.Struct]] = [
     messages.Config,
     messages.WatchedDevice,
     messages.WatchedService,
+    messages.Lesson,
     messages.Command,
 ]
 
@@ -156,7 +157,7 @@ def test_the_bounds_are_those_of_the_document() -> None:
 def test_the_forms_of_names_are_those_of_the_document() -> None:
     told = dict(re.findall(r"^\| `([A-Z]+)` \| `(\S+)` \| ", DOCUMENT, re.MULTILINE))
 
-    assert told == {name: getattr(bounds, name).pattern for name in ("NAME", "SIGNAL", "SUBJECT", "TOKEN")}
+    assert told == {name: getattr(bounds, name).pattern for name in ("NAME", "SIGNAL", "SUBJECT", "TOKEN", "DAY")}
 
 
 def test_the_topics_are_those_of_the_document() -> None:
@@ -182,6 +183,12 @@ def test_the_catalogue_of_signals_is_that_of_the_document() -> None:
     assert table("Catalogue of signals") == [
         [name, str(kind.hold_seconds), kind.clock, str(kind.rung or ""), kind.vi, kind.en]
         for name, kind in catalogue.SIGNAL_KINDS.items()
+    ]
+
+
+def test_the_catalogue_of_device_kinds_is_that_of_the_document() -> None:
+    assert table("Catalogue of device kinds") == [
+        [name, str(kind.hold_seconds), kind.clock, kind.vi, kind.en] for name, kind in catalogue.DEVICE_KINDS.items()
     ]
 
 

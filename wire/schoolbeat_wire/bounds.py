@@ -19,6 +19,9 @@ VALUES: Final = 500_000  # in one report
 PLACES: Final = 4_000_000  # minutes x subjects of one report, where sparse columns are spread out
 OFF_MINUTES: Final = 2 * 366 * 1_440  # declared off in one entry
 DEVICES: Final = 1_000
+INTERFACES: Final = 16  # of a device, whose rates are reported
+LESSONS: Final = 70  # hours of lessons in a week's table
+EXAM_DAYS: Final = 100
 SEQ: Final = 2**40
 RANGES: Final = 200  # in one ack or presence
 TEXT: Final = 200  # characters of a name people read
@@ -30,6 +33,7 @@ NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 # 96: a Wi-Fi name has up to 32 bytes, each of which may be written %XX
 SIGNAL = re.compile(r"[a-z]{1,32}\.[A-Za-z0-9._%-]{1,96}")
 SUBJECT = re.compile(r"[a-z]{1,32}(?:\.[A-Za-z0-9._%-]{1,96})?")
+DAY = re.compile(r"20\d\d-[01]\d-[0-3]\d")
 TOKEN = re.compile(r"[0-9a-f]{8,32}")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")  # also what reorders text
 

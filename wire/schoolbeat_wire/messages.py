@@ -54,14 +54,27 @@ class Ack(msgspec.Struct, frozen=True, omit_defaults=True):
     nonce: int = 0
 
 
+Ask = Literal["", "icmp", "tcp", "snmp", "pjlink", "display", "rtsp", "onvif"]
+
+
 class WatchedDevice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """ask: what decides `device.<id>`; empty: ICMP, or TCP where there is a port. credential, snmp: names in the
+    agent's own secrets file, never secrets. profile: how a display talks. stream: path of a camera's video.
+    interfaces: names of the ports whose rates are reported."""
+
     id: str
     address: str
     name: str = ""
     kind: str = ""
     room: str = ""
-    port: int = 0  # 0: by ICMP, else by TCP
+    port: int = 0  # 0: the standard one of `ask`
     behind: str = "lan.router"
+    ask: Ask = ""
+    credential: str = ""
+    snmp: str = ""
+    profile: str = ""
+    stream: str = ""
+    interfaces: list[str] = []
 
 
 class WatchedService(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -69,8 +82,19 @@ class WatchedService(msgspec.Struct, frozen=True, omit_defaults=True):
     url: str
 
 
+class Lesson(msgspec.Struct, frozen=True):
+    """Lesson hours of a weekday (0 Monday to 6 Sunday): minutes of the day in Viet Nam's time, [first, end)."""
+
+    weekday: int
+    first: int
+    end: int
+
+
 class Config(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What to watch and how often. Kept on the agent's disk; agent.toml of the site is the ground it stands on."""
+    """What to watch and how often. Kept on the agent's disk; agent.toml of the site is the ground it stands on.
+
+    lessons, exam_days (ISO dates), contracts: empty or 0 says nothing, agent.toml's own word stays.
+    """
 
     revision: int
     server: str = ""
@@ -78,16 +102,23 @@ class Config(msgspec.Struct, frozen=True, omit_defaults=True):
     keepalive: int = 10
     devices: list[WatchedDevice] = []
     services: list[WatchedService] = []
+    lessons: list[Lesson] = []
+    exam_days: list[str] = []
+    contract_down_bps: int = 0
+    contract_up_bps: int = 0
 
 
 class Command(msgspec.Struct, frozen=True, omit_defaults=True):
-    """send_again: seqs [first, end) of the epoch; inventory: the one of that revision."""
+    """send_again: seqs [first, end) of the epoch; inventory: the one of that revision.
+    speed_test: one test, before until_ms, for the one-use token `grant`: used, it is worth nothing."""
 
-    do: Literal["check_now", "send_again", "inventory", "identify"]
+    do: Literal["check_now", "send_again", "inventory", "identify", "speed_test"]
     epoch: str = ""
     first: int = 0
     end: int = 0
     revision: str = ""
+    grant: str = ""
+    until_ms: int = 0
 
 
 _event = msgspec.json.Decoder(Event)
@@ -162,8 +193,13 @@ def decode_config(payload: bytes) -> Config:
         bounds.matches(bounds.SUBJECT, "device." + device.id, "device")
         bounds.matches(bounds.SIGNAL, device.behind, "behind of a device")
         bounds.within(device.port, 0, 65_535, "port of a device")
-        for value in (device.name, device.kind, device.room, device.address):
+        for value in (device.name, device.kind, device.room, device.address, device.profile, device.stream):
             bounds.text(value, "text of a device")
+        for value in (device.credential, device.snmp):
+            bounds.text(value, "credential's name of a device")
+        bounds.at_most(len(device.interfaces), bounds.INTERFACES, "interfaces of a device")
+        for value in device.interfaces:
+            bounds.text(value, "interface of a device")
     if len({device.id for device in config.devices}) != len(config.devices):
         raise WireError("shape", "config: a device is named twice")
     if len({service.id for service in config.services}) != len(config.services):
@@ -171,13 +207,30 @@ def decode_config(payload: bytes) -> Config:
     for service in config.services:
         bounds.matches(bounds.SUBJECT, "service." + service.id, "service")
         bounds.text(service.url, "url of a service")
+    _check_hours(config)
     return config
+
+
+def _check_hours(config: Config) -> None:
+    bounds.at_most(len(config.lessons), bounds.LESSONS, "lesson hours in a config")
+    for lesson in config.lessons:
+        bounds.within(lesson.weekday, 0, 6, "weekday of lesson hours")
+        bounds.within(lesson.first, 0, 1_439, "first minute of lesson hours")
+        bounds.within(lesson.end, lesson.first + 1, 1_440, "end of lesson hours")
+    bounds.at_most(len(config.exam_days), bounds.EXAM_DAYS, "exam days in a config")
+    for day in config.exam_days:
+        bounds.matches(bounds.DAY, day, "exam day")
+    bounds.within(config.contract_down_bps, 0, 10**12, "contracted download speed")
+    bounds.within(config.contract_up_bps, 0, 10**12, "contracted upload speed")
 
 
 def decode_command(payload: bytes) -> Command:
     command = codec.parse_small(_command, payload, "command")
     bounds.within(command.first, 0, bounds.SEQ, "first seq")
     bounds.within(command.end, command.first, bounds.SEQ, "end seq")
+    bounds.within(command.until_ms, 0, _LAST_MS, "until_ms")
+    if command.do == "speed_test":
+        bounds.matches(bounds.TOKEN, command.grant, "grant")
     for value in (command.epoch, command.revision):
         if value:
             bounds.matches(bounds.TOKEN, value, "epoch or revision")

@@ -4,7 +4,26 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from schoolbeat_agent.observation import Observation, ProbeFailed
-from schoolbeat_agent.probes import dns, host, http, icmp, internet, path, tcp
+from schoolbeat_agent.probes import (
+    display,
+    dns,
+    host,
+    http,
+    icmp,
+    internet,
+    lan,
+    onvif,
+    path,
+    pjlink,
+    rtsp,
+    snmp,
+    speed,
+    tcp,
+    traffic,
+    ups,
+    wifi_heard,
+    wifi_seat,
+)
 from schoolbeat_agent.probes.world import World
 
 # Each takes the target of its own kind and the World, and raises ProbeFailed when it could not measure.
@@ -18,6 +37,17 @@ PROBES: dict[str, Probe] = {
     "tcp": tcp.probe,
     "dns": dns.probe,
     "http": http.probe,
+    "snmp": snmp.probe,
+    "pjlink": pjlink.probe,
+    "display": display.probe,
+    "rtsp": rtsp.probe,
+    "onvif": onvif.probe,
+    "wifi_heard": wifi_heard.probe,
+    "wifi_seat": wifi_seat.probe,
+    "ups": ups.probe,
+    "traffic": traffic.probe,
+    "speed": speed.probe,
+    "lan": lan.probe,
 }
 
 # Those of which many targets can be asked at the same time for little more than the price of one.

@@ -1,0 +1,17 @@
+"""What a device tells by SNMP: its ports, sensors, radios, batteries."""
+
+from __future__ import annotations
+
+from schoolbeat_agent.observation import Observation, ProbeFailed
+from schoolbeat_agent.probes.world import World
+from schoolbeat_agent.settings import Settings
+from schoolbeat_agent.watch import Watch
+
+
+def watches(settings: Settings) -> list[Watch]:
+    """What is asked, by the settings."""
+    return []
+
+
+async def probe(target: object, world: World) -> Observation:
+    raise ProbeFailed("not_configured", "not there yet")
