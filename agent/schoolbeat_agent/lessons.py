@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Final
 
 from schoolbeat_agent.settings import Lessons
-
-HERE: Final = timedelta(hours=7)  # Asia/Ho_Chi_Minh: no summer time since 1975
+from schoolbeat_wire import hours
+from schoolbeat_wire.messages import Lesson
 
 
 def local(unix: float) -> datetime:
     """Viet Nam's wall clock, as a naive datetime."""
-    return datetime.fromtimestamp(unix, UTC).replace(tzinfo=None) + HERE
+    return datetime.fromtimestamp(unix, UTC).replace(tzinfo=None) + timedelta(minutes=hours.UTC_OFFSET_MINUTES)
 
 
 def is_lesson(lessons: Lessons, unix: float) -> bool | None:
     """None: nobody told this agent the hours."""
     if not lessons.week:
         return None
-    now = local(unix)
-    minute = now.hour * 60 + now.minute
-    return any(day == now.weekday() and first <= minute < end for day, first, end in lessons.week)
+    return hours.is_lesson((Lesson(*entry) for entry in lessons.week), int(unix // 60))
 
 
 def is_exam_day(lessons: Lessons, unix: float) -> bool:
-    return local(unix).date().isoformat() in lessons.exam_days
+    return hours.is_exam_day(lessons.exam_days, int(unix // 60))

@@ -11,14 +11,13 @@ from typing import Any, Final, get_args
 from urllib.parse import urlsplit
 
 from schoolbeat_agent.texts import Text
-from schoolbeat_wire import bounds, catalogue
+from schoolbeat_wire import bounds, catalogue, hours
 from schoolbeat_wire.messages import Ask
 
 HOST_NAME: Final = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*\.?"
 )
 INTERFACE: Final = re.compile(r"[^\s/]{0,15}")
-LESSON: Final = re.compile(r"([2-7]|CN) (\d\d):(\d\d)-(\d\d):(\d\d)")
 SHORT_ID: Final = re.compile(r"[A-Za-z0-9._%-]{1,64}")
 
 
@@ -156,15 +155,8 @@ def behind(value: Any) -> str:
 
 def lesson(value: Any) -> tuple[int, int, int]:
     """ "2 07:00-11:30" -> (weekday 0 Monday to 6 Sunday, first minute of the day, end)."""
-    found = LESSON.fullmatch(_typed(str, value))
-    if not found:
-        raise ValueError
-    day, *times = found.groups()
-    hours = [int(part) for part in times]
-    first, end = hours[0] * 60 + hours[1], hours[2] * 60 + hours[3]
-    if not 0 <= first < end <= 1_440 or hours[1] > 59 or hours[3] > 59:
-        raise ValueError
-    return (6 if day == "CN" else int(day) - 2), first, end
+    found = hours.parse(_typed(str, value))
+    return found.weekday, found.first, found.end
 
 
 def _day(value: Any) -> str:
