@@ -1,0 +1,251 @@
+"""A rule: how one reading comes from a device's objects. A small fixed vocabulary and no language."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from schoolbeat_agent.snmp.columns import Columns, number, text
+from schoolbeat_agent.snmp.rows import Value
+from schoolbeat_agent.snmp.subject import below
+from schoolbeat_wire.catalogue import READINGS
+
+AGGREGATES: Final = ("first", "min", "max", "sum", "mean")
+# What a device may write behind a number, by the catalogue's unit.
+_UNITS: Final = {
+    "%": frozenset({"%"}),
+    "°C": frozenset({"c", "°c", "℃"}),
+    "dBm": frozenset({"dbm"}),
+    "V": frozenset({"v", "vac", "vdc"}),
+    "s": frozenset({"s"}),
+    "h": frozenset({"h"}),
+}
+_ROW_FIELDS: Final = 200  # parts of one device that one rule may name
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Whether another object of the same row (or of the device) has one of these values or contains one of these."""
+
+    oid: str
+    column: bool
+    values: tuple[float | str, ...]
+    words: tuple[str, ...]
+
+    def holds(self, columns: Columns, index: str) -> bool:
+        value = _value(columns, self.oid, self.column, index)
+        if value is None:
+            return False
+        said = text(value).lower()
+        return any(word in said for word in self.words) or any(_same(value, each) for each in self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """See docs/snmp-profiles.md for what each field means."""
+
+    reading: str
+    oid: str
+    column: bool
+    each: bool
+    part: str
+    prefix: str
+    names: tuple[str, ...]
+    without: tuple[str, ...]
+    index_end: str
+    scale: float
+    mapping: tuple[tuple[float | str, float], ...]
+    otherwise: float | None
+    ignore: tuple[float | str, ...]
+    low: float
+    high: float
+    of: str
+    of_column: bool
+    free: bool
+    milliwatts: bool
+    si_scale: str
+    precision: str
+    when: tuple[Condition, ...]
+    unless: tuple[Condition, ...]
+    aggregate: str
+
+    def asks(self) -> Iterator[str]:
+        """Every object that it needs."""
+        yield from self.moving()
+        yield from self.names
+        yield from filter(None, (self.si_scale, self.precision))
+
+    def moving(self) -> Iterator[str]:
+        """Those that change from minute to minute."""
+        yield self.oid
+        yield from filter(None, (self.of,))
+        yield from (each.oid for each in (*self.when, *self.unless))
+
+
+def apply(rule: Rule, columns: Columns, subject: str) -> dict[tuple[str, str], float]:
+    """(subject, reading) -> value; nothing where the device does not say, or says what cannot be."""
+    if not rule.column:
+        value = _reading(rule, columns, "", columns.scalar(rule.oid))
+        return {} if value is None else {(_part(rule, subject), rule.reading): value}
+    values = list(_rows(rule, columns))
+    if not rule.each:
+        found = [value for _, value in values]
+        return {(_part(rule, subject), rule.reading): _one(found, rule.aggregate)} if found else {}
+    return _parts(rule, columns, subject, values)
+
+
+def _part(rule: Rule, subject: str) -> str:
+    return below(subject, rule.prefix + rule.part) if rule.part else subject
+
+
+def _rows(rule: Rule, columns: Columns) -> Iterator[tuple[str, float]]:
+    end = f".{rule.index_end}" if rule.index_end else ""
+    for index, raw in columns.column(rule.oid).items():
+        if index.endswith(end) and (value := _reading(rule, columns, index, raw)) is not None:
+            yield index.removesuffix(end), value
+
+
+def _parts(rule: Rule, columns: Columns, subject: str, values: list[tuple[str, float]]) -> dict[tuple[str, str], float]:
+    """By the parts' names. One name met again: gathered where the rule says how, else told apart by its index."""
+    gathered: dict[str, list[float]] = {}
+    for index, value in values[:_ROW_FIELDS]:
+        name = rule.prefix + _name(rule, columns, index)
+        if name in gathered and not rule.aggregate:
+            name = f"{name}-{index}"
+        gathered.setdefault(name, []).append(value)
+    return {(below(subject, name), rule.reading): _one(found, rule.aggregate) for name, found in gathered.items()}
+
+
+def _name(rule: Rule, columns: Columns, index: str) -> str:
+    """By the first column that has a name at the index, or at a beginning of it: the rest of the index is added."""
+    for oid in rule.names:
+        known, rest = index, ""
+        while known:
+            name = text(columns.at(oid, known))
+            for word in rule.without:
+                name = name.replace(word, "").strip()
+            if name:
+                return name + rest
+            known, _, last = known.rpartition(".")
+            rest = f".{last}{rest}"
+    return index
+
+
+def _reading(rule: Rule, columns: Columns, index: str, raw: Value | None) -> float | None:
+    if raw is None or any(_same(raw, each) for each in rule.ignore):
+        return None
+    if not all(each.holds(columns, index) for each in rule.when):
+        return None
+    if any(each.holds(columns, index) for each in rule.unless):
+        return None
+    value = _mapped(rule, raw) if rule.mapping or rule.otherwise is not None else _converted(rule, columns, index, raw)
+    entry = READINGS[rule.reading]
+    if value is None or not max(rule.low, entry.low) <= value <= min(rule.high, entry.high):
+        return None
+    return value
+
+
+def _mapped(rule: Rule, raw: Value) -> float | None:
+    return next((value for known, value in rule.mapping if _same(raw, known)), rule.otherwise)
+
+
+def _converted(rule: Rule, columns: Columns, index: str, raw: Value) -> float | None:
+    value = number(raw, _UNITS.get(READINGS[rule.reading].unit, frozenset()))
+    if value is None or not math.isfinite(value):
+        return None
+    if rule.of:
+        return _share(value, number(_value(columns, rule.of, rule.of_column, index), frozenset()), rule.free)
+    value *= rule.scale * _exponent(rule, columns, index)
+    if rule.milliwatts:
+        return 10 * math.log10(value) if value > 0 else None
+    return 100 - value if rule.free else value
+
+
+def _share(value: float, whole: float | None, free: bool) -> float | None:
+    if whole is None or whole <= 0 or not 0 <= value <= whole:
+        return None
+    return 100 * ((whole - value) if free else value) / whole
+
+
+def _exponent(rule: Rule, columns: Columns, index: str) -> float:
+    """RFC 3433: EntitySensorDataScale (units is 9, each step a thousand) and EntitySensorPrecision."""
+    power = 0
+    if rule.si_scale and isinstance(scale := columns.at(rule.si_scale, index), int) and 1 <= scale <= 17:
+        power += 3 * (scale - 9)
+    if rule.precision and isinstance(digits := columns.at(rule.precision, index), int) and -8 <= digits <= 9:
+        power -= digits
+    return float(10.0**power)
+
+
+def _value(columns: Columns, oid: str, column: bool, index: str) -> Value | None:
+    return columns.at(oid, index) if column else columns.scalar(oid)
+
+
+def _same(value: Value, known: float | str) -> bool:
+    if isinstance(known, str):
+        return text(value).lower() == known.lower()
+    return number(value, frozenset()) == known
+
+
+def _one(found: list[float], aggregate: str) -> float:
+    match aggregate:
+        case "sum":
+            return sum(found)
+        case "max":
+            return max(found)
+        case "min":
+            return min(found)
+        case "mean":
+            return sum(found) / len(found)
+    return found[0]
+
+
+def rule(entry: Mapping[str, Any], scalars: Mapping[str, str], columns: Mapping[str, str]) -> Rule:
+    """One [[reading]] of a profile file. KeyError if it names an object that the file does not list."""
+
+    def oid(name: str) -> str:
+        return "" if not name else columns[name] if name in columns else scalars[name]
+
+    def conditions(key: str) -> tuple[Condition, ...]:
+        return tuple(
+            Condition(
+                oid(each["object"]), each["object"] in columns, tuple(each.get("is", ())), tuple(each.get("has", ()))
+            )
+            for each in entry.get(key, ())
+        )
+
+    return Rule(
+        reading=entry["name"],
+        oid=oid(entry["from"]),
+        column=entry["from"] in columns,
+        each=entry.get("each", False),
+        part=entry.get("part", ""),
+        prefix=entry.get("prefix", ""),
+        names=tuple(columns[name] for name in entry.get("called", ())),
+        without=tuple(entry.get("without", ())),
+        index_end=entry.get("index_end", ""),
+        scale=entry.get("scale", 1.0),
+        mapping=tuple((_key(known), float(value)) for known, value in entry.get("map", {}).items()),
+        otherwise=entry.get("otherwise"),
+        ignore=tuple(entry.get("ignore", ())),
+        low=entry.get("low", -math.inf),
+        high=entry.get("high", math.inf),
+        of=oid(entry.get("of", "")),
+        of_column=entry.get("of", "") in columns,
+        free=entry.get("free", False),
+        milliwatts=entry.get("milliwatts", False),
+        si_scale=oid(entry.get("si_scale", "")),
+        precision=oid(entry.get("precision", "")),
+        when=conditions("when"),
+        unless=conditions("unless"),
+        aggregate=entry.get("aggregate", ""),
+    )
+
+
+def _key(known: str) -> float | str:
+    try:
+        return float(known)
+    except ValueError:
+        return known
