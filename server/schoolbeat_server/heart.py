@@ -208,7 +208,7 @@ class Heart:
                 self.accounts_changed(connection)
                 self.agents_seen = seen
             if self.link.connected:
-                self._publish_configs(configs.of_agents(connection, self.ingest.server))
+                self._publish_configs(configs.of_agents(connection, self.ingest.server, self.ingest.asked.lessons))
             else:
                 self.configs_sent = {}
 
@@ -218,6 +218,8 @@ class Heart:
             if self.configs_sent.get((site, agent)) != payload:
                 self.link.publish(topics.topic(site, agent, "config"), payload, qos=1, retain=True)
                 self.configs_sent[site, agent] = payload
+                kinds = {f"device.{device.id}": device.kind for device in config.devices if device.kind}
+                self.ingest.asked.use_site(site, kinds)
 
     def _consider_sealing(self) -> None:
         if self.sealing is not None:

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from schoolbeat_server import belief, repeats, schema
+from schoolbeat_server.asked import Asked, LessonHours
 from schoolbeat_server.batch import Batch, EpochKey, Message, Out
 from schoolbeat_server.cause import INTERNET
 from schoolbeat_server.contact import HOLD_MS, METERED_HOLD_MS, ContactBook
@@ -36,10 +37,18 @@ EVENTS = 1_000  # of one site in an hour; they are hints
 class Ingest:
     """Holds what a batch needs of the past in memory; everything of it can be loaded again from the database."""
 
-    def __init__(self, engine: Engine, server: str, contact: ContactBook, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        server: str,
+        contact: ContactBook,
+        now_ms: Callable[[], int],
+        lessons: LessonHours = LessonHours(),  # noqa: B008 - frozen
+    ) -> None:
         self.engine, self.server, self.contact, self.now_ms = engine, server, contact, now_ms
         self.ledger = Ledger(engine)
-        self.outages = OutageRows(self.ledger)
+        self.asked = Asked(lessons)
+        self.outages = OutageRows(self.ledger, self.asked)
         self.agents: dict[tuple[str, str], str] = {}  # (site, agent) -> role
         self.gateways: dict[str, list[str]] = {}  # by site
         self.epochs = Epochs()
@@ -85,6 +94,12 @@ class Ingest:
                 self.gateways.setdefault(site, []).append(name)
         self.contact.keep_only(set(self.gateways))
         self.layouts.load(connection)
+        kinds: dict[str, dict[str, str]] = {}
+        device = schema.device.c
+        for site, ident, kind in connection.execute(select(device.site, device.id, device.kind)):
+            if kind:
+                kinds.setdefault(site, {})[f"device.{ident}"] = kind
+        self.asked.use_register(kinds)
 
     def has_gateway(self, site: str) -> bool:
         return site in self.gateways
@@ -110,6 +125,7 @@ class Ingest:
             layout = self.layouts.of(connection, site, agent, revision) if revision else None
             if layout is not None:
                 self.watched[site, agent] = layout.signals
+                self.asked.learn(site, layout.inventory)
             if self.agents.get((site, agent)) == "gateway":
                 found = self.contact.of(site)
                 found.heard_ms = max(found.heard_ms, received_ms)
@@ -305,6 +321,7 @@ class Ingest:
         site, agent = row["site"], row["agent"]
         newest = self.newest.get((site, agent), 0)
         self.layouts.claim(batch.connection, site, agent, layout.inventory)
+        self.asked.learn(site, layout.inventory)
         data = self.layouts.believed((site, agent, report.revision), layout.signals, minutes, report.signals)
         self.ledger.merge(site, agent, report.revision, layout.signals, minutes, data)
         in_order = minutes[0] > newest

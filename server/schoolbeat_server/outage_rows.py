@@ -1,4 +1,4 @@
-"""Keeps the rows of table `outage` equal to what `outages.find` says of the ledger."""
+"""Keeps the rows of table `outage` equal to what `outages.find` says of the ledger, where absence matters."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, delete, or_, select
 
 from schoolbeat_server import cause, outages, schema
+from schoolbeat_server.asked import Asked
 from schoolbeat_server.database import upsert
 from schoolbeat_server.ledger import DAY, Ledger
 from schoolbeat_server.outages import Outage
@@ -30,8 +31,8 @@ class OpenOutage(NamedTuple):
 class OutageRows:
     """Remembers which outages are open, so that a minute in which all is well costs one comparison."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
+    def __init__(self, ledger: Ledger, asked: Asked) -> None:
+        self.ledger, self.asked = ledger, asked
         self.open: dict[str, dict[str, OpenOutage]] = {}
         self.waiting: dict[tuple[str, str, int], dict[str, object]] = {}  # rows to write, the last word of each
 
@@ -59,6 +60,7 @@ class OutageRows:
         width = len(signals)
         if newest and not self.open.get(site) and data.count(UP_FULL) == len(data):
             return False
+        data = self.asked.of_report(site, signals, minutes, data)
         if newest and len(minutes) <= LIVE_MINUTES:
             return self._follow_live(connection, site, signals, minutes, data)
         rows = self._overlapping(connection, site, minutes[0], minutes[-1])
@@ -119,7 +121,7 @@ class OutageRows:
     ) -> None:
         start = min([lo, *firsts])
         end = self._next_full(connection, site, signal, hi + 1)
-        data = self.ledger.read(connection, site, [signal], start, end)[signal]
+        data = self.asked.of_one(site, signal, self.ledger.read(connection, site, [signal], start, end)[signal], start)
         self.flush(connection)
         table = schema.outage.c
         old = {

@@ -184,6 +184,11 @@ class Device:
     address: str
     port: int
     behind: str
+    ask: str = ""
+    credential: str = ""
+    snmp: str = ""
+    profile: str = ""
+    stream: str = ""
 
     @property
     def signal(self) -> str:

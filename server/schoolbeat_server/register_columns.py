@@ -6,11 +6,12 @@ import ipaddress
 import re
 from collections.abc import Callable
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 from urllib.parse import urlsplit
 
 from schoolbeat_server.said import Said
 from schoolbeat_wire import bounds
+from schoolbeat_wire.messages import Ask
 
 ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,38}[A-Za-z0-9])?")
 LADDER = ("lan.router", "line.isp", "line.domestic", "line.international")
@@ -205,9 +206,13 @@ _DEVICE_KINDS = _one_of(
         "ups": ("bộ lưu điện",),
         "computer": ("máy tính",),
         "printer": ("máy in",),
+        "server": ("máy chủ",),
+        "sensor": ("cảm biến",),
+        "phone": ("điện thoại",),
         "other": ("khác",),
     }
 )
+_ASKS = _one_of({ask: () for ask in get_args(Ask) if ask})
 
 _SPEED_MOST_MBPS = 1_000_000
 
@@ -262,6 +267,11 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "address": Column(_address, ""),
         "port": Column(_whole(0, 65_535), 0),
         "behind": Column(_behind, "lan.router"),
+        "ask": Column(_ASKS, ""),
+        "credential": Column(_at_most(40), ""),
+        "snmp": Column(_at_most(40), ""),
+        "profile": Column(_at_most(40), ""),
+        "stream": Column(_at_most(200), ""),
     },
     "services": {
         "id": Column(_id, required=True),

@@ -110,7 +110,7 @@ def broker_address(settings: Settings) -> BrokerAddress:
 def make_heart(settings: Settings, engine: Engine, feed: LiveFeed, deliverer: Deliverer) -> Heart:
     """Everything but the web. The broker, when managed, is started here: it must be there first."""
     server = database.server_id(engine)
-    ingest = Ingest(engine, server, ContactBook(now_ms() + BLIND_MS), now_ms)
+    ingest = Ingest(engine, server, ContactBook(now_ms() + BLIND_MS), now_ms, settings.lessons)
     ingest.load()
     rows = IncidentRows(ingest, settings.incidents, settings.channels)
     with engine.connect() as connection:

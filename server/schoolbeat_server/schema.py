@@ -86,6 +86,11 @@ device = Table(
     Column("address", String(60), nullable=False, default=""),
     Column("port", Integer, nullable=False, default=0),
     Column("behind", String(80), nullable=False, default="lan.router"),
+    Column("ask", String(20), nullable=False, default=""),  # schoolbeat_wire.messages.Ask
+    Column("credential", String(40), nullable=False, default=""),  # names in the agent's own secrets file
+    Column("snmp", String(40), nullable=False, default=""),
+    Column("profile", String(40), nullable=False, default=""),
+    Column("stream", String(200), nullable=False, default=""),
 )
 
 service = Table(

@@ -6,8 +6,13 @@ import difflib
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
+
+from schoolbeat_server.asked import LessonHours
+from schoolbeat_wire import bounds, hours
+from schoolbeat_wire.messages import Lesson
 
 
 class SettingsError(ValueError):
@@ -63,6 +68,7 @@ class Settings:
     web: Web = Web()
     broker: Broker = Broker()
     incidents: Incidents = Incidents()
+    lessons: LessonHours = field(default_factory=LessonHours)
     channels: tuple[Channel, ...] = ()
 
     @property
@@ -134,6 +140,36 @@ def _any_port(where: str, value: Any) -> int:
     return int(_number(0, 65_535)(where, value))
 
 
+def _lessons(where: str, value: Any) -> tuple[Lesson, ...]:
+    if not isinstance(value, list) or len(value) > bounds.LESSONS:
+        raise SettingsError(
+            f'{where} = {str(value)[:80]!r}: chỉ nhận danh sách tối đa {bounds.LESSONS} giờ như "2 07:00-11:30" / '
+            f"allowed is a list of at most {bounds.LESSONS} such hours"
+        )
+    out = []
+    for entry in value:
+        try:
+            out.append(hours.parse(str(entry)))
+        except ValueError:
+            raise SettingsError(
+                f'{where}: {str(entry)[:40]!r}: chỉ nhận "2 07:00-11:30" (thứ 2–7 hoặc CN) / '
+                'allowed is "2 07:00-11:30" (day 2-7, Monday is 2, or CN for Sunday)'
+            ) from None
+    return tuple(out)
+
+
+def _days(where: str, value: Any) -> tuple[str, ...]:
+    try:
+        if not isinstance(value, list) or len(value) > bounds.EXAM_DAYS:
+            raise ValueError
+        return tuple(date.fromisoformat(str(entry)).isoformat() for entry in value)
+    except ValueError:
+        raise SettingsError(
+            f'{where} = {str(value)[:80]!r}: chỉ nhận tối đa {bounds.EXAM_DAYS} ngày như "2027-06-11" / '
+            f"allowed are at most {bounds.EXAM_DAYS} days like that"
+        ) from None
+
+
 SECTIONS: dict[str, dict[str, Check]] = {
     "": {
         "folder": _path,
@@ -160,6 +196,7 @@ SECTIONS: dict[str, dict[str, Check]] = {
         "hold_seconds": _number(0, 86_400),
         "backlog_wait_seconds": _number(1, 86_400),
     },
+    "lessons": {"week": _lessons, "exam_days": _days},
     "channels": {"url": _secret, "url_file": _path, "language": _one_of(*LANGUAGES)},
 }
 
@@ -192,6 +229,7 @@ def parse(raw: dict[str, Any], file: str) -> Settings:
         web=Web(**_checked(file, "web", raw.get("web", {}))),
         broker=_broker(file, raw.get("broker", {})),
         incidents=Incidents(**_checked(file, "incidents", raw.get("incidents", {}))),
+        lessons=LessonHours(**_checked(file, "lessons", raw.get("lessons", {}))),
         channels=tuple(_channel(file, name, entry) for name, entry in channels.items()),
     )
 

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+from schoolbeat_server.asked import LessonHours
 from schoolbeat_server.settings import SECTIONS, Broker, Channel, Incidents, Settings, Web
 
 TEXT = (Path(__file__).parents[2] / "docs" / "server.md").read_text(encoding="utf-8")
@@ -31,6 +32,7 @@ def test_the_defaults_are_those_of_the_code() -> None:
         "web": Web(),
         "broker": Broker(),
         "incidents": Incidents(),
+        "lessons": LessonHours(),
         "channels.NAME": Channel("x"),
     }
 
@@ -38,4 +40,5 @@ def test_the_defaults_are_those_of_the_code() -> None:
         section, _, name = key.rpartition(".")
         default = re.fullmatch(r"`(.+)`", shown)
         if default is not None:
-            assert json.loads(default[1]) == getattr(values[section], name), key
+            value = getattr(values[section], name)
+            assert json.loads(default[1]) == (list(value) if isinstance(value, tuple) else value), key

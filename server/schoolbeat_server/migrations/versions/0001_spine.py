@@ -303,6 +303,11 @@ def upgrade() -> None:
         sa.Column("address", sa.String(length=60), nullable=False),
         sa.Column("port", sa.Integer(), nullable=False),
         sa.Column("behind", sa.String(length=80), nullable=False),
+        sa.Column("ask", sa.String(length=20), nullable=False),
+        sa.Column("credential", sa.String(length=40), nullable=False),
+        sa.Column("snmp", sa.String(length=40), nullable=False),
+        sa.Column("profile", sa.String(length=40), nullable=False),
+        sa.Column("stream", sa.String(length=200), nullable=False),
         sa.ForeignKeyConstraint(
             ["room"],
             ["room.id"],
