@@ -153,7 +153,7 @@ class Runner:
         watches = inventory.watches(settings)
         current = inventory.of(settings, watches, self._version, self._offered)
         self._config, self.settings, self._watches, self._groups = config, settings, watches, groups(watches)
-        self._world = replace(self._world, lessons=settings.lessons, unix=self._utc)
+        self._world = replace(self._world, lessons=settings.lessons, unix=self._utc, hurry=self.hurry)
         return current
 
     def _utc(self) -> float | None:
@@ -466,6 +466,10 @@ class Runner:
         self.publisher.use(self.settings, current)
         counts = len(self.settings.devices), len(self.settings.services)
         log.info("config %d: %d devices, %d services", config.revision, *counts)
+
+    def hurry(self) -> None:
+        """The next round begins now."""
+        self._now.set()
 
     def check_now(self) -> None:
         self._due.update(dict.fromkeys(self._due, 0.0))

@@ -77,6 +77,7 @@ class World:
     resolv_conf: Path = Path("/etc/resolv.conf")
     lessons: Lessons = field(default_factory=Lessons)
     unix: Callable[[], float | None] = lambda: None  # seconds since 1970 UTC where this agent knows them
+    hurry: Callable[[], None] = lambda: None  # the next round begins now
     ca_file: Path | None = None  # None: the system's certificate authorities
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
