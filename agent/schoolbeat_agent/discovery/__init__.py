@@ -1,1 +1,1 @@
-"""Discovery: what is on the school's LAN, of which kind, and why we think so. Only what the technician confirms is swept."""
+"""What is on the school's LAN, of which kind, and why we think so. Only what the technician confirms is swept."""
