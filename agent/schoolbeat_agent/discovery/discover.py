@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from ipaddress import IPv4Network
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any, Final
+from urllib.parse import urlsplit
 
+from schoolbeat_agent.cameras.ws_discovery import Hello, mac_of, ws_discover
 from schoolbeat_agent.credentials import Credential
-from schoolbeat_agent.discovery.differences import Differences, differences
-from schoolbeat_agent.discovery.found import Found
-from schoolbeat_agent.discovery.lans import Lan, lans
-from schoolbeat_agent.probes.world import World
+from schoolbeat_agent.discovery import asking, lans, leases, mdns, neighbours, netbios, oui, snmp_facts, ssdp, visits
+from schoolbeat_agent.discovery.differences import Differences, differences, with_registered_ids
+from schoolbeat_agent.discovery.evidence import Evidence, OnvifFacts, PjlinkFacts
+from schoolbeat_agent.discovery.found import Found, device_id
+from schoolbeat_agent.discovery.identify import identify
+from schoolbeat_agent.discovery.lans import LARGEST, Lan
+from schoolbeat_agent.discovery.sweep import Swept, sweep
+from schoolbeat_agent.displays import families, pjlink
+from schoolbeat_agent.observation import ProbeFailed
+from schoolbeat_agent.probes.world import World, read_text
 from schoolbeat_agent.settings import Device
 from schoolbeat_agent.texts import Text
 
-__all__ = ["Differences", "Found", "Lan", "Progress", "differences", "discover", "lans"]
+__all__ = ["Differences", "Found", "Lan", "Progress", "differences", "discover"]
+
+HOSTS_AT_ONCE: Final = 24
+CONNECTIONS_AT_ONCE: Final = 64
+MULTICAST_SECONDS: Final = 8.0  # a projector answers a search after 0-10 s; those that miss it are asked singly
+# People name their own machines after themselves: such names stay where they are.
+NAMED: Final = frozenset(
+    (
+        "router",
+        "ont",
+        "switch",
+        "access_point",
+        "board",
+        "projector",
+        "television",
+        "camera",
+        "recorder",
+        "ups",
+        "printer",
+    )
+)
+SWEEPING = Text("tìm địa chỉ có máy", "looking for addresses in use")
+ASKING = Text("hỏi từng thiết bị", "asking each device")
 
 
 @dataclass(frozen=True)
@@ -29,6 +62,17 @@ class Progress:
 
 def tell_nobody(progress: Progress) -> None:
     """Nobody watches."""
+
+
+@dataclass
+class Heard:
+    """What came in answer to questions to all; `mute` says which of them could not be asked, and why."""
+
+    mdns: dict[str, mdns.Offered] = field(default_factory=dict)
+    ssdp: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    onvif: dict[str, Hello] = field(default_factory=dict)
+    pjlink: dict[str, str] = field(default_factory=dict)
+    mute: dict[str, str] = field(default_factory=dict)
 
 
 async def discover(
@@ -46,4 +90,219 @@ async def discover(
     never tried on cameras or displays. known: what the inventory has; the register's ids stay by address.
     ValueError: a network is larger than a /22.
     """
-    return []
+    for network in networks:
+        if network.prefixlen < LARGEST:
+            raise ValueError(f"{network} is larger than a /{LARGEST}")
+    own = lans.own_addresses()
+    asking_from = [address for address in own if any(IPv4Address(address) in network for network in networks)]
+
+    def swept_so_far(done: int, every: int, found: int) -> None:
+        progress(Progress(SWEEPING, done, every, found))
+
+    heard, swept = await asyncio.gather(hear(asking_from, networks, world), sweep(networks, world, own, swept_so_far))
+    return with_registered_ids(
+        known, await _judged(networks, swept, heard, world, site_key, credentials, own, progress)
+    )
+
+
+async def _judged(
+    networks: Sequence[IPv4Network],
+    swept: Swept,
+    heard: Heard,
+    world: World,
+    site_key: bytes,
+    credentials: Mapping[str, Credential],
+    own: Iterable[str],
+    progress: Callable[[Progress], None],
+) -> list[Found]:
+    router = lans.parse_default_route(read_text(world.proc / "net/route") or "")[1]
+    there = devices(swept, heard, networks, own, router)
+    makers, netbios_there, dhcp = (
+        oui.makers(swept.macs[address] for address in there if address in swept.macs),
+        await netbios.answering(there),
+        leases.dhcp_servers(),
+    )
+    others_macs = neighbours.speaks_for_others(swept.macs)
+    hosts, sockets = asyncio.Semaphore(HOSTS_AT_ONCE), asyncio.Semaphore(CONNECTIONS_AT_ONCE)
+    done = 0
+
+    async def one(address: str) -> Found:
+        nonlocal done
+        mac = swept.macs.get(address, "")
+        async with hosts:
+            evidence = await _ask(
+                Evidence(
+                    address=address,
+                    mac="" if mac in others_macs else mac,
+                    vendor=makers.get(mac, ""),
+                    random_mac=neighbours.is_random(mac),
+                    is_default_router=address == router,
+                    is_dhcp_server=address in dhcp,
+                    netbios=address in netbios_there,
+                    ssdp=heard.ssdp.get(address, ()),
+                    mdns=heard.mdns[address].services if address in heard.mdns else (),
+                    mdns_model=heard.mdns[address].model if address in heard.mdns else "",
+                    onvif=onvif_facts(heard.onvif[address]) if address in heard.onvif else None,
+                ),
+                heard,
+                world,
+                snmp_facts.usable(credentials),
+                swept.macs.get(router, ""),
+                sockets,
+            )
+        done += 1
+        progress(Progress(ASKING, done, len(there), len(there)))
+        return found_of(evidence, site_key, address in swept.answered)
+
+    return list(await asyncio.gather(*map(one, there)))
+
+
+async def hear(own: Sequence[str], networks: Sequence[IPv4Network], world: World) -> Heard:
+    """Questions to all on the LAN, by multicast and broadcast; those that cannot be asked are left out."""
+    heard = Heard()
+
+    async def told(name: str, question: Any) -> Any:
+        try:
+            return await question
+        except ProbeFailed as failed:
+            heard.mute[name] = failed.detail
+        except OSError as error:
+            heard.mute[name] = error.strerror or str(error)
+        return None
+
+    if not own:
+        return heard
+    broadcasts = [str(network.broadcast_address) for network in networks]
+    by_mdns, by_ssdp, by_pjlink, *by_onvif = await asyncio.gather(
+        told("mDNS", mdns.heard(own, MULTICAST_SECONDS)),
+        told("SSDP", ssdp.search(own)),
+        told("PJLink", pjlink.search(broadcasts, MULTICAST_SECONDS)),
+        *(told("WS-Discovery", ws_discover(address, 4.0, world.entropy)) for address in own),
+    )
+    heard.mdns, heard.ssdp, heard.pjlink = by_mdns or {}, by_ssdp or {}, by_pjlink or {}
+    heard.onvif = {hello.address: hello for hellos in by_onvif for hello in hellos or ()}
+    return heard
+
+
+def devices(swept: Swept, heard: Heard, networks: Iterable[IPv4Network], own: Iterable[str], router: str) -> list[str]:
+    """One address of each device of the networks: of several with one MAC the router's, else the lowest."""
+    inside = list(networks)
+    left_out, others_macs = set(own), neighbours.speaks_for_others(swept.macs)
+    every = {*swept.there, *heard.mdns, *heard.ssdp, *heard.pjlink, *heard.onvif} - left_out
+    taken: set[str] = set()
+    out = []
+    for address in sorted(every, key=lambda one: (one != router, IPv4Address(one))):
+        if not any(IPv4Address(address) in network for network in inside):
+            continue
+        mac = swept.macs.get(address, "")
+        if mac in others_macs and address not in swept.answered:
+            continue
+        if mac and mac not in others_macs:
+            if mac in taken:
+                continue
+            taken.add(mac)
+        out.append(address)
+    return sorted(out, key=IPv4Address)
+
+
+async def _ask(
+    evidence: Evidence,
+    heard: Heard,
+    world: World,
+    credentials: Sequence[Credential],
+    router_mac: str,
+    sockets: asyncio.Semaphore,
+) -> Evidence:
+    """Everything that is asked of one device alone."""
+    from dataclasses import replace
+
+    address = evidence.address
+    ports, snmp = await asyncio.gather(
+        visits.open_ports(address, world, sockets), snmp_facts.told_by(address, credentials, router_mac)
+    )
+    pages = [
+        page for port in (*visits.WEB, *visits.TLS) if port in ports and (page := await visits.web_page(address, port))
+    ]
+    server, realm = await visits.rtsp(address) if visits.RTSP in ports else ("", "")
+    said = await visits.banner(address) if visits.SSH in ports else ""
+    return replace(
+        evidence,
+        ports=ports,
+        snmp=snmp,
+        pages=tuple(pages),
+        rtsp_server=server,
+        rtsp_realm=realm,
+        banners=(said,) if said else (),
+        pjlink=await _pjlink(address, ports, heard, world),
+    )
+
+
+async def _pjlink(address: str, ports: frozenset[int], heard: Heard, world: World) -> PjlinkFacts | None:
+    mac = heard.pjlink.get(address, "")
+    told = None
+    if pjlink.PORT in ports:
+        with contextlib.suppress(ProbeFailed):
+            told = await pjlink.identify(address, pjlink.PORT, "", world)
+    if told is None:
+        return PjlinkFacts(mac=mac) if mac else None
+    return PjlinkFacts(True, told.wants_password, told.name, told.manufacturer, told.model, mac, str(told.pjlink_class))
+
+
+def onvif_facts(hello: Hello) -> OnvifFacts:
+    """Scopes (ONVIF Core, 7.3.2.2) are onvif://www.onvif.org/<name>/<value>."""
+    port = 80
+    if hello.xaddrs:
+        with contextlib.suppress(ValueError):
+            parts = urlsplit(hello.xaddrs[0])
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+    kinds = tuple(scope.rpartition("/")[2] for scope in hello.scopes if "/type/" in scope.lower())
+    return OnvifFacts(hello.types, hello.scope("name"), hello.scope("hardware"), kinds, port, mac_of(hello.endpoint))
+
+
+def identity_of(evidence: Evidence) -> str:
+    """What stays the same wherever the device is found: its MAC; behind a router what it says of itself."""
+    said = evidence.onvif.mac if evidence.onvif else ""
+    mac = evidence.mac or (evidence.pjlink.mac if evidence.pjlink else "") or said
+    if mac:
+        return f"mac {mac}"
+    if evidence.snmp and evidence.snmp.serial:
+        return f"serial {evidence.snmp.serial}"
+    return f"address {evidence.address}"
+
+
+def found_of(evidence: Evidence, site_key: bytes, answers_icmp: bool) -> Found:
+    """The guess, and how it will be asked."""
+    guess, identity = identify(evidence), identity_of(evidence)
+    how = asking.how(guess.kind, evidence, answers_icmp, frozenset(families()))
+    name, vendor, model = _called(evidence)
+    return Found(
+        id=device_id(site_key, identity),
+        address=evidence.address,
+        identity=identity,
+        kind=guess.kind,
+        confidence=guess.confidence,
+        reasons=guess.reasons,
+        name=name if guess.kind in NAMED else "",
+        vendor=vendor or evidence.vendor,
+        model=model,
+        ask=how.ask,
+        port=how.port,
+        profile=how.profile,
+        snmp=evidence.snmp.credential if evidence.snmp else "",
+        interfaces=how.interfaces,
+    )
+
+
+def _called(evidence: Evidence) -> tuple[str, str, str]:
+    """Name, vendor and model as the device tells them; what it tells first counts."""
+    snmp, onvif, beamer = evidence.snmp, evidence.onvif, evidence.pjlink
+    names = (snmp.name if snmp else "", beamer.name if beamer else "", onvif.name if onvif else "")
+    vendors = (beamer.vendor if beamer else "", snmp.vendor if snmp else "")
+    models = (
+        snmp.model if snmp else "",
+        beamer.model if beamer else "",
+        onvif.hardware if onvif else "",
+        evidence.mdns_model,
+    )
+    name, vendor, model = (next((one for one in said if one), "") for said in (names, vendors, models))
+    return name, vendor, model

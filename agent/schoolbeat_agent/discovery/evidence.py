@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class OnvifFacts:
     hardware: str = ""
     scope_types: tuple[str, ...] = ()
     port: int = 80
+    mac: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,4 +88,3 @@ class Evidence:
     mdns_model: str = ""
     ssdp: tuple[str, ...] = ()  # device types and SERVER lines
     netbios: bool = False
-    serials: tuple[str, ...] = field(default=(), repr=False)

@@ -50,6 +50,14 @@ def lans() -> list[Lan]:
     return proposed(found)
 
 
+def own_addresses() -> list[str]:
+    """IPv4, of every interface but loopback."""
+    import psutil
+
+    every = psutil.net_if_addrs()
+    return [str(address.ip) for _, address in interface_addresses(every, every) if not address.is_loopback]
+
+
 def interface_addresses(of: Mapping[str, Iterable[object]], up: Iterable[str]) -> list[tuple[str, IPv4Interface]]:
     """From psutil.net_if_addrs(): IPv4 with its mask."""
     out = []

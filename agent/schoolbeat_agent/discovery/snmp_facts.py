@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
 
+from schoolbeat_agent.credentials import Credential
 from schoolbeat_agent.discovery.evidence import SnmpFacts
 from schoolbeat_agent.discovery.visits import clean
 from schoolbeat_agent.snmp import profile as profiles
 from schoolbeat_agent.snmp.rows import Rows, Value
+from schoolbeat_agent.snmp.session import PORT, Habits, Patience, Session, SnmpFailed, opened
+from schoolbeat_agent.snmp.walk import walk
 
 SYS_DESCR, SYS_OBJECT_ID = "1.3.6.1.2.1.1.1.0", "1.3.6.1.2.1.1.2.0"
 SYS_NAME, SYS_SERVICES = "1.3.6.1.2.1.1.5.0", "1.3.6.1.2.1.1.7.0"
@@ -47,6 +53,8 @@ PORT_OF_MAC: Final = "1.3.6.1.2.1.17.4.3.1.2"  # dot1dTpFdbPort
 PORT_OF_MAC_IN_VLAN_1: Final = "1.3.6.1.2.1.17.7.1.2.2.1.2.1"  # dot1qTpFdbPort
 INTERFACE_OF_PORT: Final = "1.3.6.1.2.1.17.1.4.1.2"  # dot1dBasePortIfIndex
 INTERFACES: Final = 300  # rows read at most
+DEVICE_SECONDS: Final = 15.0
+COLUMN_SECONDS: Final = 4.0
 # What makers and installers call the port towards the ISP, where no route tells: likeliest first.
 WAN_NAMES: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -59,14 +67,6 @@ WAN_NAMES: Final = tuple(
         r"internet",
     )
 )
-
-
-class Asks(Protocol):
-    """A session with one device. What it does not have is absent from the rows. NoAnswer when nothing comes."""
-
-    async def get(self, oids: Sequence[str]) -> Rows: ...
-
-    async def walk(self, column: str, most: int) -> Rows: ...
 
 
 def text(value: Value | None) -> str:
@@ -140,30 +140,56 @@ def facts(rows: Rows, credential: str) -> SnmpFacts:
     )
 
 
-async def ask(session: Asks) -> dict[str, Value]:
-    """Everything that `facts` reads, of a device that has answered already. Whatever fails later is not known."""
-    from schoolbeat_agent.observation import ProbeFailed
-    from schoolbeat_agent.probes.no_answer import NoAnswer
-
-    rows: dict[str, Value] = dict(await session.get(SYSTEM))
+async def ask(session: Session, seconds: float) -> dict[str, Value]:
+    """Everything that `facts` reads. SnmpFailed where it does not answer; what fails later is not known."""
+    rows = await session.get(SYSTEM)
     families = profiles.matching(text(rows.get(SYS_OBJECT_ID)).lstrip("."), text(rows.get(SYS_DESCR)))
     of_profiles = [oid for family in families for oid in (family.present, *family.identity) if oid]
-    try:
-        rows |= await session.get(tuple(dict.fromkeys((*SCALARS, *of_profiles))))
-        for column in (IF_TYPE, IF_NAME, IF_DESCR, *DEFAULT_ROUTES):
-            rows |= await session.walk(column, INTERFACES)
-    except (NoAnswer, ProbeFailed):
-        pass
+    with contextlib.suppress(SnmpFailed):
+        rows |= await session.get((*SCALARS, *of_profiles))
+    for column in (IF_TYPE, IF_NAME, IF_DESCR, *DEFAULT_ROUTES):
+        deadline = time.monotonic() + min(seconds, session.left_seconds())
+        with contextlib.suppress(SnmpFailed):
+            rows |= await walk(session, column, rows_most=INTERFACES, deadline=deadline)
     return rows
 
 
-async def port_towards(session: Asks, mac: str, rows: Mapping[str, Value]) -> str:
+async def port_towards(session: Session, mac: str, rows: Rows) -> str:
     """The switch's port behind which a MAC is: its uplink, if that MAC is the router's. Empty: it does not tell."""
     tail = ".".join(str(byte) for byte in bytes.fromhex(mac.replace(":", "")))
     asked = (f"{PORT_OF_MAC}.{tail}", f"{PORT_OF_MAC_IN_VLAN_1}.{tail}")
-    told = await session.get(asked)
-    port = next((value for oid in asked if type(value := told.get(oid)) is int), None)
-    if not port:
+    try:
+        told = await session.get(asked)
+        port = next((value for oid in asked if (value := number(told.get(oid)))), None)
+        if not port:
+            return ""
+        oid = f"{INTERFACE_OF_PORT}.{port}"
+        index = number((await session.get((oid,))).get(oid))
+    except SnmpFailed:
         return ""
-    index = number((await session.get((f"{INTERFACE_OF_PORT}.{port}",))).get(f"{INTERFACE_OF_PORT}.{port}"))
     return names(rows).get(index or port, "")
+
+
+async def told_by(
+    address: str, credentials: Iterable[Credential], router_mac: str, *, port: int = PORT
+) -> SnmpFacts | None:
+    """With the first of the credentials that it answers; None where it answers none. A quarter of a minute at most."""
+    for credential in credentials:
+        patience = Patience(time.monotonic() + DEVICE_SECONDS, timeout_seconds=1.0, tries=2)
+        try:
+            session = await opened(address, credential, Habits(), patience, port=port)
+            rows = await ask(session, COLUMN_SECONDS)
+        except SnmpFailed as failed:
+            if failed.cause in ("refused", "unreachable"):
+                return None
+            continue
+        found = facts(rows, credential.name)
+        if router_mac and (found.bridge_ports or 0) >= 2:
+            return replace(found, uplink=await port_towards(session, router_mac, rows))
+        return found
+    return None
+
+
+def usable(credentials: Mapping[str, Credential]) -> list[Credential]:
+    """Those that are for SNMP: with a community, or a user of v3."""
+    return [one for one in credentials.values() if (one.username if one.version == "3" else one.community)]
