@@ -235,7 +235,7 @@ def _devices(facts: Facts) -> Diagnosis | None:
     first = facts.devices[order[0]]
     where = f" ({first.room})" if first.room else ""
     if len(order) == 1:
-        headline = _said(texts.DEVICE_DOWN, name=facts.called(order), where=where)
+        headline = _said(texts.DEVICE_DOWN, name=facts.called(order) + where, **_what(down[order[0]].cause))
     else:
         headline = _said(texts.DEVICES_DOWN, count=len(order), names=facts.called(order))
     behind = (_said(texts.HIDDEN, count=len(hidden)),) if hidden else ()
@@ -243,6 +243,14 @@ def _devices(facts: Facts) -> Diagnosis | None:
     step = _by_cause(down[order[0]].cause)
     since = down[order[0]].since
     return Diagnosis("attention", headline, _internet_is_well(facts), (look, step, *behind), texts.CALL_SCHOOL, since)
+
+
+def _what(cause: str) -> dict[str, str]:
+    """The cause in words, by language; silence of whatever kind is silence to a teacher."""
+    _, vi, en = CAUSES.get(cause, CAUSES["internal"])
+    if cause in ("timeout", "unreachable", "refused"):
+        vi, en = "không trả lời", "no answer"
+    return {"vi": vi, "en": en}
 
 
 def _services(facts: Facts) -> Diagnosis | None:

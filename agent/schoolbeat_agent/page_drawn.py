@@ -94,7 +94,7 @@ HERE: Final = Text("Thiết bị SchoolBeat", "SchoolBeat device")
 HERE_STATE: Final = Text("đang đo", "measuring")
 BEHIND: Final = Text("chưa biết: không nhìn qua được chỗ hỏng", "not known: it cannot be seen through the fault")
 _INTERNET = Text("Mở được trang", "Pages open")
-_INNOCENT = Text("Không phải lỗi của", "Not at fault")
+_INNOCENT = Text("Lỗi không nằm ở đâu", "Where the fault is not")
 _STEPS = Text("Hãy thử", "What to try")
 _CALL = Text("Gọi ai", "Whom to call")
 _ALSO = Text("Ngoài ra", "Also")
@@ -183,10 +183,10 @@ def _ladder(stand: dict[str, Standing], view: View, language: Language) -> Itera
     yield "</ol></section>"
 
 
-def _thing(tag: str, name: str, standing: Standing, view: View, language: Language) -> str:
-    """One line: mark, name (escaped already), state in words."""
+def _thing(tag: str, name: str, standing: Standing, view: View, language: Language, kind: str = "") -> str:
+    """One line: mark, name (escaped already), what it is, state in words."""
     bad = " bad" if standing.word == "down" else ""
-    state = escape(_state(standing, view, language))
+    state = escape((f"{kind} · " if kind else "") + _state(standing, view, language))
     return (
         f'<{tag}>{_mark(standing.word)}<span><span class="name">{name}</span> '
         f'<span class="state{bad}">{state}</span></span></{tag}>'
@@ -228,7 +228,7 @@ def _rooms(stand: dict[str, Standing], view: View, language: Language) -> Iterab
         yield f'<section class="room"><h3>{escape(room) or _shown(_NO_ROOM, language)}</h3><ul class="things">'
         for device in sorted(rooms[room], key=lambda one: _urgency(stand.get(f"device.{one.id}"))):
             standing = stand.get(f"device.{device.id}", Standing("unknown"))
-            yield _thing("li", _device_name(device, language), standing, view, language)
+            yield _thing("li", escape(device.name or device.id), standing, view, language, _kind(device, language))
         yield "</ul></section>"
     yield "</div></section>"
 
@@ -238,12 +238,10 @@ def _urgency(standing: Standing | None) -> int:
     return words.index(standing.word) if standing else 1
 
 
-def _device_name(device: Device, language: Language) -> str:
-    kind = catalogue.device_kind(device.kind)
-    title = kind.vi if language == "vi" else kind.en
-    if not device.name:
-        return escape(f"{title} {device.id}")
-    return escape(device.name if device.kind not in catalogue.DEVICE_KINDS else f"{device.name} · {title}")
+def _kind(device: Device, language: Language) -> str:
+    """Empty for a kind that the catalogue does not know."""
+    kind = catalogue.DEVICE_KINDS.get(device.kind)
+    return "" if kind is None else kind.vi if language == "vi" else kind.en
 
 
 # --- time ----------------------------------------------------------------------------------------------------------

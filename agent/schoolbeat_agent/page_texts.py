@@ -66,7 +66,7 @@ PINGS_LOST: Final = Text(
     "Some measuring targets do not answer, but the Internet works.",
 )
 WIFI_DOWN: Final = Text("Wi-Fi {names} không dùng được.", "The Wi-Fi {names} cannot be used.")
-DEVICE_DOWN: Final = Text("{name}{where} không trả lời.", "{name}{where} does not answer.")
+DEVICE_DOWN: Final = Text("{name}: {vi}.", "{name}: {en}.")
 DEVICES_DOWN: Final = Text("{count} thiết bị không trả lời: {names}.", "{count} devices do not answer: {names}.")
 SERVICE_DOWN: Final = Text("Dịch vụ {names} đang hỏng.", "The service {names} is down.")
 LOW_VOLTAGE: Final = Text(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -286,7 +287,7 @@ def test_a_switch_that_is_down_hides_what_hangs_on_it() -> None:
 
     assert said(found) == {
         "level": "attention",
-        "headline": "Switch tầng 1 không trả lời.",
+        "headline": "Switch tầng 1: không trả lời.",
         "innocent": ["Internet của trường vẫn tốt."],
         "steps": [
             "Tới chỗ Switch tầng 1.",
@@ -303,7 +304,9 @@ def test_several_devices_are_named_and_the_room_is_told() -> None:
 
     assert found.headline.vi == "2 thiết bị không trả lời: Camera cổng, Bảng 5A."
     alone = diagnosis(view(all_up() | {"device.bang-5a": DOWN}))
-    assert alone.headline == Text("Bảng 5A (Phòng 5A) không trả lời.", "Bảng 5A (Phòng 5A) does not answer.")
+    assert alone.headline == Text("Bảng 5A (Phòng 5A): không trả lời.", "Bảng 5A (Phòng 5A): no answer.")
+    no_video = diagnosis(view(all_up() | {"device.cam-1": DOWN}, {"device.cam-1": "no_video"}))
+    assert no_video.headline.vi == "Camera cổng: kết nối được nhưng không có hình."
 
 
 def test_what_only_a_technician_can_mend_is_told_as_a_word_for_him() -> None:
@@ -452,7 +455,7 @@ def test_nothing_that_a_device_or_a_file_says_becomes_markup() -> None:
     found = read(page_drawn.page(now, "vi"))
 
     assert "script" not in found.tags
-    assert f"{EVIL} ({EVIL}) không trả lời." in found.text
+    assert f"{EVIL} ({EVIL}): không trả lời." in found.text
     assert not [name for name, _ in found.attributes if name.startswith("on") or name in ("src", "style")]
 
 
@@ -743,22 +746,27 @@ def test_the_running_agent_serves_it_while_its_line_is_down(tmp_path: Path) -> N
 @contextmanager
 def served(now: View) -> Iterator[str]:
     """The address of the page, served by a loop of its own."""
-    import threading
-
     port = free_port()
     settings = replace(now.settings, page=replace(now.settings.page, port=port))
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
+    loops: list[asyncio.AbstractEventLoop] = []
+    ready, stop = threading.Event(), asyncio.Event()
+
+    async def until_stopped() -> None:
+        server = await page.serve(settings, lambda: now)
+        assert server is not None
+        loops.append(asyncio.get_running_loop())
+        ready.set()
+        await stop.wait()
+        server.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(until_stopped()))
     thread.start()
-    server = asyncio.run_coroutine_threadsafe(page.serve(settings, lambda: now), loop).result(20)
-    assert server is not None
+    assert ready.wait(20)
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
-        loop.call_soon_threadsafe(server.close)
-        loop.call_soon_threadsafe(loop.stop)
+        loops[0].call_soon_threadsafe(stop.set)
         thread.join(20)
-        loop.close()
 
 
 @pytest.mark.parametrize("width", [360, 1280])
