@@ -49,7 +49,11 @@ BENCH_PACKAGES = (
 TEST_PACKAGES = (
     *BENCH_PACKAGES,
     Package("chromium", ("chromium", "chromium-browser", "google-chrome")),
+    Package("snmpd", ("snmpd",)),
     Package("fonts-dejavu-core", ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",)),
+    # A UPS server and a DHCP server to ask; of the first no service runs, the second brings none.
+    Package("nut-server", ("/lib/nut/upsd", "/usr/lib/nut/upsd")),
+    Package("dnsmasq-base", ("dnsmasq",)),
 )
 PACKAGES: dict[str, tuple[Package, ...]] = {
     "demo": DEMO_PACKAGES,
@@ -58,9 +62,9 @@ PACKAGES: dict[str, tuple[Package, ...]] = {
     "check": (),
 }
 
-# Debian starts a service as soon as its package is there. We use the program mosquitto only: its service would take
-# port 1883. policy-rc.d is Debian's own way to say "start nothing"; it goes again with the script. A mosquitto that
-# was there before is not in the list and is not touched.
+# Debian starts a service as soon as its package is there. We use the programs mosquitto and snmpd only: their services
+# would take ports 1883 and 161. policy-rc.d is Debian's own way to say "start nothing"; it goes again with the script.
+# One that was there before is not in the list and is not touched.
 _APT = """
 set -eu
 if [ ! -e /usr/sbin/policy-rc.d ]; then
@@ -73,7 +77,9 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends "$@"
 for package in "$@"; do
-  if [ "$package" = mosquitto ] && [ -d /run/systemd/system ]; then systemctl disable -q mosquitto || true; fi
+  case "$package" in mosquitto|snmpd)
+    if [ -d /run/systemd/system ]; then systemctl disable -q "$package" || true; fi ;;
+  esac
 done
 """
 
@@ -112,6 +118,8 @@ def announcement(goal: str, packages: Sequence[str], python: bool, by_sudo: bool
     if packages:
         by = "apt-get (sudo)" if by_sudo else "apt-get"
         lines.append(f"  - {by}: {' '.join(packages)}")
+    if "snmpd" in packages:
+        lines.append("      snmpd: không bật dịch vụ cổng 161 / its service on port 161 is not started")
     if "mosquitto" in packages:
         lines.append("      mosquitto: không bật dịch vụ cổng 1883 / its service on port 1883 is not started")
     if python:

@@ -23,15 +23,24 @@ class Output:
 
 
 async def output_of(
-    command: Sequence[str], timeout_seconds: float, *, most_bytes: int = OUTPUT_BYTES, given: bytes | None = None
+    command: Sequence[str],
+    timeout_seconds: float,
+    *,
+    most_bytes: int = OUTPUT_BYTES,
+    given: bytes | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> Output:
-    """Run it without a shell, in the C locale. ProbeFailed: not_installed, no_permission, hung, too_much."""
+    """Run it without a shell, in the C locale. ProbeFailed: not_installed, no_permission, hung, too_much.
+
+    pass_fds: files of ours that it finds under /proc/self/fd, e.g. with a secret that stands in no folder.
+    """
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL if given is None else asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            pass_fds=pass_fds,
             env={"LC_ALL": "C.UTF-8", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
         )
     except FileNotFoundError as error:

@@ -251,6 +251,11 @@ CAUSES: dict[str, tuple[int, str, str]] = {
     "no_capacity": (27, "máy đo tốc độ đang đầy tải", "the speed server has no capacity"),
     "mains_lost": (28, "mất điện lưới, đang chạy bằng pin", "mains power is lost, running on battery"),
     "not_installed": (29, "thiếu chương trình cần để đo", "a program needed to measure is not installed"),
+    "radio_busy": (
+        30,
+        "Wi-Fi của máy này đang bận nên không đo",
+        "this machine's Wi-Fi is in use, so it was not measured",
+    ),
 }
 CAUSE_NAMES: dict[int, str] = {code: name for name, (code, _, _) in CAUSES.items()}
 
