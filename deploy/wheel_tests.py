@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILT = ROOT / "build" / "wheel"
 EMPTY = ROOT / "build" / "emptyvenv"
-TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis")
+TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "snmpsim-data")
 
 # What a school's box would import, from where, and that the server's libraries are really absent.
 PROBE = """

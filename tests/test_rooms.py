@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 # A requirement's name and the name it is imported by, where they differ.
-IMPORTED_AS = {"paho-mqtt": "paho", "pyyaml": "yaml"}
+IMPORTED_AS = {"gufo-snmp": "gufo", "paho-mqtt": "paho", "pyyaml": "yaml"}
 
 
 def modules_of(requirements: list[str]) -> set[str]:
