@@ -11,7 +11,10 @@ from schoolbeat_wire.messages import Ask
 PJLINK: Final = 4352
 RTSP: Final = 554
 # What speaks a maker's frames, by the port on which it listens; the family is its profile (displays/<family>.toml).
-DISPLAYS: Final = ((1515, "samsung-mdc"), (4660, "benq"), (5000, "viewsonic"), (3629, "epson"), (9761, "lg"))
+DISPLAYS: Final = (
+    *((1515, "samsung-mdc"), (4660, "benq-board"), (5000, "viewsonic-board"), (4664, "maxhub")),
+    *((3629, "epson-escvp"), (9761, "lg"), (8000, "benq-projector")),
+)
 ANY_PORT: Final = (80, 443, 445, 22, 8000, 8080, 9100, 631, 554, 37777, 3389, 23)  # to connect to, best first
 
 
