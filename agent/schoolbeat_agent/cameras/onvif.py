@@ -1,0 +1,311 @@
+"""What a camera or recorder says by ONVIF (Core, Media, Media2 and Recording specifications)."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+from schoolbeat_agent.cameras import http, lockout, rtsp, soap
+from schoolbeat_agent.cameras.digest import Login
+from schoolbeat_agent.cameras.http import Endpoint
+from schoolbeat_agent.cameras.rtsp import Place
+from schoolbeat_agent.cameras.soap import Fault, Node
+from schoolbeat_agent.cameras.ws_discovery import ws_discover
+from schoolbeat_agent.credentials import Credential
+from schoolbeat_agent.probes.no_answer import NoAnswer
+from schoolbeat_agent.probes.world import World
+from schoolbeat_wire import bounds
+
+CALL_SECONDS: Final = 5.0
+DISCOVER_SECONDS: Final = 1.5
+DEVICE_PATH: Final = "/onvif/device_service"  # ONVIF Core, 5.1.1: of every device
+DEVICE: Final = "http://www.onvif.org/ver10/device/wsdl"
+MEDIA: Final = "http://www.onvif.org/ver10/media/wsdl"
+MEDIA2: Final = "http://www.onvif.org/ver20/media/wsdl"
+RECORDING: Final = "http://www.onvif.org/ver10/recording/wsdl"
+SCHEMA: Final = "http://www.onvif.org/ver10/schema"
+JOBS: Final = 16
+_CAPABILITIES: Final = {"Media": MEDIA, "Recording": RECORDING}
+
+
+@dataclass(frozen=True)
+class Information:
+    """Who made it. The serial number stays on this machine."""
+
+    vendor: str
+    model: str
+    firmware: str
+    serial: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A stream that it offers."""
+
+    token: str
+    source: str  # of the picture: one for each lens or channel
+    has_video: bool
+
+
+def clock_of(answer: Node) -> float | None:
+    """Seconds since 1970 UTC by the camera's clock; None where it does not say or says no time that exists."""
+    told = answer.at("SystemDateAndTime", "UTCDateTime")
+    if told is None:
+        return None
+    try:
+        year, month, day = (int(told.text_at("Date", part)) for part in ("Year", "Month", "Day"))
+        hour, minute, second = (int(told.text_at("Time", part)) for part in ("Hour", "Minute", "Second"))
+        return datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def information_of(answer: Node) -> Information:
+    def told(name: str) -> str:
+        return bounds.CONTROL.sub("", answer.text_at(name))[:64]
+
+    return Information(told("Manufacturer"), told("Model"), told("FirmwareVersion"), told("SerialNumber"))
+
+
+def services_of(answer: Node) -> dict[str, str]:
+    """Namespace -> address, from GetServices or GetCapabilities."""
+    out = {service.text_at("Namespace"): service.text_at("XAddr") for service in answer.every("Service")[:64]}
+    for node in answer.within("Capabilities"):
+        for name, namespace in _CAPABILITIES.items():
+            if address := node.text_at(name, "XAddr") or node.text_at("Extension", name, "XAddr"):
+                out.setdefault(namespace, address)
+    return {namespace: address for namespace, address in out.items() if address}
+
+
+def profiles_of(answer: Node) -> list[Profile]:
+    """Of Media and of Media2, whose configurations stand one level deeper."""
+    out = []
+    for node in answer.every("Profiles")[:256]:
+        video = node.at("VideoEncoderConfiguration") or node.at("Configurations", "VideoEncoder")
+        source = node.text_at("VideoSourceConfiguration", "SourceToken")
+        source = source or node.text_at("Configurations", "VideoSource", "SourceToken")
+        if token := node.attributes.get("token", ""):
+            out.append(Profile(token, source, video is not None))
+    return out
+
+
+def is_recording(states: Sequence[str]) -> bool | None:
+    """From the states of its recording jobs (ONVIF Recording, 5.21); None where it has none."""
+    return any(state in ("Active", "PartiallyActive") for state in states) if states else None
+
+
+_BUILT: Final = (
+    re.compile(r"(?<!\d)(20[0-3]\d)[-/.]?([01]\d)[-/.]?([0-3]\d)(?!\d)"),
+    re.compile(r"build\s*[:_-]?\s*([0-3]\d)([01]\d)([0-3]\d)(?!\d)", re.IGNORECASE),  # Hikvision: "build 210628"
+)
+
+
+def built_on(firmware: str) -> date | None:
+    """The date that a firmware's version states in a clear form; None where there is none, or more than one."""
+    found = set()
+    for pattern in _BUILT:
+        for year, month, day in pattern.findall(firmware):
+            with contextlib.suppress(ValueError):
+                found.add(date(int(year) + (2000 if len(year) == 2 else 0), int(month), int(day)))
+    return found.pop() if len(found) == 1 else None
+
+
+class Device:
+    """One visit to a device: where its services are, what its clock says, and how it wants to be logged in to."""
+
+    def __init__(self, at: Endpoint, credential: Credential | None, world: World) -> None:
+        self.at, self.credential = at, credential
+        self.clock_unix: float | None = None  # the camera's clock, when it was read
+        self._world, self._read_at = world, 0.0
+        self._services: dict[str, str] | None = None
+        username, password = (credential.username, credential.password) if credential else ("", "")
+        self._login = Login(username, password, world.entropy)
+
+    async def clock(self) -> float | None:
+        """The camera's clock minus this machine's, in seconds; None where one of the two is not known.
+
+        It is asked without a password first: the answer is needed to make one (ONVIF Core, 5.9.4 and 8.1.2.1).
+        A camera tells whole seconds, so that in the mean half of one is cut off.
+        """
+        operation = f'<GetSystemDateAndTime xmlns="{DEVICE}"/>'
+        began, unix = self._world.monotonic(), self._world.unix()
+        try:
+            answer = await self.call(operation, secretly=False)
+        except NoAnswer as no:
+            if no.cause != "auth_failed" or not self._may_log_in():
+                raise
+            began, unix = self._world.monotonic(), self._world.unix()
+            answer = await self.call(operation)
+        ended = self._world.monotonic()
+        self.clock_unix, self._read_at = clock_of(answer), (began + ended) / 2
+        if self.clock_unix is None or unix is None:
+            return None
+        return self.clock_unix + 0.5 - (unix + (ended - began) / 2)
+
+    async def information(self) -> Information:
+        return information_of(await self.call(f'<GetDeviceInformation xmlns="{DEVICE}"/>'))
+
+    async def services(self) -> dict[str, str]:
+        if self._services is None:
+            try:
+                asked = f'<GetServices xmlns="{DEVICE}"><IncludeCapability>false</IncludeCapability></GetServices>'
+                self._services = services_of(await self.call(asked))
+            except NoAnswer as no:
+                if no.cause == "auth_failed":
+                    raise
+                asked = f'<GetCapabilities xmlns="{DEVICE}"><Category>All</Category></GetCapabilities>'
+                self._services = services_of(await self.call(asked))
+        return self._services
+
+    async def profiles(self) -> list[Profile]:
+        namespace = await self._media()
+        return profiles_of(await self.call(f'<GetProfiles xmlns="{namespace}"/>', to=namespace))
+
+    async def stream(self, token: str) -> Place:
+        """Where the profile's video is. The host is always the device itself, whatever its answer says."""
+        namespace, named = await self._media(), f"<ProfileToken>{soap.escaped(token)}</ProfileToken>"
+        if namespace == MEDIA:
+            inner = (
+                f'<StreamSetup><Stream xmlns="{SCHEMA}">RTP-Unicast</Stream>'
+                f'<Transport xmlns="{SCHEMA}"><Protocol>RTSP</Protocol></Transport></StreamSetup>{named}'
+            )
+        else:
+            inner = f"<Protocol>RTSP</Protocol>{named}"
+        answer = await self.call(f'<GetStreamUri xmlns="{namespace}">{inner}</GetStreamUri>', to=namespace)
+        uri = answer.text_at("MediaUri", "Uri") or answer.text_at("Uri")
+        if not re.match(r"rtsp://", uri, re.IGNORECASE):
+            raise NoAnswer("bad_answer", f"{self.at}: its stream address is not rtsp")
+        return Place(self.at.address, rtsp.port_of(uri), rtsp.path_of(uri))
+
+    async def job_states(self) -> list[str]:
+        """Of a recorder's jobs; none where it has no recording service."""
+        if RECORDING not in await self.services():
+            return []
+        jobs = await self.call(f'<GetRecordingJobs xmlns="{RECORDING}"/>', to=RECORDING)
+        states = []
+        for job in jobs.every("JobItem")[:JOBS]:
+            token = soap.escaped(job.text_at("JobToken"))
+            asked = f'<GetRecordingJobState xmlns="{RECORDING}"><JobToken>{token}</JobToken></GetRecordingJobState>'
+            states.append((await self.call(asked, to=RECORDING)).text_at("State", "State"))
+        return states
+
+    async def mac(self) -> str:
+        """Of its first interface; empty where it does not say. It stays on this machine."""
+        answer = await self.call(f'<GetNetworkInterfaces xmlns="{DEVICE}"/>')
+        for node in answer.within("HwAddress"):
+            text = node.text.strip().lower().replace("-", ":")
+            if re.fullmatch(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", text):
+                return text
+        return ""
+
+    async def call(self, operation: str, *, to: str = DEVICE, secretly: bool = True) -> Node:
+        """The answer to one operation. NoAnswer: auth_failed, device_error (a Fault), bad_answer, timeout, refused."""
+        at = self.at if to == DEVICE else self._at((await self.services())[to])
+        security = self._token() if secretly and self._login.challenge is None else ""
+        answer = await self._posted(at, operation, security, secretly)
+        if security and answer.head.status == 401 and self._login.challenge is not None:
+            answer = await self._posted(at, operation, "", secretly)
+        if answer.head.status in (401, 403):
+            raise NoAnswer("auth_failed", f"{at}: it is answered with {answer.head.status}")
+        try:
+            return soap.answer(answer.body)
+        except Fault:
+            raise
+        except NoAnswer as no:
+            raise NoAnswer(no.cause, f"{at}: HTTP {answer.head.status}, {no.detail}") from no
+
+    async def _posted(self, at: Endpoint, operation: str, security: str, secretly: bool) -> http.Answer:
+        login = self._login if secretly else Login("", "", self._world.entropy)
+        body = soap.request(operation, security)
+        return await http.post(at, body, login, self._world, seconds=CALL_SECONDS, most_bytes=soap.BODY_BYTES)
+
+    def _may_log_in(self) -> bool:
+        return bool(self.credential and self.credential.username)
+
+    def _token(self) -> str:
+        """By the camera's clock as it goes on since it was read; by ours where it does not tell."""
+        if self.credential is None or not self.credential.username:
+            return ""
+        if self.clock_unix is None:
+            created = self._world.unix() or self._world.wall()
+        else:
+            created = self.clock_unix + self._world.monotonic() - self._read_at
+        return soap.username_token(self.credential.username, self.credential.password, self._world.entropy(16), created)
+
+    async def _media(self) -> str:
+        services = await self.services()
+        for namespace in (MEDIA, MEDIA2):
+            if namespace in services:
+                return namespace
+        raise NoAnswer("device_error", f"{self.at}: it offers no media service")
+
+    def _at(self, xaddr: str) -> Endpoint:
+        return endpoint_of(xaddr, self.at)
+
+
+def endpoint_of(xaddr: str, near: Endpoint) -> Endpoint:
+    """A service's place on the device that is asked: its path, and its port where it names this very address.
+
+    Behind a second address, after a move or by malice the text names another host; that one is never asked.
+    """
+    try:
+        parts = urlsplit(xaddr)
+        port = parts.port or 80
+    except ValueError as error:
+        raise NoAnswer("bad_answer", f"{near}: a strange service address") from error
+    same = parts.hostname == near.address and parts.scheme == "http"
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Endpoint(near.address, port if same else near.port, re.sub(r"[^!-~]", "", path)[:512])
+
+
+async def find_endpoint(address: str, port: int, world: World) -> Endpoint:
+    """Where a device's ONVIF is: at the given port, else where it says by WS-Discovery, else at port 80."""
+    if port:
+        return Endpoint(address, port, DEVICE_PATH)
+    with contextlib.suppress(OSError):
+        for hello in await ws_discover("", DISCOVER_SECONDS, world.entropy, to=address):
+            for xaddr in hello.xaddrs:
+                if xaddr.startswith("http://") and hello.address == address:
+                    parts = urlsplit(xaddr)
+                    return Endpoint(address, parts.port or 80, parts.path or DEVICE_PATH)
+    return Endpoint(address, 80, DEVICE_PATH)
+
+
+async def stream_of(name: str, address: str, port: int, credential: Credential | None, world: World) -> Place | None:
+    """Where a device's first video is: remembered, or asked for. None: it cannot be asked without a credential.
+
+    NoAnswer where it does not tell.
+    """
+    if (known := world.memory.of_probe.get(f"stream {name}")) is not None:
+        return known if isinstance(known, Place) else None
+    if credential is None:
+        return None
+    if not lockout.may_try(address, credential, world):
+        raise NoAnswer("auth_failed", f"{address}: it refused this password a while ago; tried again later")
+    device = Device(await find_endpoint(address, port, world), credential, world)
+    try:
+        await device.clock()
+        return await learn_stream(name, device, world)
+    except NoAnswer as no:
+        if no.cause == "auth_failed":
+            lockout.refused(address, credential, world)
+        raise
+
+
+async def learn_stream(name: str, device: Device, world: World) -> Place | None:
+    """The first profile with video, remembered for the rtsp probe. None where there is no such profile."""
+    for profile in await device.profiles():
+        if profile.has_video:
+            place = await device.stream(profile.token)
+            world.memory.of_probe[f"stream {name}"] = place
+            return place
+    return None
+
+
+def forget_stream(name: str, world: World) -> None:
+    world.memory.of_probe.pop(f"stream {name}", None)
