@@ -157,7 +157,7 @@ def test_the_bounds_are_those_of_the_document() -> None:
 def test_the_forms_of_names_are_those_of_the_document() -> None:
     told = dict(re.findall(r"^\| `([A-Z]+)` \| `(\S+)` \| ", DOCUMENT, re.MULTILINE))
 
-    assert told == {name: getattr(bounds, name).pattern for name in ("NAME", "SIGNAL", "SUBJECT", "TOKEN", "DAY")}
+    assert told == {name: getattr(bounds, name).pattern for name in ("NAME", "SIGNAL", "SUBJECT", "PROBE", "TOKEN", "DAY")}
 
 
 def test_the_topics_are_those_of_the_document() -> None:

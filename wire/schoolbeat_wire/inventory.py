@@ -87,7 +87,7 @@ def check(inventory: Inventory) -> None:
     for device in inventory.devices:
         _check_device(device)
     for short in (*inventory.probes, *inventory.capabilities):
-        bounds.matches(bounds.SUBJECT, short, "probe or capability")
+        bounds.matches(bounds.PROBE, short, "probe or capability")
     if len({device.id for device in inventory.devices}) != len(inventory.devices):
         raise WireError("shape", "inventory: a device is named twice")
     bounds.text(inventory.version, "version")

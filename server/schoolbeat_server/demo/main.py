@@ -180,6 +180,9 @@ async def _start(
 # ---- server ------------------------------------------------------------------------------------------------
 
 
+LESSONS = ("07:00-11:30", "13:30-17:00")  # of every day but Sunday
+
+
 def _write_settings(folder: Path, web_port: int, broker_port: int, channels: Mapping[str, str]) -> Path:
     lines = [
         f"folder = {json.dumps(str(folder / 'server'))}",
@@ -191,6 +194,9 @@ def _write_settings(folder: Path, web_port: int, broker_port: int, channels: Map
         "[broker]",
         'mode = "managed"',
         f"port = {broker_port}",
+        "",
+        "[lessons]",
+        f"week = {json.dumps([f'{day} {part}' for day in range(2, 8) for part in LESSONS])}",
     ]
     for name, url in channels.items():
         lines += ["", f"[channels.{name}]", f"url = {json.dumps(url)}"]

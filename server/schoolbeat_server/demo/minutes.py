@@ -10,7 +10,7 @@ from random import Random
 
 from schoolbeat_server.demo import faults as script
 from schoolbeat_server.demo.faults import Fault
-from schoolbeat_server.demo.province import CSDL, SimulatedSite
+from schoolbeat_server.demo.province import CSDL, WIFI, SimulatedSite
 from schoolbeat_wire.catalogue import CAUSES, OFF_REASONS, RUNGS, UNKNOWN, UP_FULL
 from schoolbeat_wire.report import Report
 
@@ -91,6 +91,7 @@ def signal_row(site: SimulatedSite, masks: Mapping[str, int]) -> bytes:
             hidden |= down  # hidden: from where a domestic target cannot be seen
     codes[INTERNET] = _code(hidden, 0)
     codes[CSDL] = _code(0, hidden)
+    codes[WIFI] = _code(0, masks.get("lan.router", 0))
     blocked = {"lan.router": masks.get("lan.router", 0)}
     for device in site.devices:  # a device comes after what it hangs on
         signal = f"device.{device.id}"
@@ -131,7 +132,52 @@ def _readings(
         for column, gone in enumerate((gone_rtt, gone_loss))
         if gone
     ]
-    return [_differences(rtt, width), _differences(loss, width), down, up], absent
+    devices, gone = _device_readings(site, minutes, rows)
+    absent += [
+        [column, cells[0], *(b - a for a, b in pairwise(cells))] for column, cells in enumerate(gone, 4) if cells
+    ]
+    return [_differences(rtt, width), _differences(loss, width), down, up, *devices], absent
+
+
+def _device_readings(
+    site: SimulatedSite, minutes: Sequence[int], rows: Mapping[int, bytes]
+) -> tuple[list[list[int]], list[list[int]]]:
+    """What devices tell of themselves: the same all through a message; nothing while they do not answer."""
+    lesson = _lesson(minutes[0])
+    columns: list[list[int]] = []
+    gone: list[list[int]] = []
+    for column in site.inventory.columns[4:]:
+        width = len(column.subjects)
+        first = [_told(column.reading, site.number * 37 + place, minutes[0] // 60, lesson) for place in range(width)]
+        columns.append(first + [0] * (width * (len(minutes) - 1)))
+        places = [site.inventory.signals.index(subject) for subject in column.subjects]
+        gone.append(
+            [
+                index * width + place
+                for index, row in sorted(rows.items())
+                for place, signal in enumerate(places)
+                if row[signal] != UP_FULL
+            ]
+        )
+    return columns, gone
+
+
+def _told(reading: str, number: int, hour: int, lesson: bool) -> int:
+    """One device's value of the hour, as on the wire."""
+    noise = _NOISE[(number * 97 + hour) & _NOISE_MASK]
+    steady = _NOISE[(number * 211) & _NOISE_MASK]
+    return {
+        "clients": noise * 38 // 1_000 if lesson else noise * 3 // 1_000,
+        "ports_up": 12 + steady * 12 // 1_000,
+        "power_state": int(lesson and noise > 300),
+        "lamp_hours": 200 + steady * 4 + hour // 24 % 400,
+        "video_ms": 1_800 + noise * 6,
+        "clock_offset_seconds": (steady - 500) // 20,
+        "disks_total": 2,
+        "disks_faulty": int(steady > 960),
+        "battery_percent": 1_000,
+        "on_battery": 0,
+    }[reading]
 
 
 def _differences(flat: list[int], width: int) -> list[int]:

@@ -43,6 +43,21 @@ _FIBRE_DOWN = (100, 150, 150, 200, 300)
 _SATELLITE_FIBRE_DOWN = (80, 100, 100, 150)
 
 CSDL = "service.csdl"
+WIFI = "wifi.hoc-sinh"
+
+# What devices of a kind tell beside that they answer, in the order of the columns.
+OF_KIND: dict[str, tuple[str, ...]] = {
+    "clients": ("access_point",),
+    "ports_up": ("switch",),
+    "power_state": ("board", "projector"),
+    "lamp_hours": ("projector",),
+    "video_ms": ("camera",),
+    "clock_offset_seconds": ("camera",),
+    "disks_total": ("recorder",),
+    "disks_faulty": ("recorder",),
+    "battery_percent": ("ups",),
+    "on_battery": ("ups",),
+}
 
 
 @dataclass(frozen=True)
@@ -188,7 +203,7 @@ def _share(rng: Random, bps: int, low_percent: int, high_percent: int) -> int:
 def _rooms_and_devices(
     site: str, main: bool, rng: Random
 ) -> tuple[list[dict[str, Any]], list[Device], list[dict[str, Any]]]:
-    """Classrooms with a board or projector, an access point for every third one, cameras; 10 to 30 devices."""
+    """Classrooms with a board or projector, an access point for every third one, cameras, a UPS; 10 to 30 devices."""
     classes = rng.randrange(6, 13) if main else rng.randrange(5, 7)
     rooms: list[dict[str, Any]] = [
         {
@@ -213,6 +228,9 @@ def _rooms_and_devices(
         Device(f"cam-{number}", f"Camera hành lang {number}", "camera", "", "device.sw-1")
         for number in range(1, rng.randrange(3, 8))
     ]
+    devices.append(Device("ups-1", "Bộ lưu điện", "ups", "", "device.sw-1"))
+    if main:
+        devices.append(Device("rec-1", "Đầu ghi hình", "recorder", "", "device.sw-1"))
     ids = {room["name"]: room["id"] for room in rooms}
     placed = [
         {
@@ -229,19 +247,28 @@ def _rooms_and_devices(
     return rooms, devices, placed
 
 
+def _device_columns(devices: Sequence[Device]) -> list[Column]:
+    found = [
+        Column(reading, [f"device.{device.id}" for device in devices if device.kind in kinds])
+        for reading, kinds in OF_KIND.items()
+    ]
+    return [column for column in found if column.subjects]
+
+
 def _inventory(devices: Sequence[Device]) -> Inventory:
     ladder = ["lan.router", "line.isp", "line.domestic", "line.international"]
     return with_revision(
         Inventory(
             revision="",
-            signals=[*ladder, "line.internet", CSDL, *(f"device.{device.id}" for device in devices)],
+            signals=[*ladder, "line.internet", CSDL, WIFI, *(f"device.{device.id}" for device in devices)],
             columns=[
                 Column("rtt_ms", ladder),
                 Column("loss_percent", ladder),
                 Column("download_bps", ["line.internet"], sparse=True),
                 Column("upload_bps", ["line.internet"], sparse=True),
+                *_device_columns(devices),
             ],
-            probes=["path", "icmp", "speed"],
+            probes=["path", "icmp", "speed", "snmp", "pjlink", "rtsp", "wifi_seat"],
             devices=list(devices),
             behind={f"device.{device.id}": device.behind for device in devices},
             version="mo-phong 1",

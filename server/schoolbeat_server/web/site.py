@@ -41,6 +41,12 @@ class Device(NamedTuple):
     behind: str
 
 
+class Room(NamedTuple):
+    name: str
+    kind: str
+    smart_level: int
+
+
 class OutageRow(NamedTuple):
     signal: str
     first_minute: int
@@ -114,6 +120,12 @@ def read_devices(connection: Connection, site: str) -> list[Device]:
     return [
         Device(ident, name, kind, place or "", behind) for ident, name, kind, place, behind in connection.execute(query)
     ]
+
+
+def read_rooms(connection: Connection, site: str) -> list[Room]:
+    room = schema.room.c
+    query = select(room.name, room.kind, room.smart_level).where(room.site == site).order_by(room.id)
+    return [Room(*row) for row in connection.execute(query)]
 
 
 def read_services(connection: Connection) -> dict[str, str]:

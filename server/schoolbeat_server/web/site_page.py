@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+from urllib.parse import unquote
 
 from markupsafe import Markup
 from sqlalchemy import Connection, select
 
 from schoolbeat_server import schema
+from schoolbeat_server.asked import clock_of, is_asked, masked
 from schoolbeat_server.availability import Availability, availability
 from schoolbeat_server.web import pictures, province, site, site_state
 from schoolbeat_server.web.pictures import DAY_MINUTES, Rung, RungState
 from schoolbeat_server.web.province import IncidentRow
 from schoolbeat_server.web.server_view import WebContext
-from schoolbeat_server.web.site import Device, Latest, Line, OutageRow, Reading, Site, Speed
+from schoolbeat_server.web.site import Device, Latest, Line, OutageRow, Reading, Room, Site, Speed
 from schoolbeat_server.web.site_state import Path, Said, State
 from schoolbeat_server.web.speaker import Speaker
 from schoolbeat_wire.catalogue import RUNGS
@@ -35,12 +37,24 @@ class StripRow(NamedTuple):
 
 
 class DeviceRow(NamedTuple):
-    """hidden_by: the name of what it is seen through, when that is why nothing is known of it."""
+    """hidden_by: the name of what it is seen through, when that is why nothing is known of it. not_asked: it matters
+    in lessons only, and this is none. readings: the latest of the device itself and of its parts."""
 
     device: Device
     state: RungState
     hidden_by: str
+    not_asked: bool
     strip: StripRow
+    readings: list[tuple[str, str]]
+
+
+RoomState = Literal["ready", "not", "unknown", "empty"]
+
+
+class RoomRow(NamedTuple):
+    room: Room
+    state: RoomState
+    devices: list[DeviceRow]
 
 
 @dataclass(frozen=True)
@@ -59,6 +73,7 @@ class SeenSite:
     hour: StripRow
     hours: tuple[Markup, Markup]
     devices: list[DeviceRow]
+    rooms: list[RoomRow]
     outages: list[OutageRow]
     incidents: list[IncidentRow]
     latest: list[Latest]
@@ -79,6 +94,7 @@ def read(context: WebContext, ident: str, say: Speaker) -> SeenSite | None:
         siblings = site.read_siblings(connection, found.school)
         lines, speed = site.read_lines(connection, ident), site.read_speed(connection, ident)
         registered = site.read_devices(connection, ident)
+        rooms = site.read_rooms(connection, ident)
         services = site.read_services(connection)
         outages = site.read_outages(connection, ident, limit=OUTAGES)
         incidents = province.read_incidents(connection, site=ident, limit=INCIDENTS)
@@ -88,7 +104,8 @@ def read(context: WebContext, ident: str, say: Speaker) -> SeenSite | None:
     devices = all_devices(registered, latest)
     names = {**services, **{f"device.{one.id}": one.name or one.id for one in devices}}
     end = context.now_ms() // 60_000
-    minutes = _minutes(context, ident, devices, end)
+    lesson_signals = _in_lessons(devices)
+    minutes = _minutes(context, ident, devices, lesson_signals, end)
     state = site_state.state(
         reported=reported is not None,
         lost=contact.lost_ms is not None,
@@ -98,6 +115,8 @@ def read(context: WebContext, ident: str, say: Speaker) -> SeenSite | None:
     # Without contact nothing is known of now, though the last minutes that came may be only a little old.
     states = {} if state in ("lost", "silent") else site_state.now_states(minutes)
     path = site_state.path_of(states)
+    asked = is_asked(context.lessons, end)
+    rows = _device_rows(devices, minutes, states, set() if asked else lesson_signals, latest, names, say)
     return SeenSite(
         site=found,
         siblings=siblings,
@@ -117,7 +136,8 @@ def read(context: WebContext, ident: str, say: Speaker) -> SeenSite | None:
             pictures.hours(end - DAY_MINUTES, DAY_MINUTES, 3, "wide"),
             pictures.hours(end - DAY_MINUTES, DAY_MINUTES, 6, "narrow"),
         ),
-        devices=_device_rows(devices, minutes, states, names, say),
+        devices=rows,
+        rooms=[_room(room, [row for row in rows if row.device.room == room.name]) for room in rooms],
         outages=outages,
         incidents=incidents,
         latest=latest,
@@ -140,9 +160,24 @@ def all_devices(registered: Iterable[Device], latest: Iterable[Latest]) -> list[
     return list({**found, **{one.id: one for one in registered}}.values())
 
 
-def _minutes(context: WebContext, ident: str, devices: list[Device], end: int) -> dict[str, bytes]:
+def _in_lessons(devices: list[Device]) -> set[str]:
+    """Signals of devices whose absence matters in lessons only."""
+    return {f"device.{one.id}" for one in devices if clock_of(f"device.{one.id}", one.kind) == "lessons"}
+
+
+def _minutes(
+    context: WebContext, ident: str, devices: list[Device], lesson_signals: set[str], end: int
+) -> dict[str, bytes]:
+    """The last day; outside lessons, what matters in lessons only is unknown unless it was up."""
     wanted = {*RUNGS, "line.internet", CONTACT, *context.signals_of(ident), *(f"device.{one.id}" for one in devices)}
-    return context.read_minutes(ident, sorted(wanted), end - DAY_MINUTES, end)
+    start = end - DAY_MINUTES
+    found = context.read_minutes(ident, sorted(wanted), start, end)
+    return {
+        signal: masked(codes, range(start, end), context.lessons)
+        if signal in lesson_signals or signal.startswith("wifi.")
+        else codes
+        for signal, codes in found.items()
+    }
 
 
 def _as_of_ms(minutes: Mapping[str, bytes], end: int) -> int | None:
@@ -172,18 +207,53 @@ def _device_rows(
     devices: list[Device],
     minutes: Mapping[str, bytes],
     states: Mapping[str, RungState],
+    not_asked: set[str],
+    latest: list[Latest],
     names: Mapping[str, str],
     say: Speaker,
 ) -> list[DeviceRow]:
     rows = []
+    readings = _of_devices(latest, say)
     for device in devices:
         signal = f"device.{device.id}"
         state = states.get(signal, "unknown")
         hides = state == "unknown" and states.get(device.behind) in ("down", "part")
         strip = _strip(signal, minutes[signal], names, say)
-        rows.append(DeviceRow(device, state, say.signal(device.behind, names) if hides else "", strip))
+        hidden_by = say.signal(device.behind, names) if hides else ""
+        quiet = not hides and state == "unknown" and signal in not_asked
+        rows.append(DeviceRow(device, state, hidden_by, quiet, strip, readings.get(device.id, [])))
     order = ("down", "part", "unknown", "off", "up")
     return sorted(rows, key=lambda row: (order.index(row.state), row.device.kind, row.device.name, row.device.id))
+
+
+def _of_devices(latest: list[Latest], say: Speaker) -> dict[str, list[tuple[str, str]]]:
+    """Device id -> (what, value) of its readings; of its ports and radios with their name."""
+    out: dict[str, list[tuple[str, str]]] = {}
+    for told in latest:
+        ids = sorted((one.id for one in told.devices), key=len, reverse=True)
+        for one in told.readings:
+            if not one.subject.startswith("device."):
+                continue
+            rest = one.subject.removeprefix("device.")
+            owner = next((ident for ident in ids if rest == ident or rest.startswith(ident + ".")), None)
+            if owner is not None:
+                part = unquote(rest[len(owner) + 1 :])
+                what = say.reading_name(one.reading) + (f" ({part})" if part else "")
+                out.setdefault(owner, []).append((what, say.reading(one.reading, one.value)))
+    return out
+
+
+def _room(room: Room, devices: list[DeviceRow]) -> RoomRow:
+    """Usable when every device answers; one that does not answer decides against it, whatever is unknown."""
+    states = {row.state for row in devices}
+    state: RoomState = "ready"
+    if not devices:
+        state = "empty"
+    elif states & {"down", "part"}:
+        state = "not"
+    elif states != {"up"}:
+        state = "unknown"
+    return RoomRow(room, state, devices)
 
 
 def _rungs(state: State, path: Path, latest: list[Latest], names: Mapping[str, str], say: Speaker) -> list[Rung]:

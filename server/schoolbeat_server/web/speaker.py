@@ -75,9 +75,13 @@ class Speaker:
             return self._scaled(value, _BYTES)
         if entry.unit == "s" and value >= 60:
             return lasting(int(value), self.language)
-        if name in ("dns_agree", "undervoltage"):
+        if name == "power_state":
+            return self.t(f"power.{int(value)}")
+        if entry.unit == "1" and (entry.low, entry.high) == (0, 1):
             return self.t("yes") if value else self.t("no")
-        unit = {"1": "", "code": "", "d": " " + self.t("days"), "%": "%"}.get(entry.unit, " " + entry.unit)
+        unit = {"1": "", "code": "", "d": " " + self.t("days"), "h": " " + self.t("hours"), "%": "%"}.get(
+            entry.unit, " " + entry.unit
+        )
         return self.number(value, 1 if entry.decimals else 0) + unit
 
     # ---- times -----------------------------------------------------------------------------------------------
@@ -144,7 +148,11 @@ class Speaker:
     def kind(self, kind: str) -> str:
         """A device's or room's kind; what the register calls something else stays as it is written there."""
         key = f"kind.{kind}"
-        return self.t(key) if key in TEXTS else kind
+        if key in TEXTS:
+            return self.t(key)
+        entry = catalogue.DEVICE_KINDS.get(kind)
+        name = kind if entry is None else entry.vi if self._column == 0 else entry.en
+        return name[:1].lower() + name[1:]
 
     def spent(self, found: Availability) -> str:
         """'thông 23 giờ, mất 2 phút, không rõ 58 phút': what is not there is not said."""
