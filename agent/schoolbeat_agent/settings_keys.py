@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, get_args
 from urllib.parse import urlsplit
 
+from schoolbeat_agent import displays
 from schoolbeat_agent.texts import Text
 from schoolbeat_wire import bounds, catalogue, hours
 from schoolbeat_wire.messages import Ask
@@ -140,6 +141,14 @@ def url(value: Any) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or not plain:
         raise ValueError
     if parts.port == 0:
+        raise ValueError
+    return str(value)
+
+
+def _profile(value: Any) -> str:
+    """Empty, or a family of displays with an id behind it."""
+    family, colon, number = _typed(str, value).partition(":")
+    if value and (family not in displays.families() or (colon and not re.fullmatch(r"[0-9]{1,3}", number))):
         raise ValueError
     return str(value)
 
@@ -713,7 +722,16 @@ DEVICE: Final[tuple[Key, ...]] = (
         _ANY_TEXT,
         Text("tên mục trong secrets.toml để đọc SNMP", "entry of secrets.toml to read SNMP with"),
     ),
-    Key("profile", _text, "", _ANY_TEXT, Text("cách nói chuyện của bảng, màn hình", "how a board or display talks")),
+    Key(
+        "profile",
+        _profile,
+        "",
+        Text(
+            f"một trong {', '.join(displays.families())}, thêm ':số' nếu màn hình có số riêng; hoặc để trống",
+            f"one of {', '.join(displays.families())}, with ':id' where the display has one of its own; or empty",
+        ),
+        Text("cách nói chuyện của bảng, màn hình", "how a board or display talks"),
+    ),
     Key("stream", _text, "", _ANY_TEXT, Text("đường dẫn hình của camera", "path of the camera's video")),
     Key(
         "interfaces",
