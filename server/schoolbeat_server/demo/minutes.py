@@ -142,14 +142,22 @@ def _readings(
 def _device_readings(
     site: SimulatedSite, minutes: Sequence[int], rows: Mapping[int, bytes]
 ) -> tuple[list[list[int]], list[list[int]]]:
-    """What devices tell of themselves: the same all through a message; nothing while they do not answer."""
-    lesson = _lesson(minutes[0])
+    """What devices tell of themselves: the same all through a half-hour; nothing while they do not answer."""
     columns: list[list[int]] = []
     gone: list[list[int]] = []
     for column in site.inventory.columns[4:]:
         width = len(column.subjects)
-        first = [_told(column.reading, site.number * 37 + place, minutes[0] // 60, lesson) for place in range(width)]
-        columns.append(first + [0] * (width * (len(minutes) - 1)))
+        flat: list[int] = []
+        half_hour, before = -1, [0] * width
+        for minute in minutes:
+            if minute // 30 == half_hour:
+                flat += [0] * width
+                continue
+            half_hour = minute // 30
+            now = [_told(column.reading, site.number * 37 + place, minute) for place in range(width)]
+            flat += map(sub, now, before)
+            before = now
+        columns.append(flat)
         places = [site.inventory.signals.index(subject) for subject in column.subjects]
         gone.append(
             [
@@ -162,8 +170,9 @@ def _device_readings(
     return columns, gone
 
 
-def _told(reading: str, number: int, hour: int, lesson: bool) -> int:
-    """One device's value of the hour, as on the wire."""
+def _told(reading: str, number: int, minute: int) -> int:
+    """One device's value of the half-hour, as on the wire."""
+    lesson, hour = _lesson(minute), minute // 60
     noise = _NOISE[(number * 97 + hour) & _NOISE_MASK]
     steady = _NOISE[(number * 211) & _NOISE_MASK]
     return {
