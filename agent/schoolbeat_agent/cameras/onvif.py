@@ -15,7 +15,7 @@ from schoolbeat_agent.cameras.digest import Login
 from schoolbeat_agent.cameras.http import Endpoint
 from schoolbeat_agent.cameras.rtsp import Place
 from schoolbeat_agent.cameras.soap import Fault, Node
-from schoolbeat_agent.cameras.ws_discovery import ws_discover
+from schoolbeat_agent.cameras.ws_discovery import Hello, ws_discover
 from schoolbeat_agent.credentials import Credential
 from schoolbeat_agent.probes.no_answer import NoAnswer
 from schoolbeat_agent.probes.world import World
@@ -267,13 +267,21 @@ async def find_endpoint(address: str, port: int, world: World) -> Endpoint:
     """Where a device's ONVIF is: at the given port, else where it says by WS-Discovery, else at port 80."""
     if port:
         return Endpoint(address, port, DEVICE_PATH)
-    with contextlib.suppress(OSError):
-        for hello in await ws_discover("", DISCOVER_SECONDS, world.entropy, to=address):
-            for xaddr in hello.xaddrs:
-                if xaddr.startswith("http://") and hello.address == address:
-                    parts = urlsplit(xaddr)
-                    return Endpoint(address, parts.port or 80, parts.path or DEVICE_PATH)
+    if ":" not in address:
+        with contextlib.suppress(OSError):
+            for hello in await ws_discover("", DISCOVER_SECONDS, world.entropy, to=address):
+                if hello.address == address and (found := endpoint_said(hello)):
+                    return found
     return Endpoint(address, 80, DEVICE_PATH)
+
+
+def endpoint_said(hello: Hello) -> Endpoint | None:
+    """The ONVIF service that a device says it has, at the address where it is; None where it has none over HTTP."""
+    for xaddr in hello.xaddrs:
+        if xaddr.startswith("http://"):
+            parts = urlsplit(xaddr)
+            return Endpoint(hello.address, parts.port or 80, parts.path or DEVICE_PATH)
+    return None
 
 
 async def stream_of(name: str, address: str, port: int, credential: Credential | None, world: World) -> Place | None:

@@ -177,6 +177,9 @@ async def conversation(place: Place, login: Login, world: World) -> AsyncIterato
         writer.transport.abort()
 
 
+DESCRIBED: Final = {200: True, 401: False, 403: False}
+
+
 class Refused(NoAnswer):
     """A reply that is no success."""
 
@@ -272,18 +275,18 @@ async def until_video(talk: Conversation, seconds: float, monotonic: Callable[[]
 
 async def is_open(place: Place, world: World) -> bool | None:
     """Is the stream described to somebody without a password? None: cannot be told. Nothing is played."""
-    return await _is_described(place, Login("", "", world.entropy), world)
+    return DESCRIBED.get(await described(place, Login("", "", world.entropy), world))
 
 
 async def accepts(place: Place, username: str, password: str, world: World) -> bool | None:
     """Is the stream described to whoever has this password? None: cannot be told."""
-    return await _is_described(place, Login(username, password, world.entropy), world)
+    return DESCRIBED.get(await described(place, Login(username, password, world.entropy), world))
 
 
-async def _is_described(place: Place, login: Login, world: World) -> bool | None:
+async def described(place: Place, login: Login, world: World) -> int:
+    """The status with which a DESCRIBE is answered; 0 where it is not."""
     try:
         async with asyncio.timeout(REPLY_SECONDS), conversation(place, login, world) as talk:
-            reply = await talk.ask("DESCRIBE", place.url, Accept="application/sdp")
+            return (await talk.ask("DESCRIBE", place.url, Accept="application/sdp")).status
     except (NoAnswer, TimeoutError):
-        return None
-    return {200: True, 401: False, 403: False}.get(reply.status)
+        return 0

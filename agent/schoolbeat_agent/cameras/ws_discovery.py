@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import socket
 from collections.abc import Callable
@@ -121,7 +122,12 @@ class _Ear(asyncio.DatagramProtocol):
 
 
 async def ws_discover(
-    interface_address: str, seconds: float, random: Callable[[int], bytes], *, to: str = GROUP, port: int = PORT
+    interface_address: str,
+    seconds: float,
+    random: Callable[[int], bytes] = os.urandom,
+    *,
+    to: str = GROUP,
+    port: int = PORT,
 ) -> list[Hello]:
     """Who answers within so many seconds, asked from the interface that has this IPv4 address ("" for any).
 
