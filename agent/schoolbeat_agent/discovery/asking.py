@@ -40,8 +40,7 @@ def how(kind: str, evidence: Evidence, answers_icmp: bool, families: frozenset[s
         for port, family in DISPLAYS:
             if port in evidence.ports and family in families:
                 return Asking("display", port, family)
-    profile = evidence.snmp.profile if evidence.snmp else ""
-    return Asking(*_echo(evidence, answers_icmp), profile, _interfaces(kind, evidence))
+    return Asking(*_echo(evidence, answers_icmp), interfaces=_interfaces(kind, evidence))
 
 
 def _echo(evidence: Evidence, answers_icmp: bool) -> tuple[Ask, int]:

@@ -283,7 +283,7 @@ def found_of(evidence: Evidence, site_key: bytes, answers_icmp: bool) -> Found:
         confidence=guess.confidence,
         reasons=guess.reasons,
         name=name if guess.kind in NAMED else "",
-        vendor=vendor or evidence.vendor,
+        vendor=vendor,
         model=model,
         ask=how.ask,
         port=how.port,
@@ -297,7 +297,7 @@ def _called(evidence: Evidence) -> tuple[str, str, str]:
     """Name, vendor and model as the device tells them; what it tells first counts."""
     snmp, onvif, beamer = evidence.snmp, evidence.onvif, evidence.pjlink
     names = (snmp.name if snmp else "", beamer.name if beamer else "", onvif.name if onvif else "")
-    vendors = (beamer.vendor if beamer else "", snmp.vendor if snmp else "")
+    vendors = (beamer.vendor if beamer else "", evidence.vendor, snmp.family if snmp else "")
     models = (
         snmp.model if snmp else "",
         beamer.model if beamer else "",

@@ -33,10 +33,9 @@ class SnmpFacts:
     is_printer: bool = False  # Printer-MIB answers
     interface_types: frozenset[int] = frozenset()  # IANAifType
     kind: str = ""  # what the profile of its family says, where the family is of one kind
-    vendor: str = ""
+    family: str = ""  # that profile's title
     model: str = ""
     serial: str = ""
-    profile: str = ""
     wan: str = ""  # the interface of its default route
     uplink: str = ""  # the interface behind which its own router is
 

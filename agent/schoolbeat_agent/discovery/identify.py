@@ -118,7 +118,7 @@ def _router_kind(evidence: Evidence) -> str:
 def _structure(snmp: SnmpFacts) -> Iterator[Clue]:
     """What its SNMP tables say it does, whoever made it."""
     if snmp.kind:
-        family = reason("SNMP: thuộc họ {family}", "SNMP: of the family {family}", family=snmp.vendor or snmp.profile)
+        family = reason("SNMP: thuộc họ {family}", "SNMP: of the family {family}", family=snmp.family)
         yield Clue(snmp.kind, 70, "profile", family)
     if snmp.is_ups:
         yield Clue("ups", 92, "tables", reason("SNMP: có bảng của bộ lưu điện", "SNMP: it has a UPS's tables"))

@@ -118,7 +118,7 @@ def facts(rows: Rows, credential: str) -> SnmpFacts:
     """Of everything that was asked. Profiles must be confirmed by what they ask for themselves."""
     descr, object_id = text(rows.get(SYS_DESCR)), text(rows.get(SYS_OBJECT_ID)).lstrip(".")
     families = profiles.confirmed(profiles.matching(object_id, descr), rows)
-    kind = next((family.kind for family in families if family.kind), "")
+    telling = next((family for family in families if family.kind), families[0] if families else None)
     forwarding = number(rows.get(IP_FORWARDING))
     return SnmpFacts(
         credential=credential,
@@ -131,11 +131,10 @@ def facts(rows: Rows, credential: str) -> SnmpFacts:
         is_ups=any(oid in rows for oid in OF_A_UPS),
         is_printer=any(oid in rows for oid in OF_A_PRINTER),
         interface_types=frozenset(value for value in by_index(rows, IF_TYPE).values() if type(value) is int),
-        kind=kind,
-        vendor=families[0].title if families else "",
+        kind=telling.kind if telling else "",
+        family=telling.title if telling else "",
         model=profiles.model(families, rows) or first(rows, MODELS),
         serial=first(rows, SERIALS),
-        profile=families[0].family if families else "",
         wan=way_out(rows),
     )
 

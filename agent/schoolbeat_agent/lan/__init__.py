@@ -1,0 +1,1 @@
+"""Strangers and faults on the LAN: a child process listens and asks, the agent counts and forgets the addresses."""
