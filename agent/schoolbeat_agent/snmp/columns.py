@@ -9,7 +9,7 @@ from typing import Final
 from schoolbeat_agent.snmp.rows import Rows, Value
 
 TEXT_BYTES: Final = 256  # of a text a device gives; what is longer is cut
-_NUMBER = re.compile(r"\s*([-+]?\d{1,15}(?:[.,]\d{1,15})?)\s*([^\s\d]{0,5})\s*")
+_NUMBER = re.compile(r"\s*([-+]?\d{1,15}(?:[.,]\d{1,15})?)\s*([^\s\d]{0,8})\s*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 

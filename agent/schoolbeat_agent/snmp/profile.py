@@ -6,6 +6,7 @@ sysObjectID and sysDescr which family a device may be of, so that only the files
 
 from __future__ import annotations
 
+import re
 import tomllib
 import weakref
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,10 @@ FILES: Final = Path(__file__).parent / "profiles"
 # sysObjectIDs that say nothing of the vendor: net-snmp's on Linux, with which UniFi, Grandstream, Synology, OpenWrt…
 # answer, and those of software agents that a maker did not rename.
 NAMELESS: Final = ("1.3.6.1.4.1.8072.3.2", "1.3.6.1.4.1.2021.250")
+# Words that stand in a sysDescr where other devices of the family have their model.
+_NO_MODELS: Final = frozenset(
+    {"hp", "h3c", "huawei", "versatile", "comware", "software", "switch", "technologies", "linux"}
+)
 SYS_DESCR: Final = "1.3.6.1.2.1.1.1.0"
 
 
@@ -32,7 +37,7 @@ class Profile:
     kind: of catalogue.DEVICE_KINDS, "" where the family has several. present: instance that a GET must find before the
     profile is believed; "" where sysObjectID is proof enough. gets: scalar instances of a round; walks: columns of a
     round; slow: those of `walks` that hardly ever change (names, units), so that an hour-old copy does.
-    identity: scalar instances that tell the model, for `model` alone.
+    identity: scalar instances that tell the model, for `model` alone. excludes: families that it is not, once confirmed.
     """
 
     family: str
@@ -45,6 +50,7 @@ class Profile:
     identity: tuple[str, ...]
     rules: tuple[Rule, ...]
     model_after: tuple[str, ...]
+    excludes: tuple[str, ...]
 
 
 _alive: weakref.WeakValueDictionary[str, Profile] = weakref.WeakValueDictionary()
@@ -55,7 +61,7 @@ def matching(sys_object_id: str, sys_descr: str) -> tuple[Profile, ...]:
 
     Where sysObjectID names no vendor that is known here, every family that can be confirmed is a candidate.
     """
-    index, words = _index(), sys_descr.lower()
+    index, words, sys_object_id = _index(), sys_descr.lower(), sys_object_id.lstrip(".")
     named = [family for family, entry in index.items() if _is_under(sys_object_id, entry.get("enterprises", ()))]
     said = [family for family, entry in index.items() if any(word in words for word in entry.get("descr", ()))]
     rest: Iterable[str] = ()
@@ -65,8 +71,10 @@ def matching(sys_object_id: str, sys_descr: str) -> tuple[Profile, ...]:
 
 
 def confirmed(profiles: Iterable[Profile], rows: Rows) -> tuple[Profile, ...]:
-    """Those whose `present` the rows contain, and those that need none."""
-    return tuple(profile for profile in profiles if not profile.present or profile.present in rows)
+    """Those whose `present` the rows contain and those that need none, without those that these exclude."""
+    found = tuple(profile for profile in profiles if not profile.present or profile.present in rows)
+    excluded = {family for profile in found for family in profile.excludes}
+    return tuple(profile for profile in found if profile.family not in excluded)
 
 
 def readings(profiles: Iterable[Profile], rows: Rows, subject: str) -> dict[tuple[str, str], float]:
@@ -92,12 +100,12 @@ def model(profiles: Iterable[Profile], rows: Rows) -> str:
     descr = text(rows.get(SYS_DESCR))
     for profile in profiles:
         for oid in profile.identity:
-            if oid != profile.present and (said := text(rows.get(oid))):
+            if said := text(rows.get(oid)):
                 return said
         for word in profile.model_after:
-            _, met, after = descr.partition(word)
-            if met and (said := after.split(",")[0].split(")")[0].strip().split(" ")[0]):
-                return said
+            for found in re.finditer(rf"{re.escape(word) or '^'}([^\s,)]+)", descr):
+                if found[1].lower() not in _NO_MODELS:
+                    return found[1]
     return ""
 
 
@@ -140,6 +148,7 @@ def parse(family: str, data: Mapping[str, Any]) -> Profile:
         identity=models,
         rules=rules,
         model_after=tuple(data.get("model_after", ())),
+        excludes=tuple(data.get("excludes", ())),
     )
 
 

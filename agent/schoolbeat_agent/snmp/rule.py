@@ -15,14 +15,16 @@ from schoolbeat_wire.catalogue import READINGS
 AGGREGATES: Final = ("first", "min", "max", "sum", "mean")
 # What a device may write behind a number, by the catalogue's unit.
 _UNITS: Final = {
-    "%": frozenset({"%"}),
+    "%": frozenset({"%", "percent"}),
     "°C": frozenset({"c", "°c", "℃"}),
     "dBm": frozenset({"dbm"}),
     "V": frozenset({"v", "vac", "vdc"}),
     "s": frozenset({"s"}),
     "h": frozenset({"h"}),
 }
-_ROW_FIELDS: Final = 200  # parts of one device that one rule may name
+_PLACES: Final = 6  # more than any reading needs: 1191 tenths are 119.1 and no 119.10000000000001
+_PARTS: Final = 200  # of one device that one rule may name
+_REST: Final = 2  # numbers at the end of an index that may be added to a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,9 @@ class Rule:
     prefix: str
     names: tuple[str, ...]
     without: tuple[str, ...]
+    only_named: bool
+    index_text: bool
+    index: str
     index_end: str
     scale: float
     mapping: tuple[tuple[float | str, float], ...]
@@ -62,6 +67,7 @@ class Rule:
     low: float
     high: float
     of: str
+    plus: bool
     of_column: bool
     free: bool
     milliwatts: bool
@@ -103,15 +109,20 @@ def _part(rule: Rule, subject: str) -> str:
 def _rows(rule: Rule, columns: Columns) -> Iterator[tuple[str, float]]:
     end = f".{rule.index_end}" if rule.index_end else ""
     for index, raw in columns.column(rule.oid).items():
-        if index.endswith(end) and (value := _reading(rule, columns, index, raw)) is not None:
+        if not index.endswith(end) or (rule.index and index != rule.index):
+            continue
+        if (value := _reading(rule, columns, index, raw)) is not None:
             yield index.removesuffix(end), value
 
 
 def _parts(rule: Rule, columns: Columns, subject: str, values: list[tuple[str, float]]) -> dict[tuple[str, str], float]:
     """By the parts' names. One name met again: gathered where the rule says how, else told apart by its index."""
     gathered: dict[str, list[float]] = {}
-    for index, value in values[:_ROW_FIELDS]:
-        name = rule.prefix + _name(rule, columns, index)
+    for index, value in values[:_PARTS]:
+        known = _name(rule, columns, index)
+        if not known:
+            continue
+        name = rule.prefix + known
         if name in gathered and not rule.aggregate:
             name = f"{name}-{index}"
         gathered.setdefault(name, []).append(value)
@@ -119,10 +130,15 @@ def _parts(rule: Rule, columns: Columns, subject: str, values: list[tuple[str, f
 
 
 def _name(rule: Rule, columns: Columns, index: str) -> str:
-    """By the first column that has a name at the index, or at a beginning of it: the rest of the index is added."""
+    """By the first column that has a name at the index or, with the rest of the index added, at its beginning.
+
+    Else the index itself, if it is short: one of six numbers or more may be a client's MAC, which nobody is told.
+    """
+    if rule.index_text:
+        return _index_text(index)
     for oid in rule.names:
         known, rest = index, ""
-        while known:
+        while known and rest.count(".") <= _REST:
             name = text(columns.at(oid, known))
             for word in rule.without:
                 name = name.replace(word, "").strip()
@@ -130,7 +146,15 @@ def _name(rule: Rule, columns: Columns, index: str) -> str:
                 return name + rest
             known, _, last = known.rpartition(".")
             rest = f".{last}{rest}"
-    return index
+    return "" if rule.only_named or index.count(".") > _REST + 1 else index
+
+
+def _index_text(index: str) -> str:
+    """A text that is an index: its length, then its bytes (RFC 2578, 7.7). "" if it is none."""
+    length, *parts = (int(part) for part in index.split("."))
+    if length != len(parts) or any(part > 255 for part in parts):
+        return ""
+    return text(bytes(parts))
 
 
 def _reading(rule: Rule, columns: Columns, index: str, raw: Value | None) -> float | None:
@@ -144,7 +168,7 @@ def _reading(rule: Rule, columns: Columns, index: str, raw: Value | None) -> flo
     entry = READINGS[rule.reading]
     if value is None or not max(rule.low, entry.low) <= value <= min(rule.high, entry.high):
         return None
-    return value
+    return round(value, _PLACES)
 
 
 def _mapped(rule: Rule, raw: Value) -> float | None:
@@ -156,15 +180,16 @@ def _converted(rule: Rule, columns: Columns, index: str, raw: Value) -> float | 
     if value is None or not math.isfinite(value):
         return None
     if rule.of:
-        return _share(value, number(_value(columns, rule.of, rule.of_column, index), frozenset()), rule.free)
+        other = number(_value(columns, rule.of, rule.of_column, index), frozenset())
+        return None if other is None else _share(value, value + other if rule.plus else other, rule.free)
     value *= rule.scale * _exponent(rule, columns, index)
     if rule.milliwatts:
         return 10 * math.log10(value) if value > 0 else None
     return 100 - value if rule.free else value
 
 
-def _share(value: float, whole: float | None, free: bool) -> float | None:
-    if whole is None or whole <= 0 or not 0 <= value <= whole:
+def _share(value: float, whole: float, free: bool) -> float | None:
+    if whole <= 0 or not 0 <= value <= whole:
         return None
     return 100 * ((whole - value) if free else value) / whole
 
@@ -216,6 +241,7 @@ def rule(entry: Mapping[str, Any], scalars: Mapping[str, str], columns: Mapping[
             for each in entry.get(key, ())
         )
 
+    other = entry.get("plus", entry.get("of", ""))
     return Rule(
         reading=entry["name"],
         oid=oid(entry["from"]),
@@ -225,15 +251,19 @@ def rule(entry: Mapping[str, Any], scalars: Mapping[str, str], columns: Mapping[
         prefix=entry.get("prefix", ""),
         names=tuple(columns[name] for name in entry.get("called", ())),
         without=tuple(entry.get("without", ())),
+        only_named=entry.get("only_named", False),
+        index_text=entry.get("index_text", False),
+        index=entry.get("index", ""),
         index_end=entry.get("index_end", ""),
         scale=entry.get("scale", 1.0),
         mapping=tuple((_key(known), float(value)) for known, value in entry.get("map", {}).items()),
-        otherwise=entry.get("otherwise"),
+        otherwise=None if "otherwise" not in entry else float(entry["otherwise"]),
         ignore=tuple(entry.get("ignore", ())),
         low=entry.get("low", -math.inf),
         high=entry.get("high", math.inf),
-        of=oid(entry.get("of", "")),
-        of_column=entry.get("of", "") in columns,
+        of=oid(other),
+        plus="plus" in entry,
+        of_column=other in columns,
         free=entry.get("free", False),
         milliwatts=entry.get("milliwatts", False),
         si_scale=oid(entry.get("si_scale", "")),
