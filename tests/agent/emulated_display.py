@@ -108,10 +108,10 @@ def _benq_projector(it: Display, frame: bytes, heard: Heard) -> bytes:
     name, _, value = text.strip("*#").partition("=")
     if value != "?":
         heard.changed.append(frame)
-    values = {"pow": "ON" if it.on else "OFF", "ltim": str(it.hours)}
+    values = {"pow": "ON" if it.on else "OFF", "ltim": str(it.hours), "modelname": "MX560"}
     if name == "ltim" and not it.on:
         answer = "*Block item#"
-    elif name in values and {"pow": "power", "ltim": "hours"}[name] not in it.refuses:
+    elif name in values and {"pow": "power", "ltim": "hours"}.get(name) not in it.refuses:
         answer = f"*{name.upper()}={values[name]}#"
     else:
         answer = "*Unsupported item#"

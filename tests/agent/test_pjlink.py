@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.agent.emulated_projector import COOLING, ON, STANDBY, EmulatedProjector, Projector
+from tests.agent.emulated_projector import COOLING, STANDBY, EmulatedProjector, Projector
 from tests.agent.probe_fakes import deaf, in_namespace, need_namespaces
 from tests.ports import free_port
 
@@ -562,19 +562,3 @@ def test_another_authors_emulator_lets_in_who_has_the_password(other_emulator: d
     told = {"power_state": 0, "error_flags": 0, "lamp_hours": 1200}
     assert seen.readings == {(SIGNAL, name): value for name, value in told.items()}
     assert failed.value.cause == "auth_failed"
-
-
-def test_another_authors_client_reads_the_same_of_our_emulator() -> None:
-    aiopjlink = pytest.importorskip("aiopjlink", reason="PyPI aiopjlink, a client by another author, is not installed")
-
-    async def ask(port: int) -> tuple[object, ...]:
-        async with aiopjlink.PJLink("127.0.0.1", port=port, password="right") as link:
-            hours = [hours for hours, _ in await link.lamps.status()]
-            return ((await link.power.get()).value, hours, await link.info.manufacturer_name())
-
-    with EmulatedProjector(Projector(password="right", lamps=((1200, 1), (1450, 0)))) as served:
-        theirs = asyncio.run(ask(served.port))
-        ours = observe(served, password="right")
-
-    assert theirs == (ON, [1200, 1450], "EPSON")
-    assert (ours.readings[SIGNAL, "power_state"], ours.readings[SIGNAL, "lamp_hours"]) == (1, 1450)

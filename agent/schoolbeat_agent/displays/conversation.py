@@ -94,15 +94,22 @@ async def _ask_one(
 ) -> None:
     await session.say(frames.encode(family, question, display_id))
     parts: list[bytes] = []
+    heard_before = session.bytes_heard
     for _ in range(STRANGE_FRAMES):
-        said = await _hear(session, family, seconds)
+        try:
+            said = await _hear(session, family, seconds)
+        except Mute as mute:
+            strange = session.bytes_heard - heard_before
+            if strange and not parts:
+                raise NoAnswer("bad_answer", f"{family.name}: {strange} bytes that are no answer") from mute
+            raise
         raw = frames.told(family, question, display_id, said)
         if raw is not None:
             heard.answered = True
             parts.append(raw)
             if len(parts) == question.parts:
                 break
-        elif said and frames.refused(family, said):
+        elif said and frames.refused(family, display_id, said):
             heard.answered = True
             heard.refused.append(question.reading)
             return

@@ -18,7 +18,7 @@ VALUE_BYTES: Final = 64
 
 # What a question looks like in each grammar, so that no data file can ever make a device do something.
 QUESTIONS: Final[dict[str, Callable[[bytes], bool]]] = {
-    "mdc": lambda frame: len(frame) == 5 and frame[:1] == b"\xaa" and frame[3] == 0,  # no data: a question
+    "mdc": lambda frame: len(frame) == 5 and frame[0] == 0xAA and frame[3] == 0 and frame[4] == _sum(frame[:4]),
     "nine": lambda frame: frame[3:4] == b"g" and frame.endswith(b"\r"),
     "colon": lambda frame: frame[3:4] == b"G" and frame.endswith(b"\r"),
     "star": lambda frame: bool(re.fullmatch(rb"\r\*[a-z]+=\?#\r", frame)),
@@ -76,7 +76,10 @@ class Hello:
 
 @dataclass(frozen=True)
 class Family:
-    """One data file. ends: bytes of which each ends a frame; or a length at a place and how much longer a frame is."""
+    """One data file. ends: bytes of which each ends a frame; or a length at a place and how much longer a frame is.
+
+    refusals: as answers, in text with * (anything) and ? (one sign).
+    """
 
     name: str
     grammar: str
@@ -170,12 +173,17 @@ def encode(family: Family, question: Question, display_id: int) -> bytes:
     if family.text:
         frame = _filled(question.send, display_id).encode("ascii")
     else:
-        words = question.send.replace("{id}", f"{display_id:02X}").split()
-        frame = bytes.fromhex("".join(word for word in words if word != "{sum}"))
-        frame += bytes([sum(frame[1:]) & 0xFF]) if words[-1] == "{sum}" else b""
+        start, proof, rest = question.send.replace("{id}", f"{display_id:02X}").partition("{sum}")
+        frame = bytes.fromhex(start)
+        frame += (bytes([_sum(frame)]) if proof else b"") + bytes.fromhex(rest)
     if not QUESTIONS[family.grammar](frame):
         raise ValueError(f"{family.name}: {frame!r} is no question of grammar {family.grammar}")
     return frame
+
+
+def _sum(frame: bytes) -> int:
+    """MDC's: of all bytes but the first, the low byte."""
+    return sum(frame[1:]) & 0xFF
 
 
 def _filled(text: str, display_id: int) -> str:
@@ -200,7 +208,7 @@ def body(family: Family, frame: bytes) -> bytes:
     """The frame without what only ends or proves it. ValueError for a wrong checksum."""
     if family.text:
         return frame.rstrip(family.ends).strip(TRIM)
-    if family.checksum and sum(frame[1:-1]) & 0xFF != frame[-1]:
+    if family.checksum and _sum(frame[:-1]) != frame[-1]:
         raise ValueError(f"{frame!r} has a wrong checksum")
     return frame[:-1]
 
@@ -216,10 +224,18 @@ def told(family: Family, question: Question, display_id: int, said: bytes) -> by
     return said[found.end() :] if found else None
 
 
-def refused(family: Family, said: bytes) -> bool:
+def refused(family: Family, display_id: int, said: bytes) -> bool:
     if family.text:
-        return any(refusal.encode("ascii").upper() in said.upper() for refusal in family.refusals)
+        return any(_text_pattern(_filled(refusal, display_id)).fullmatch(said) for refusal in family.refusals)
     return any(_pattern(refusal).match(said) for refusal in family.refusals)
+
+
+@cache
+def _text_pattern(text: str) -> re.Pattern[bytes]:
+    """`*` is anything, `?` one sign."""
+    kinds = {"*": b".*", "?": b"."}
+    parts = (kinds.get(sign) or re.escape(sign.encode("ascii")) for sign in text)
+    return re.compile(b"".join(parts), re.DOTALL | re.IGNORECASE)
 
 
 @cache

@@ -36,7 +36,7 @@ class Session:
     def __init__(self, sock: socket.socket, asked: str) -> None:
         self._sock, self._asked = sock, asked
         self._heard = b""
-        self._bytes = 0
+        self.bytes_heard = 0
         self._loop = asyncio.get_running_loop()
 
     async def say(self, data: bytes) -> None:
@@ -67,8 +67,8 @@ class Session:
             raise no_answer_from(error, self._asked) from error
         if not data:
             raise HungUp(f"{self._asked}: it hung up")
-        self._bytes += len(data)
-        if self._bytes > SESSION_BYTES:
+        self.bytes_heard += len(data)
+        if self.bytes_heard > SESSION_BYTES:
             raise NoAnswer("too_much", f"{self._asked}: more than {SESSION_BYTES} bytes")
         self._heard += data
 
