@@ -16,7 +16,7 @@ from schoolbeat_agent.snmp import host_resources, interfaces, profile, rates, sy
 from schoolbeat_agent.snmp.profile import Profile
 from schoolbeat_agent.snmp.rates import Count, PortSample, Stamp
 from schoolbeat_agent.snmp.rows import Rows, Value
-from schoolbeat_agent.snmp.session import PORT, Habits, Patience, Session, SnmpFailed, opened
+from schoolbeat_agent.snmp.session import PORT, Habits, Patience, Session, SnmpFailed, opened, why_silent
 from schoolbeat_agent.snmp.subject import below
 from schoolbeat_agent.snmp.walk import walk
 from schoolbeat_agent.watch import Watch, of
@@ -28,6 +28,7 @@ AGAIN_SECONDS: Final = 600.0  # when a device did not tell all of them
 SPREAD_SECONDS: Final = 600  # by which devices differ in it
 ROWS_MOST: Final = 512  # of a column: a port table beyond it is not reported
 READINGS_MOST: Final = 64
+GENERAL: Final = ("net_snmp",)  # families of software agents; their processor and memory are coarser than the standard
 PORT_READINGS: Final = ("rx_bps", "tx_bps", "port_speed_bps")
 EVERY_SECONDS: Final = 60
 UPS_EVERY_SECONDS: Final = 30
@@ -130,7 +131,7 @@ async def probe(target: SnmpTarget, world: World) -> Observation:
         )
         hello = await _hello(session)
     except SnmpFailed as failed:
-        return _down(target, failed)
+        return _down(target, await why_silent(failed, target.address, target.port, target.credential, patience))
     return await _told(target, world, known, session, hello)
 
 
@@ -144,11 +145,7 @@ def _down(target: SnmpTarget, failed: SnmpFailed) -> Observation:
 async def _hello(session: Session) -> dict[str, Value]:
     """The system group; an answer without one of it is an answer too."""
     asked = [oid for oid in system.ASKED if oid not in session.habits.absent] or [system.SYS_DESCR]
-    try:
-        found = await session.together(asked)
-    except SnmpFailed as failed:
-        raise await session.why_silent(failed) from failed
-    return found or await session.get(asked)
+    return await session.together(asked) or await session.get(asked)
 
 
 async def _told(
@@ -170,11 +167,21 @@ async def _told(
     readings |= _errors(known, before, learnt, errors, subject)
     readings |= await _traffic(session, known, learnt, said.uptime_oid, world.monotonic)
     rows |= await _vendor_rows(session, learnt)
-    readings |= host_resources.readings(rows, subject)
-    readings |= profile.readings(learnt.profiles, rows, subject)
+    readings |= _vendor_readings(learnt.profiles, rows, subject)
     model = profile.model(learnt.profiles, rows) or said.descr
     states = {subject: State.UP} if target.decides else {}
     return Observation(states, dict(list(readings.items())[:READINGS_MOST]), {}, {subject: f"SNMP {model[:60]}"})
+
+
+def _vendor_readings(profiles: tuple[Profile, ...], rows: Rows, subject: str) -> dict[tuple[str, str], float]:
+    """The device's own family knows best, then the standard tables, then what any agent of a software maker has."""
+    general = [each for each in profiles if each.family in GENERAL]
+    own = [each for each in profiles if each.family not in GENERAL]
+    return {
+        **profile.readings(general, rows, subject),
+        **host_resources.readings(rows, subject),
+        **profile.readings(own, rows, subject),
+    }
 
 
 def _restarted(known: Known, said: system.System) -> bool:

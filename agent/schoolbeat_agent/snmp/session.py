@@ -131,16 +131,6 @@ class Session:
         if self._credential.version == "3":
             await self.ask(self._gufo.refresh)
 
-    async def why_silent(self, silence: SnmpFailed) -> SnmpFailed:
-        """SNMP v3: an engine that tells its time but answers no question could not read the question."""
-        if self._credential.version != "3" or silence.cause != "timeout":
-            return silence
-        try:
-            await self.ask(self._gufo.refresh, tries=1)
-        except SnmpFailed:
-            return silence
-        return SnmpFailed("auth_failed", "it answers, but no encrypted question: is the privacy key right?")
-
 
 async def opened(
     address: str,
@@ -151,7 +141,7 @@ async def opened(
     port: int = PORT,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Session:
-    """A session that may be asked. The address is one: names are not resolved."""
+    """A session that may be asked. The address is one: names are not resolved. SnmpFailed where that shows already."""
     try:
         gufo = _gufo_session(address, port, credential, patience.timeout_seconds)
     except OSError as error:
@@ -161,6 +151,20 @@ async def opened(
     session = Session(gufo, credential, habits, patience, monotonic)
     await session.prove_identity()
     return session
+
+
+async def why_silent(
+    silence: SnmpFailed, address: str, port: int, credential: Credential, patience: Patience
+) -> SnmpFailed:
+    """SNMP v3: an engine that tells who it is, but answers nothing encrypted, could not read the question."""
+    if credential.version != "3" or not credential.privacy or silence.cause != "timeout":
+        return silence
+    nobody = Credential(credential.name, version="3")
+    try:
+        await _gufo_session(address, port, nobody, patience.timeout_seconds).refresh()
+    except Exception:  # whatever it is, it proves nothing
+        return silence
+    return SnmpFailed("auth_failed", "it answers, but no encrypted question: is the privacy key right?")
 
 
 def _gufo_session(address: str, port: int, credential: Credential, timeout_seconds: float) -> SnmpSession:
