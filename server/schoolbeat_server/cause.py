@@ -256,6 +256,10 @@ _OWN_SENTENCES: dict[str, tuple[str, str]] = {
         "The service does not answer over a valid TLS connection",
     ),
     "wifi.": ("Không dùng được mạng Wi-Fi này từ chỗ ngồi", "A seat cannot use this Wi-Fi"),
+    "power.": (
+        "Mất điện lưới, thiết bị cổng đang chạy bằng bộ lưu điện",
+        "Mains power is lost, the gateway runs on its UPS",
+    ),
 }
 
 

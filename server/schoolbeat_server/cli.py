@@ -214,6 +214,7 @@ def _register_load(arguments: argparse.Namespace, language: str) -> int:
 
 def _agent_add(arguments: argparse.Namespace, language: str) -> int:
     from schoolbeat_server import database, enrol, enrol_shown
+    from schoolbeat_server.credentials import site_key
 
     settings, engine = _database(arguments)
     try:
@@ -227,7 +228,8 @@ def _agent_add(arguments: argparse.Namespace, language: str) -> int:
         )
     except enrol.EnrolError as error:
         raise Stop(*error.said) from None
-    print(enrol_shown.added(credentials, arguments.role, settings.broker, database.server_id(engine), language))
+    key = site_key(settings.folder, arguments.site)
+    print(enrol_shown.added(credentials, arguments.role, settings.broker, database.server_id(engine), key, language))
     return 0
 
 

@@ -156,6 +156,15 @@ def server_password(path: Path) -> str:
     return password
 
 
+def site_key(folder: Path, site: str) -> str:
+    """32 hex digits, the same for a site for ever: with it, a new card gives the same devices the same ids.
+
+    Made from a secret in the server's folder, which is made at the first call; a backup must hold it.
+    """
+    secret = server_password(folder / "site-key-secret")
+    return hashlib.blake2b(site.encode(), key=secret.encode()[:64], digest_size=16, person=b"sitekey").hexdigest()
+
+
 def write_secret(path: Path, content: bytes, owner: str | None) -> None:
     """Whole or not at all: write beside it, hand it to its owner, rename over it. Mode 0600."""
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

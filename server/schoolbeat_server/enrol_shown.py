@@ -12,7 +12,7 @@ from schoolbeat_server.said import Said
 from schoolbeat_server.settings import LOOPBACK, Broker
 
 
-def added(credentials: Credentials, role: str, broker: Broker, server_id: str, language: str) -> str:
+def added(credentials: Credentials, role: str, broker: Broker, server_id: str, site_key: str, language: str) -> str:
     site, name = credentials.username.split(".")
     address = _address(broker)
     host = address.host
@@ -24,6 +24,19 @@ def added(credentials: Credentials, role: str, broker: Broker, server_id: str, l
         "",
         *_toml(site, name, role, address, server_id, credentials.password),
     ]
+    if role == "gateway":
+        lines += [
+            "",
+            Said(
+                "Khóa điểm trường, để 'schoolbeat-agent setup' cho thiết bị cũ giữ mã cũ (secrets.toml, quyền 0600):",
+                "The site's key, with which 'schoolbeat-agent setup' gives known devices their ids again "
+                "(secrets.toml, mode 0600):",
+            ).to(language),
+            "",
+            "[[credential]]",
+            'name = "site-key"',
+            f'password = "{site_key}"',
+        ]
     if host in (*LOOPBACK, "0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         lines += [
             "",

@@ -59,7 +59,7 @@ class Decision:
 def scope_of(signal: str) -> Scope | None:
     if signal == INTERNET or signal in RUNGS or signal.startswith("service."):
         return "path"
-    return "devices" if signal.startswith(("device.", "wifi.")) else None
+    return "devices" if signal.startswith(("device.", "wifi.", "power.")) else None
 
 
 def root(outages: Sequence[OpenOutage]) -> OpenOutage:

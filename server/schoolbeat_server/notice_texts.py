@@ -232,6 +232,18 @@ _OWN: dict[str, tuple[Words, Words]] = {
             "Please check the access point.",
         ),
     ),
+    "power": (
+        Words(
+            "mất điện lưới",
+            "Trường mất điện lưới; thiết bị cổng đang chạy bằng bộ lưu điện và có thể tắt khi hết pin.",
+            "Đề nghị nhà trường kiểm tra cầu dao và lịch cắt điện.",
+        ),
+        Words(
+            "mains power lost",
+            "The school has lost mains power; the gateway runs on its UPS and may stop when the battery is empty.",
+            "Please check the fuses and announced power cuts.",
+        ),
+    ),
 }
 _TITLES = {
     ("open", True): ("Mất liên lạc: {place}", "Contact lost: {place}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 import time
@@ -138,14 +139,19 @@ def test_adding_an_agent_prints_lines_that_the_agent_accepts(desk: Desk) -> None
 
     assert (code, err) == (0, "")
     pasted = desk.folder / "agent.toml"
-    pasted.write_text(out[out.index("site =") : out.index("\n\nThay ")], encoding="utf-8")
-    pasted.chmod(0o600)
+    pasted.write_text(out[out.index("site =") : out.index("\n\nKhóa ")], encoding="utf-8")
+    secrets = desk.folder / "secrets.toml"
+    secrets.write_text(out[out.index("[[credential]]") : out.index("\n\nThay ")], encoding="utf-8")
+    for file in (pasted, secrets):
+        file.chmod(0o600)
     agent = agent_settings.load(pasted)
+    assert re.fullmatch("[0-9a-f]{32}", agent.credentials["site-key"].password)
     assert (agent.site, agent.agent, agent.role, len(agent.server)) == ("a-1", "gateway", "gateway", 16)
     assert (agent.broker.host, agent.broker.port, agent.broker.tls) == ("127.0.0.1", 1883, False)
     assert agent.broker.username == "a-1.gateway"
     assert out.count(agent.broker.password) == 1
     assert "Thay 127.0.0.1 bằng địa chỉ" in out
+    assert agent.credentials["site-key"].password in desk.run("agent", "add", "a-1", "--replace")[1]
 
 
 def test_an_outside_brokers_address_goes_into_the_agents_lines(desk: Desk) -> None:

@@ -188,7 +188,7 @@ def _as_of_ms(minutes: Mapping[str, bytes], end: int) -> int | None:
 def _ladder_signals(minutes: Mapping[str, bytes]) -> list[str]:
     """From what a school has, down the ladder, to the services; devices have a list of their own."""
     fixed = ["line.internet", *RUNGS]
-    others = sorted(signal for signal in minutes if signal.startswith(("service.", "wifi.")))
+    others = sorted(signal for signal in minutes if signal.startswith(("service.", "wifi.", "power.")))
     return [*fixed, *others, CONTACT]
 
 

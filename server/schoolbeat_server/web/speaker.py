@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from fractions import Fraction
 from functools import lru_cache
+from urllib.parse import unquote
 
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal
@@ -120,7 +121,10 @@ class Speaker:
         key = f"signal.{signal}"
         if key in TEXTS:
             return self.t(key)
-        return signal.partition(".")[2] or signal
+        kind, _, ident = signal.partition(".")
+        if kind == "wifi":
+            return f"Wi-Fi {unquote(ident)}"
+        return ident or signal
 
     def subject(self, subject: str, names: Mapping[str, str]) -> str:
         """What a reading is of: a signal, or a part of the gateway such as host."""

@@ -287,6 +287,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "signal.line.domestic": ("Mạng trong nước", "Domestic network"),
     "signal.line.international": ("Mạng quốc tế", "International network"),
     "signal.line.internet": ("Internet dùng được", "Usable Internet"),
+    "signal.power.mains": ("Điện lưới", "Mains power"),
     "signal.site.contact": ("Liên lạc với máy chủ", "Contact with the server"),
     "subject.host": ("Máy chạy tác tử", "The agent's machine"),
     "site.outages": ("Các đoạn gián đoạn", "Outages"),
