@@ -223,12 +223,16 @@ def test_networks_by_nmcli() -> None:
 
 
 def test_a_device_by_nmcli() -> None:
-    text = "wlan1:wifi:connected:Nhà\\: trường\neth0:ethernet:connected:Wired connection 1\np2p-dev-wlan0:wifi-p2p::\n"
+    text = (
+        "wlan1:wifi:connected:Nhà\\: trường:9f4d\neth0:ethernet:connected:Wired connection 1:1e5f\n"
+        "p2p-dev-wlan0:wifi-p2p:disconnected::\nwlan3:wifi\n"
+    )
 
     row = nmcli.device(text, "wlan1")
 
-    assert row == {"DEVICE": "wlan1", "TYPE": "wifi", "STATE": "connected", "CONNECTION": "Nhà: trường"}
-    assert nmcli.device(text, "wlan2") is None
+    assert row is not None
+    assert list(row.values()) == ["wlan1", "wifi", "connected", "Nhà: trường", "9f4d"]
+    assert nmcli.device(text, "wlan2") is nmcli.device(text, "wlan3") is None
 
 
 PROC_WIRELESS = """\

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -117,6 +118,14 @@ def radio_lock(world: World) -> asyncio.Lock:
     return lock
 
 
+def is_there(interface: str) -> bool:
+    """Whether this machine has such an interface."""
+    try:
+        return socket.if_nametoindex(interface) > 0
+    except OSError:
+        return False
+
+
 async def listen(target: HeardTarget, is_own_way: bool, world: World) -> list[Heard]:
     """What was heard within the last minute. ProbeFailed when the radio tells nothing.
 
@@ -189,7 +198,7 @@ async def probe(target: HeardTarget, world: World) -> Observation:
     seen = of_link(await own_link(target, interface, world))
     if not target.radio:
         return seen
-    if not (world.sys / "class" / "net" / target.radio).exists():
+    if not is_there(target.radio):
         raise ProbeFailed("no_radio", f"wifi.radio = {target.radio}: there is no such interface; `iw dev` lists radios")
     try:
         async with asyncio.timeout(RADIO_SECONDS):

@@ -11,7 +11,7 @@ from schoolbeat_agent.wifi.ssid import LONGEST, channel_of
 MOST: Final = 1_000
 # Some nmcli do not know SSID-HEX; SIGNAL is left out, for it is a percentage by nobody's standard and no dBm.
 LIST_FIELDS: Final = (("SSID-HEX", "SSID", "FREQ", "CHAN"), ("SSID", "FREQ", "CHAN"))
-DEVICE_FIELDS: Final = ("DEVICE", "TYPE", "STATE", "CONNECTION")
+DEVICE_FIELDS: Final = ("DEVICE", "TYPE", "STATE", "CONNECTION", "CON-UUID")
 
 
 def split(line: str) -> list[str]:
@@ -60,5 +60,5 @@ def _number(text: str) -> int | None:
 
 
 def device(text: str, interface: str) -> dict[str, str] | None:
-    """The row of an interface in `nmcli -t -f DEVICE,TYPE,STATE,CONNECTION device`; None if it knows none."""
+    """The row of an interface in `nmcli -t -f DEVICE,TYPE,STATE,CONNECTION,CON-UUID device`; None if it knows none."""
     return next((row for row in rows(text, DEVICE_FIELDS) if row["DEVICE"] == interface), None)
