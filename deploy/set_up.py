@@ -17,7 +17,7 @@ from typing import NamedTuple, NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / ".set-up"
-EXTRAS = ".[server,dev]"
+EXTRAS = ".[server,dev,discover]"
 
 # sbin is not on everybody's PATH, and that is where most of these live.
 _PATH = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"

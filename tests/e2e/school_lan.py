@@ -153,6 +153,20 @@ def media_renderer(datagram: bytes) -> bytes | None:
     )
 
 
+def offers_addresses(own: str) -> Callable[[bytes], bytes | None]:
+    """An EMULATED DHCP server: a DISCOVER is answered with an OFFER (RFC 2131, table 3) that names it."""
+
+    def answer(datagram: bytes) -> bytes | None:
+        if len(datagram) < 243 or datagram[0] != 1 or datagram[236:240] != b"\x63\x82\x53\x63":
+            return None
+        if b"\x35\x01\x01" not in datagram[240:]:
+            return None
+        head = b"\x02" + datagram[1:16] + socket.inet_aton(f"{NETWORK}.199") + socket.inet_aton(own) + datagram[24:236]
+        return head + datagram[236:240] + b"\x35\x01\x02\x36\x04" + socket.inet_aton(own) + b"\xff"
+
+    return answer
+
+
 @dataclass(frozen=True)
 class Machine:
     """kind: what it really is. tcp: port -> what it sends when spoken to; None: it only accepts.
@@ -170,9 +184,10 @@ class Machine:
     projector: Projector | None = None
     mdns: str = ""
 
-    @property
-    def address(self) -> str:
-        return f"{NETWORK}.{self.last}"
+    address: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "address", self.address or f"{NETWORK}.{self.last}")
 
 
 def school(real: bool) -> list[Machine]:
@@ -403,8 +418,9 @@ async def _serve(machine: Machine, started: threading.Event, stop: threading.Eve
                 self.transport = transport
 
             def datagram_received(self, data: bytes, asker: tuple[str, int]) -> None:
+                to = ("255.255.255.255", asker[1]) if asker[0] == "0.0.0.0" else asker  # who has no address yet
                 if said := answer(data):
-                    self.transport.sendto(said, asker)  # type: ignore[attr-defined]
+                    self.transport.sendto(said, to)  # type: ignore[attr-defined]
 
         return Answers
 
@@ -414,6 +430,8 @@ async def _serve(machine: Machine, started: threading.Event, stop: threading.Eve
     for port, answer in machine.udp.items():
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
         sock.bind(("", port))
         for group in machine.groups:
             member = socket.inet_aton(group) + socket.inet_aton(machine.address)

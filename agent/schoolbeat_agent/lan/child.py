@@ -44,12 +44,14 @@ def attach_filter(sock: socket.socket, program: Sequence[tuple[int, int, int, in
     sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", len(program), ctypes.addressof(buffer)))
 
 
-def address_of(interface: str) -> IPv4Interface | None:
-    """Its first IPv4 address; None where it has none or is not there."""
+def addresses_of(interface: str) -> tuple[bytes, IPv4Interface] | None:
+    """Its MAC and first IPv4 address; None where it has none of these or is not there."""
     import psutil
 
-    found = interface_addresses({interface: psutil.net_if_addrs().get(interface, [])}, [interface])
-    return found[0][1] if found else None
+    every = psutil.net_if_addrs().get(interface, [])
+    hardware = next((one.address for one in every if one.family == psutil.AF_LINK), "")
+    found = interface_addresses({interface: every}, [interface])
+    return (bytes.fromhex(hardware.replace(":", "")), found[0][1]) if hardware and found else None
 
 
 def asked(own: IPv4Interface) -> list[str]:
@@ -151,13 +153,11 @@ def main(arguments: Sequence[str]) -> int:
     except ImportError:
         return NOT_INSTALLED
     conf.ipv6_enabled = False
-    own = address_of(interface)
-    if own is None:
+    addresses = addresses_of(interface)
+    if addresses is None:
         return NO_INTERFACE
+    hardware, own = addresses
     try:
-        from scapy.arch import get_if_raw_hwaddr
-
-        hardware = get_if_raw_hwaddr(interface)[1]
         told = {
             "dhcp_servers": dhcp_servers(interface, hardware, min(DHCP_SECONDS, seconds / 3)),
             "holders": holders(interface, hardware, own, seconds * 2 / 3),
