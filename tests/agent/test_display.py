@@ -401,6 +401,21 @@ def test_a_family_that_is_none_is_never_loaded() -> None:
         frames.load("../../secrets")
 
 
+def test_discovery_learns_which_language_a_display_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick(monkeypatch)
+
+    with EmulatedDisplay("benq-board") as board, EmulatedDisplay(Display("samsung-mdc", locked=True)) as locked:
+        right = asyncio.run(conversation.speaks("benq-board", board.address, board.port))
+        wrong = asyncio.run(conversation.speaks("lg", board.address, board.port))
+        shut = asyncio.run(conversation.speaks("samsung-mdc", locked.address, locked.port))
+
+    assert right is not None
+    assert right.readings == EVERYTHING["benq-board"]
+    assert wrong is None
+    assert shut is not None
+    assert "secured protocol" in shut.note
+
+
 # --- other authors' clients ------------------------------------------------------------------------------------
 
 

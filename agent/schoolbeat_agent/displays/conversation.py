@@ -62,6 +62,17 @@ async def ask(family: Family, display_id: int, address: str, port: int, world: W
     return await twice(talk, TALK_SECONDS)
 
 
+async def speaks(name: str, address: str, port: int = 0, world: World | None = None) -> Heard | None:
+    """For discovery: what it says in this language, by the family's own id; None where it does not speak it."""
+    family = frames.load(name)
+    try:
+        return await ask(family, family.id, address, port or family.port, world or World())
+    except Locked as locked:
+        return Heard(answered=True, note=locked.detail)
+    except NoAnswer:
+        return None
+
+
 async def _greet(session: Session, family: Family, heard: Heard) -> None:
     hello = family.hello
     if hello is None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
-from schoolbeat_agent.displays import pjlink  # it imports this package: its names only when called
 from schoolbeat_agent.observation import Observation, ProbeFailed, State
 from schoolbeat_agent.probes.no_answer import NoAnswer
 from schoolbeat_agent.probes.world import World
 from schoolbeat_agent.settings import Device, Settings
 from schoolbeat_agent.watch import Watch, of
 
-EVERY_SECONDS = 60
-TIMEOUT_SECONDS = 20.0
-ALWAYS_READ = ("power_state", "input_source", "error_flags")
+if TYPE_CHECKING:
+    from schoolbeat_agent.displays.pjlink import Status
+
+PORT: Final = 4352
+EVERY_SECONDS: Final = 60
+TIMEOUT_SECONDS: Final = 20.0
+ALWAYS_READ: Final = ("power_state", "input_source", "error_flags")
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class PjlinkTarget:
 
     id: str
     address: str
-    port: int
+    port: int = PORT
     password: str | None = field(default="", repr=False)
     credential: str = ""
 
@@ -44,13 +48,13 @@ def _watch(device: Device, settings: Settings) -> Watch:
     signal = f"device.{device.id}"
     credential = settings.credential(device.credential)
     password = credential.password if credential else None if device.credential else ""
-    target = PjlinkTarget(device.id, device.address, device.port or pjlink.PORT, password, device.credential)
+    target = PjlinkTarget(device.id, device.address, device.port or PORT, password, device.credential)
     return Watch(
         "pjlink", target, (signal,), of(signal, *ALWAYS_READ), EVERY_SECONDS, TIMEOUT_SECONDS, learns=True, about=signal
     )
 
 
-def observed(target: PjlinkTarget, status: pjlink.Status) -> Observation:
+def observed(target: PjlinkTarget, status: Status) -> Observation:
     """A projector that answers is up, also in standby; what it does not tell is no reading."""
     signal = f"device.{target.id}"
     values = {
@@ -73,6 +77,8 @@ async def probe(target: PjlinkTarget, world: World) -> Observation:
 
     ProbeFailed("auth_failed") when it wants another password: it lives, but how it is cannot be asked.
     """
+    from schoolbeat_agent.displays import pjlink  # only where a projector is asked
+
     if target.password is None:
         detail = f"there is no [[credential]] named {target.credential!r} in secrets.toml; add it or name another"
         raise ProbeFailed("not_configured", detail)
