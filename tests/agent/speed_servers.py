@@ -270,7 +270,8 @@ def program(command: Sequence[str | Path]) -> Iterator[Callable[[], list[dict[st
         try:
             deadline = time.monotonic() + 20
             while not any(line.startswith("READY") for line in said()):
-                assert child.poll() is None and time.monotonic() < deadline, said()
+                assert child.poll() is None, said()
+                assert time.monotonic() < deadline, said()
                 time.sleep(0.05)
             yield lambda: [json.loads(line) for line in said() if line.startswith("{")]
         finally:

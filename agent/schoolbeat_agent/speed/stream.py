@@ -79,6 +79,9 @@ async def opened(parts: SplitResult, resolvers: tuple[Resolver, ...], world: Wor
     except ssl.SSLError as error:
         sock.close()
         raise tls_failure(error, host) from error
+    except ConnectionError as error:
+        sock.close()
+        raise NoAnswer("bad_answer", f"{parts.netloc}: hangs up during the handshake of TLS") from error
     except OSError as error:
         sock.close()
         raise no_answer_from(error, parts.netloc) from error

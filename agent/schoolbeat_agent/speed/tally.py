@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import statistics
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -15,7 +17,8 @@ WARM_SECONDS: Final = 2.0  # TCP has found the line's rate by then
 WARM_SHARE: Final = 1 / 3  # of a test that ended early
 LEAST_SECONDS: Final = 1.5  # a shorter test says nothing
 SAMPLE_SECONDS: Final = 0.1
-SILENT_SECONDS: Final = 4.0  # without a byte the server, or the line, is gone
+SILENT_SECONDS: Final = 3.0  # without a byte the server, or the line, is gone
+SILENT_END_SECONDS: Final = 1.5  # the same at the end of the time, where one cannot wait longer
 
 Sample = tuple[float, int]  # seconds, bytes so far
 
@@ -58,13 +61,22 @@ def rate_bps(samples: Sequence[Sample]) -> float:
         raise NoAnswer("bad_answer", "the speed test ended too early to say anything")
     start, end = samples[0][0], samples[-1][0]
     warm = start + min(WARM_SECONDS, WARM_SHARE * (end - start))
-    first = next(sample for sample in samples if sample[0] >= warm)
-    if end <= first[0]:
-        raise NoAnswer("bad_answer", "the speed test has no sample after its warm-up")
-    return 8 * (samples[-1][1] - first[1]) / (end - first[0])
+    return 8 * slope([sample for sample in samples if sample[0] >= warm])
 
 
-def longest_silence(samples: Sequence[Sample]) -> float:
+def slope(samples: Sequence[Sample]) -> float:
+    """Bytes a second by least squares: what a lost packet held back at either end shifts it little."""
+    if len(samples) < 2:
+        raise NoAnswer("bad_answer", "the speed test has too few samples after its warm-up")
+    seconds = statistics.fmean(at for at, _ in samples)
+    count = statistics.fmean(moved for _, moved in samples)
+    spread = math.fsum((at - seconds) ** 2 for at, _ in samples)
+    if spread <= 0:
+        raise NoAnswer("bad_answer", "the speed test's samples are all of one moment")
+    return math.fsum((at - seconds) * (moved - count) for at, moved in samples) / spread
+
+
+def last_silence(samples: Sequence[Sample]) -> float:
     """Seconds up to the last sample without a byte."""
     last = samples[-1]
     for before, after in reversed(list(pairwise(samples))):
@@ -86,9 +98,15 @@ async def sampled(
         await asyncio.wait([done], timeout=min(SAMPLE_SECONDS, max(0.001, started + seconds - clock())))
         samples.append((clock(), moved()))
         tally.check()
-        if longest_silence(samples[-60:]) > SILENT_SECONDS:
-            raise NoAnswer("timeout", f"{tally.server}: no byte for {SILENT_SECONDS:.0f} s")
+        _check_silence(samples, SILENT_SECONDS, tally.server)
+    _check_silence(samples, SILENT_SECONDS if done.done() else SILENT_END_SECONDS, tally.server)
     return samples
+
+
+def _check_silence(samples: Sequence[Sample], most_seconds: float, server: str) -> None:
+    silent = last_silence(samples[-100:])
+    if silent > most_seconds:
+        raise NoAnswer("timeout", f"{server}: no byte for {silent:.1f} s")
 
 
 def check_end(done: asyncio.Future[Any], regular: bool, samples: Sequence[Sample], seconds: float) -> None:
