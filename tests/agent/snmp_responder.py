@@ -162,9 +162,8 @@ class EmulatedAgent:
         typed = {parsed(oid): found if isinstance(found, Typed) else guessed(found) for oid, found in records.items()}
         for oid in self.live:
             typed.setdefault(parsed(oid), Typed(snmprec.COUNTER64, 0))
-        oids = sorted(typed)
-        self._typed, self._oids, self._names = typed, oids, {oid: ".".join(map(str, oid)) for oid in oids}
-        self._encoded = {oid: tlv(snmprec.OID, oid_bytes(oid)) + encoded(found) for oid, found in typed.items()}
+        self._typed, self._oids, self._encoded = typed, sorted(typed), {}  # encoded when first asked for
+        self._live = {parsed(oid): now for oid, now in self.live.items()}
 
     def answer(self, datagram: bytes) -> bytes | None:
         """None: it says nothing."""
@@ -229,8 +228,10 @@ class EmulatedAgent:
         found = self._typed.get(oid)
         if found is None or (version == 0 and found.tag == snmprec.COUNTER64):
             return tlv(snmprec.OID, oid_bytes(oid)) + bytes((NO_SUCH_INSTANCE, 0))
-        if now := self.live.get(self._names[oid]):
+        if now := self._live.get(oid):
             return tlv(snmprec.OID, oid_bytes(oid)) + encoded(Typed(found.tag, now()))
+        if oid not in self._encoded:
+            self._encoded[oid] = tlv(snmprec.OID, oid_bytes(oid)) + encoded(found)
         return self._encoded[oid]
 
     def _next(self, oid: Oid, version: int) -> tuple[Oid, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import re
 import socket
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,6 +26,7 @@ TAGS = {
     "68": OPAQUE,
     "70": COUNTER64,
 }
+OID_TEXT = re.compile(r"\d+(?:\.\d+)+")
 ESCAPES = {"\\": 92, "'": 39, '"': 34, "a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
 
 
@@ -61,6 +63,13 @@ def octets(kind: str, text: str) -> bytes:
     return unescaped(text) if kind == "e" else text.encode("latin-1")
 
 
+def address(kind: str, text: str) -> str:
+    """Dotted; some recordings have its four bytes as they stand. OSError where it is neither."""
+    if kind == "" and text.count(".") == 3:
+        return socket.inet_ntoa(socket.inet_aton(text))
+    return socket.inet_ntoa(octets(kind, text))
+
+
 def typed(tag_text: str, text: str) -> Typed:
     """ValueError or KeyError where the line makes no sense."""
     tag_text, kind = (tag_text[:-1], tag_text[-1]) if tag_text[-1:] in ("x", "e") else (tag_text, "")
@@ -70,7 +79,7 @@ def typed(tag_text: str, text: str) -> Typed:
     if tag == OID:
         return Typed(tag, text.strip(".") or "0.0")
     if tag == IP_ADDRESS:
-        return Typed(tag, socket.inet_ntoa(bytes.fromhex(text)) if kind == "x" else text)
+        return Typed(tag, address(kind, text))
     return Typed(tag, octets(kind, text))
 
 
@@ -82,8 +91,9 @@ def records(lines: Iterable[bytes]) -> Records:
         if len(parts) != 3 or parts[0].startswith("#") or ":" in parts[1]:
             continue
         oid = parts[0].strip(".")
+        if not OID_TEXT.fullmatch(oid):
+            continue
         try:
-            tuple(map(int, oid.split(".")))
             out.setdefault(oid, typed(parts[1], parts[2]))
         except (ValueError, KeyError, OSError):
             continue
