@@ -263,7 +263,8 @@ async def until_video(talk: Conversation, seconds: float, monotonic: Callable[[]
             await play(talk, video, url)
             return video, monotonic()
     except TimeoutError as error:
-        raise NoAnswer("no_video", f"{talk.place}: no video in {seconds:.0f} s") from error
+        cause = "no_video" if talk.has_answered else "timeout"
+        raise NoAnswer(cause, f"{talk.place}: no video in {seconds:.0f} s") from error
     except NoAnswer as no:
         if no.cause == "timeout" and talk.has_answered:
             raise NoAnswer("no_video", no.detail) from no

@@ -56,7 +56,7 @@ def parse(body: bytes) -> Node:
     from xml.parsers import expat  # only where there are cameras
 
     reader = _Reader()
-    parser = expat.ParserCreate(None, " ")
+    parser = expat.ParserCreate(_encoding_of(body))  # without namespaces: some cameras use prefixes they never bound
     parser.buffer_text = True
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
@@ -70,6 +70,17 @@ def parse(body: bytes) -> Node:
     if reader.root is None:
         raise NoAnswer("bad_answer", "the answer is empty")
     return reader.root
+
+
+def _encoding_of(body: bytes) -> str | None:
+    """What it is, whatever it declares: captured answers say UTF-16 and are not. None: a byte order mark tells."""
+    if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return None
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return "iso-8859-1"
+    return "utf-8"
 
 
 class _Reader:
@@ -103,7 +114,7 @@ class _Reader:
 
 
 def _local(name: str) -> str:
-    return name.rpartition(" ")[2].rpartition(":")[2]
+    return name.rpartition(":")[2]
 
 
 def answer(body: bytes) -> Node:
