@@ -136,7 +136,7 @@ async def probe(target: SnmpTarget, world: World) -> Observation:
 
 
 def _down(target: SnmpTarget, failed: SnmpFailed) -> Observation:
-    if failed.cause in ("not_configured", "internal") or not target.decides:
+    if failed.cause in ("not_configured", "not_installed", "internal") or not target.decides:
         raise ProbeFailed(failed.cause, f"{target.address}: {failed.detail}")
     signal = target.subject
     return Observation({signal: State.DOWN}, {}, {signal: failed.cause}, {signal: f"SNMP: {failed.detail}"})

@@ -144,6 +144,8 @@ async def opened(
     """A session that may be asked. The address is one: names are not resolved. SnmpFailed where that shows already."""
     try:
         gufo = _gufo_session(address, port, credential, patience.timeout_seconds)
+    except ImportError as error:
+        raise SnmpFailed("not_installed", "gufo-snmp is not there: it has no build for this kind of machine") from error
     except OSError as error:
         raise SnmpFailed("unreachable", f"{address}: {error.strerror or error}") from error
     except ValueError as error:
