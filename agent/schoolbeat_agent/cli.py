@@ -1,10 +1,10 @@
-"""`schoolbeat-agent check|once|run|status`."""
+"""`schoolbeat-agent setup|check|once|run|status`."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
+import contextlib
 import logging
 import os
 import signal
@@ -24,6 +24,8 @@ CONFIG = Path("/etc/schoolbeat/agent.toml")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    if options.command == "setup":
+        return _setup(options)
     try:
         settings = load(options.config)
         _watchable(settings, options.config)
@@ -43,6 +45,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, default=CONFIG, help=f"tệp cấu hình / configuration file ({CONFIG})")
     parser.add_argument("--lang", choices=("vi", "en"), help="ngôn ngữ / language")
     commands = parser.add_subparsers(dest="command", required=True)
+    setup = commands.add_parser(
+        "setup", help="thiết lập trường, hoặc xem có gì đổi / set a school up, or see what changed"
+    )
+    setup.add_argument("--answers", type=Path, metavar="FILE", help="tệp trả lời sẵn / answers from a file")
+    setup.add_argument("--dry-run", action="store_true", help="không ghi gì, chỉ in ra / write nothing, only print")
     commands.add_parser("check", help="kiểm tra cấu hình, không đo gì / check the configuration, measure nothing")
     commands.add_parser("once", help="đo mọi thứ một lần, in bảng / run every probe once and print a table")
     commands.add_parser("run", help="chạy liên tục / run").add_argument(
@@ -52,6 +59,12 @@ def _parser() -> argparse.ArgumentParser:
         "--json", action="store_true", help="in JSON / print JSON"
     )
     return parser
+
+
+def _setup(options: argparse.Namespace) -> int:
+    from schoolbeat_agent.setup import command
+
+    return command.run(options.config, options.lang, answers=options.answers, dry_run=options.dry_run)
 
 
 def _watchable(settings: Settings, path: Path) -> None:
@@ -127,17 +140,29 @@ def _run(settings: Settings, options: argparse.Namespace, language: Language) ->
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     try:
         settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(settings.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(settings.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         print(_NO_FOLDER.say(language, folder=settings.folder, error=error), file=sys.stderr)
         return 2
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _hold(lock)
     except OSError:
         print(_TAKEN.say(language, folder=settings.folder), file=sys.stderr)
         return 2
     asyncio.run(_until_stopped(settings))
     return 0
+
+
+def _hold(lock: int) -> None:
+    """For as long as this process lives. OSError: another one holds it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(lock, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 async def _until_stopped(settings: Settings) -> None:
@@ -146,8 +171,10 @@ async def _until_stopped(settings: Settings) -> None:
     from schoolbeat_agent.runner import Runner
 
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C cancels, the service manager kills
+            loop.add_signal_handler(number, stop.set)
     box = Outbox(
         settings.folder / "outbox.sqlite",
         hardware=machine.hardware_id(),

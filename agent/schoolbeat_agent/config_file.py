@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from schoolbeat_agent import settings_keys
+from schoolbeat_agent.disk import sync_folder
 from schoolbeat_agent.settings import Device, Lessons, Service, Settings, effective_keepalive
 from schoolbeat_wire import messages
 from schoolbeat_wire.errors import WireError
@@ -56,17 +57,13 @@ def load(file: Path) -> Config | None:
 def save(file: Path, config: Config) -> None:
     """Whole or not at all, also over a power cut. OSError when the disk takes nothing."""
     new = file.with_name(file.name + ".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as out:
         out.write(messages.encode(config))
         out.flush()
         os.fsync(out.fileno())
     new.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(file.parent)
 
 
 def _device(watched: WatchedDevice, ours: Device | None) -> Device:

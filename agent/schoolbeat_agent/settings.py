@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeVar
@@ -18,6 +18,7 @@ from schoolbeat_wire.messages import Ask
 
 T = TypeVar("T")
 SECRETS: Final = "secrets.toml"  # beside agent.toml
+DEVICES: Final = "devices.toml"  # what `setup` wrote, beside agent.toml
 
 
 class SettingsError(ValueError):
@@ -181,8 +182,32 @@ class Settings:
 
 
 def load(path: Path) -> Settings:
-    """SettingsError for anything that is wrong. Reads the password file and secrets.toml; opens no socket."""
-    return build(_read_toml(path), path, load_secrets(path.with_name(SECRETS)))
+    """SettingsError for anything that is wrong. Reads the files beside it that it needs; opens no socket."""
+    settings = build(_read_toml(path), path, load_secrets(path.with_name(SECRETS)))
+    return with_devices(settings, load_devices(path.with_name(DEVICES)), path.with_name(DEVICES))
+
+
+def load_devices(path: Path) -> tuple[Device, ...]:
+    """The [[device]] tables of devices.toml; none where there is no such file."""
+    if not path.exists():
+        return ()
+    return devices_of(_read_toml(path), path)
+
+
+def devices_of(found: dict[str, Any], path: Path) -> tuple[Device, ...]:
+    """From parsed TOML that holds [[device]] tables only; `path` stands in errors."""
+    _only_known(found, {"device"}, "", path)
+    return _entries(found, "device", DEVICE, Device, path)
+
+
+def with_devices(settings: Settings, devices: tuple[Device, ...], path: Path) -> Settings:
+    """Those of agent.toml and of devices.toml, which is `path`; an id stands in one of them."""
+    taken = {device.id for device in settings.devices}
+    for index, device in enumerate(devices, 1):
+        if device.id in taken:
+            twice = Text("mã chưa có trong agent.toml", "an id that agent.toml does not have")
+            raise _wrong(path, f"device[{index}].id", device.id, twice)
+    return replace(settings, devices=settings.devices + devices) if devices else settings
 
 
 def load_secrets(path: Path) -> dict[str, Credential]:
