@@ -13,7 +13,7 @@ from schoolbeat_agent.runner import measure
 from schoolbeat_agent.settings import Settings
 from schoolbeat_agent.texts import Language, Text
 from schoolbeat_agent.watch import Watch
-from schoolbeat_wire import catalogue
+from schoolbeat_wire import catalogue, codes
 
 TIMEOUT_SECONDS: Final = 15.0
 PROGRESS_SECONDS: Final = 2.0
@@ -170,9 +170,10 @@ def _values(subject: str, readings: dict[tuple[str, str], float], note: str, lan
     parts = [note] if note else []
     for (owner, reading), value in readings.items():
         if owner == subject:
-            known = catalogue.READINGS[reading]
-            name = known.vi if language == "vi" else known.en
-            parts.append(f"{name[0].lower()}{name[1:]} {shown(value, known, language)}")
+            name = codes.title(reading, language)
+            word = codes.word(reading, value, language)
+            said = f": {word}" if word else f" {shown(value, catalogue.READINGS[reading], language)}"
+            parts.append(f"{name[0].lower()}{name[1:]}{said}")
     return " · ".join(parts)
 
 

@@ -30,6 +30,7 @@ from schoolbeat_agent.probes.pjlink import PjlinkTarget
 from schoolbeat_agent.probes.world import World
 from schoolbeat_agent.runner import measure
 from schoolbeat_agent.settings import Settings, SettingsError, load
+from schoolbeat_agent.table import lines_of
 from schoolbeat_agent.watch import Watch
 from schoolbeat_wire.catalogue import READINGS
 from schoolbeat_wire.inventory import Column
@@ -525,6 +526,21 @@ def test_what_they_turn_out_to_tell_joins_the_inventory(tmp_path: Path) -> None:
         Column("filter_hours", ["device.p-1"]),
         Column("on_hours", ["device.b-1"]),
     ]
+
+
+def test_a_technician_reads_words_and_not_codes(tmp_path: Path) -> None:
+    with (
+        EmulatedProjector(Projector(password="right", errors="020010", power="2")) as projector,
+        EmulatedDisplay(Display("samsung-mdc", on=False)) as board,
+    ):
+        watches = watched(room(tmp_path, projector.port, board.port))
+        runs = [asyncio.run(measure(watch, World(), watch.timeout_seconds, lambda: 0.0)) for watch in watches]
+
+    lines = [line for watch, run in zip(watches, runs, strict=True) for line in lines_of(watch, run, {}, "vi")]
+    assert [(line.mark, line.what, line.cause) for line in lines] == [("✓", "p-1", ""), ("✓", "b-1", "")]
+    assert "nguồn: đang nguội" in lines[0].value
+    assert "lỗi thiết bị báo: đèn lỗi, lưới lọc cảnh báo" in lines[0].value
+    assert "nguồn: chờ" in lines[1].value
 
 
 def test_a_profile_that_is_not_known_is_refused_at_start(tmp_path: Path) -> None:

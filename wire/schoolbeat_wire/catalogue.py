@@ -157,7 +157,16 @@ READINGS: dict[str, Reading] = {
     "on_hours": Reading("h", 0, 0, 10**7, False, "Số giờ đã bật", "Hours switched on"),
     "lamp_hours": Reading("h", 0, 0, 10**6, True, "Số giờ đèn", "Lamp hours"),
     "filter_hours": Reading("h", 0, 0, 10**6, False, "Số giờ lưới lọc", "Filter hours"),
-    "error_flags": Reading("code", 0, 0, 2**31, True, "Cờ lỗi (theo bit)", "Error flags (bits)"),
+    "error_flags": Reading(
+        "code",
+        0,
+        0,
+        2**31,
+        True,
+        "Lỗi thiết bị báo: hai bit mỗi phần, từ thấp lên: quạt, đèn, nhiệt độ, nắp, lưới lọc, khác (cảnh báo 1, lỗi 2)",
+        "Faults the device reports: two bits a part, lowest first: fan, lamp, temperature, cover, filter, other "
+        "(warning 1, error 2)",
+    ),
     "supply_percent": Reading("%", 1, 0, 100, False, "Mực còn (thấp nhất)", "Supplies left (lowest)"),
     "pages_printed": Reading("1", 0, 0, 2**40, False, "Số trang đã in", "Pages printed"),
     "video_ms": Reading(

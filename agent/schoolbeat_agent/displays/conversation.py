@@ -80,10 +80,10 @@ async def _greet(session: Session, family: Family, heard: Heard) -> None:
     await session.say(hello.send)
     answer = await session.hear(lambda data: hello.bytes if len(data) >= hello.bytes else 0, FIRST_SECONDS)
     if not answer.startswith(hello.starts):
-        raise NoAnswer("bad_answer", f"{family.name}: a strange hello {answer[:20]!r}")
+        raise NoAnswer("bad_answer", f"a strange hello {answer[:20]!r}")
     code = answer[hello.code_at]
     if code in hello.locked:
-        raise Locked(f"{family.name} wants a password (code {code:#x})")
+        raise Locked(f"it wants a password (code {code:#x})")
     if code not in hello.well:
         heard.answered, heard.note = True, f"it answers code {code:#x} and takes no questions now"
 
@@ -112,7 +112,7 @@ async def _ask_one(
         except Mute as mute:
             strange = session.bytes_heard - heard_before
             if strange and not parts:
-                raise NoAnswer("bad_answer", f"{family.name}: {strange} bytes that are no answer") from mute
+                raise NoAnswer("bad_answer", f"{strange} bytes that are no answer") from mute
             raise
         raw = frames.told(family, question, display_id, said)
         if raw is not None:
@@ -125,7 +125,7 @@ async def _ask_one(
             heard.refused.append(question.reading)
             return
     if not parts:
-        raise NoAnswer("bad_answer", f"{family.name}: no answer among {STRANGE_FRAMES} frames")
+        raise NoAnswer("bad_answer", f"no answer among {STRANGE_FRAMES} frames")
     whole = parts[0] if question.parts == 1 else frames.joined(parts)
     value = frames.value_of(question, whole) if whole is not None else None
     if value is not None:
@@ -138,15 +138,15 @@ async def _hear(session: Session, family: Family, seconds: float) -> bytes:
     def size_of(data: bytes) -> int:
         if data and family.locked and family.locked.startswith(data[: len(family.locked)]):
             if len(data) >= len(family.locked):
-                raise Locked(f"{family.name}: its secured protocol is on; switch it off in its menu")
+                raise Locked("its secured protocol is on; switch it off in its menu")
             return 0
         return frames.frame_size(family, data)
 
     try:
         return frames.body(family, await session.hear(size_of, seconds))
     except ValueError as error:
-        raise NoAnswer("bad_answer", f"{family.name}: {error}") from error
+        raise NoAnswer("bad_answer", str(error)) from error
     except NoAnswer as no:
         if no.cause == "timeout":
-            raise Mute(f"{family.name}: it takes the connection and says nothing") from no
+            raise Mute("it takes the connection and says nothing") from no
         raise
