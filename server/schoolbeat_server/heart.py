@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from paho.mqtt.client import MQTTMessage
 from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from schoolbeat_server import configs, schema
+from schoolbeat_server import configs, grants, schema
 from schoolbeat_server.batch import Batch, Message, Out
 from schoolbeat_server.broker import BrokerError, ManagedBroker
 from schoolbeat_server.database import set_meta, writing
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 BATCH_SECONDS = 0.2
 BATCH_MESSAGES = 500
 HOUSE_SECONDS = 2.0
+GRANT_SECONDS = 20.0
 SEAL_MINUTE = 7  # of each hour
 SEAL_BYTES = 128 << 20  # of open hours in memory, that call for a seal at once
 OLD_ROWS = 500  # deleted at a time
@@ -61,6 +63,7 @@ class Heart:
         self.first_at = 0.0
         self.next_tick = 0.0
         self.next_house = 0.0
+        self.next_grants = 0.0
         self.retry_at = 0.0
         self.problem = ""
         self.memory_is_ahead = False
@@ -191,6 +194,7 @@ class Heart:
                 if said:
                     log.warning("%s", said)
             self._look_for_agents()
+            self._grant_tests()
             self._consider_sealing()
             self._delete_old()
         except (SQLAlchemyError, BrokerError) as error:
@@ -220,6 +224,20 @@ class Heart:
                 self.configs_sent[site, agent] = payload
                 kinds = {f"device.{device.id}": device.kind for device in config.devices if device.kind}
                 self.ingest.asked.use_site(site, kinds)
+
+    def _grant_tests(self) -> None:
+        now = time.monotonic()
+        if now < self.next_grants or not self.link.connected:
+            return
+        self.next_grants = now + GRANT_SECONDS
+        with self.engine.connect() as connection:
+            hours, new_token = self.ingest.asked.lessons, lambda: secrets.token_hex(8)
+            found = grants.look(connection, self.ingest, self.settings.speed, hours, new_token)
+        if found:
+            with writing(self.engine) as connection:
+                grants.keep(connection, found, self.ingest.now_ms())
+        for grant in found:
+            self.link.publish(topics.topic(grant.site, grant.agent, "command"), wire.encode(grant.command()), qos=1)
 
     def _consider_sealing(self) -> None:
         if self.sealing is not None:

@@ -357,15 +357,15 @@ class Ingest:
     def _speeds(
         self, batch: Batch, site: str, agent: str, minutes: list[int], layout: Layout, columns: list[list[int]]
     ) -> None:
-        for column, reading in layout.speeds:
+        for column, name, servers in layout.speeds:
             triples = columns[column]
-            for index, value in zip(triples[0::3], triples[2::3], strict=True):
-                if not self.layouts.owned_at(site, agent, INTERNET, minutes[index]):
+            for index, subject, value in zip(triples[0::3], triples[1::3], triples[2::3], strict=True):
+                server = servers[subject]
+                if server is None or not self.layouts.owned_at(site, agent, INTERNET, minutes[index]):
                     continue
-                statement = insert(schema.speed_test).values(site=site, minute=minutes[index], **{reading: value})
-                batch.connection.execute(
-                    statement.on_conflict_do_update(index_elements=["site", "minute"], set_={reading: value})
-                )
+                told = {"server": server, name: value}
+                statement = insert(schema.speed_test).values(site=site, minute=minutes[index], **told)
+                batch.connection.execute(statement.on_conflict_do_update(index_elements=["site", "minute"], set_=told))
 
     # ---- inventory, presence, event ------------------------------------------------------------------------
 

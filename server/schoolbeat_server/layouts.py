@@ -15,17 +15,25 @@ from schoolbeat_wire import inventory as inventories
 from schoolbeat_wire.catalogue import UNKNOWN
 from schoolbeat_wire.errors import WireError
 
-SPEED_READINGS = ("download_bps", "upload_bps")
+# What is kept of speed tests, by the column of speed_test. Their subject is speed.<server>, or line.internet.
+SPEED_COLUMNS = {
+    "download_bps": "download_bps",
+    "upload_bps": "upload_bps",
+    "speed_method": "method",
+    "speed_bytes": "bytes",
+    "speed_ceiling": "ceiling",
+    "speed_failure": "failure",
+}
 MOST = 500  # inventories of one agent that reports still need
 
 
 class Layout(NamedTuple):
-    """signals: in the order of a report's bytes; "" for what no agent may tell. speeds: (column, reading) of sparse
-    speed tests."""
+    """signals: in the order of a report's bytes; "" for what no agent may tell. speeds: (column of the report, column
+    of speed_test, server by subject: None for a subject that is no speed test) of sparse speed tests."""
 
     inventory: inventories.Inventory
     signals: tuple[str, ...]
-    speeds: tuple[tuple[int, str], ...]
+    speeds: tuple[tuple[int, str, tuple[str | None, ...]], ...]
 
 
 class Tenure(NamedTuple):
@@ -103,9 +111,9 @@ class Layouts:
 
     def _read(self, found: inventories.Inventory) -> Layout:
         speeds = (
-            (index, column.reading)
+            (index, SPEED_COLUMNS[column.reading], tuple(map(speed_server, column.subjects)))
             for index, column in enumerate(found.columns)
-            if column.sparse and column.reading in SPEED_READINGS and column.subjects == ["line.internet"]
+            if column.sparse and column.reading in SPEED_COLUMNS
         )
         return Layout(found, tuple("" if name == CONTACT else name for name in found.signals), tuple(speeds))
 
@@ -160,6 +168,12 @@ class Layouts:
         for signal in free:
             if (site, signal) in self.changed:
                 self.changed[site, signal] = tenures(connection, site, signal)
+
+
+def speed_server(subject: str) -> str | None:
+    """The server in a speed test's subject; empty where it is not told; None for another kind of subject."""
+    head, _, rest = subject.partition(".")
+    return rest if head == "speed" else "" if subject == "line.internet" else None
 
 
 def tenures(connection: Connection, site: str, signal: str) -> list[Tenure]:

@@ -173,8 +173,23 @@ speed_test = Table(
     metadata,
     Column("site", String(40), primary_key=True),
     Column("minute", Integer, primary_key=True),
-    Column("download_bps", BigInteger),
+    Column("download_bps", BigInteger),  # NULL: not measured
     Column("upload_bps", BigInteger),
+    Column("server", String(100), nullable=False, default="", server_default=""),  # the token of speed.<server>
+    Column("method", Integer),  # these as the readings speed_… of the catalogue
+    Column("bytes", BigInteger),
+    Column("ceiling", Integer),
+    Column("failure", Integer),
+)
+
+speed_grant = Table(
+    "speed_grant",
+    metadata,
+    Column("site", String(40), primary_key=True),  # its last one
+    Column("agent", String(40), nullable=False),
+    Column("token", String(32), nullable=False),
+    Column("granted_ms", BigInteger, nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
 )
 
 off = Table(

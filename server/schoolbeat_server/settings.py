@@ -59,6 +59,14 @@ class Incidents:
 
 
 @dataclass(frozen=True)
+class SpeedTests:
+    days: int = 7  # between two of a site; 0: the server grants none
+    at_once: int = 8
+    at_once_isp: int = 4
+    at_once_area: int = 2
+
+
+@dataclass(frozen=True)
 class Settings:
     folder: Path
     language: str = "vi"
@@ -69,6 +77,7 @@ class Settings:
     broker: Broker = Broker()
     incidents: Incidents = Incidents()
     lessons: LessonHours = field(default_factory=LessonHours)
+    speed: SpeedTests = SpeedTests()
     channels: tuple[Channel, ...] = ()
 
     @property
@@ -197,6 +206,12 @@ SECTIONS: dict[str, dict[str, Check]] = {
         "backlog_wait_seconds": _number(1, 86_400),
     },
     "lessons": {"week": _lessons, "exam_days": _days},
+    "speed": {
+        "days": _number(0, 366),
+        "at_once": _number(1, 1_000),
+        "at_once_isp": _number(1, 1_000),
+        "at_once_area": _number(1, 1_000),
+    },
     "channels": {"url": _secret, "url_file": _path, "language": _one_of(*LANGUAGES)},
 }
 
@@ -230,6 +245,7 @@ def parse(raw: dict[str, Any], file: str) -> Settings:
         broker=_broker(file, raw.get("broker", {})),
         incidents=Incidents(**_checked(file, "incidents", raw.get("incidents", {}))),
         lessons=LessonHours(**_checked(file, "lessons", raw.get("lessons", {}))),
+        speed=SpeedTests(**_checked(file, "speed", raw.get("speed", {}))),
         channels=tuple(_channel(file, name, entry) for name, entry in channels.items()),
     )
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from schoolbeat_server.asked import LessonHours
-from schoolbeat_server.settings import SECTIONS, Broker, Channel, Incidents, Settings, Web
+from schoolbeat_server.settings import SECTIONS, Broker, Channel, Incidents, Settings, SpeedTests, Web
 
 TEXT = (Path(__file__).parents[2] / "docs" / "server.md").read_text(encoding="utf-8")
 
@@ -33,6 +33,7 @@ def test_the_defaults_are_those_of_the_code() -> None:
         "broker": Broker(),
         "incidents": Incidents(),
         "lessons": LessonHours(),
+        "speed": SpeedTests(),
         "channels.NAME": Channel("x"),
     }
 

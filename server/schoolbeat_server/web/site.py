@@ -158,7 +158,9 @@ def read_outages(
 
 def read_speed(connection: Connection, site: str) -> Speed | None:
     speed = schema.speed_test.c
-    query = select(speed.minute, speed.download_bps, speed.upload_bps).where(speed.site == site)
+    """The newest that brought a figure."""
+    measured = speed.download_bps.is_not(None) | speed.upload_bps.is_not(None)
+    query = select(speed.minute, speed.download_bps, speed.upload_bps).where(speed.site == site, measured)
     row = connection.execute(query.order_by(speed.minute.desc()).limit(1)).one_or_none()
     return Speed(*row) if row else None
 

@@ -193,7 +193,21 @@ def upgrade() -> None:
         sa.Column("minute", sa.Integer(), nullable=False),
         sa.Column("download_bps", sa.BigInteger(), nullable=True),
         sa.Column("upload_bps", sa.BigInteger(), nullable=True),
+        sa.Column("server", sa.String(length=100), nullable=False, server_default=""),
+        sa.Column("method", sa.Integer(), nullable=True),
+        sa.Column("bytes", sa.BigInteger(), nullable=True),
+        sa.Column("ceiling", sa.Integer(), nullable=True),
+        sa.Column("failure", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("site", "minute"),
+    )
+    op.create_table(
+        "speed_grant",
+        sa.Column("site", sa.String(length=40), nullable=False),
+        sa.Column("agent", sa.String(length=40), nullable=False),
+        sa.Column("token", sa.String(length=32), nullable=False),
+        sa.Column("granted_ms", sa.BigInteger(), nullable=False),
+        sa.Column("until_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("site"),
     )
     op.create_table(
         "notice",
@@ -341,6 +355,7 @@ def downgrade() -> None:
         batch_op.drop_index("notice_waiting")
 
     op.drop_table("notice")
+    op.drop_table("speed_grant")
     op.drop_table("speed_test")
     op.drop_table("service")
     with op.batch_alter_table("report", schema=None) as batch_op:
