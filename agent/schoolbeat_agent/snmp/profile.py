@@ -37,7 +37,7 @@ class Profile:
     kind: of catalogue.DEVICE_KINDS, "" where the family has several. present: instance that a GET must find before the
     profile is believed; "" where sysObjectID is proof enough. gets: scalar instances of a round; walks: columns of a
     round; slow: those of `walks` that hardly ever change (names, units), so that an hour-old copy does.
-    identity: scalar instances that tell the model, for `model` alone. excludes: families that it is not, once confirmed.
+    identity: scalar instances that tell the model, for `model` alone. excludes: families that it then cannot be.
     """
 
     family: str
@@ -105,7 +105,7 @@ def model(profiles: Iterable[Profile], rows: Rows) -> str:
         for word in profile.model_after:
             for found in re.finditer(rf"{re.escape(word) or '^'}([^\s,)]+)", descr):
                 if found[1].lower() not in _NO_MODELS:
-                    return found[1]
+                    return found[1].rstrip(".;:")
     return ""
 
 
