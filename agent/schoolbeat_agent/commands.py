@@ -88,3 +88,9 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+    close_pipes(process)
+
+
+def close_pipes(process: asyncio.subprocess.Process) -> None:
+    """Of a process that ended: asyncio closes only those that it has read to their end."""
+    process._transport.close()  # type: ignore[attr-defined]

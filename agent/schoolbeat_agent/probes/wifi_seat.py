@@ -119,7 +119,7 @@ def seconds_to_break(lessons: Lessons, unix: float) -> float:
 
 
 def judge(signal: str, steps: Steps, line_is_down: bool) -> Observation:
-    """Up when a seat could use it. Broken off beyond the school while the line is down, nothing is seen of the Wi-Fi."""
+    """Up when a seat could use it. Broken off beyond the school while the line is down, the Wi-Fi is not seen."""
     readings = {(signal, name): value for name, value in steps.values.items()}
     notes = {signal: steps.detail} if steps.detail else {}
     if not steps.cause:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from schoolbeat_agent.commands import Output, output_of
+from schoolbeat_agent.commands import Output, close_pipes, output_of
 from schoolbeat_agent.observation import ProbeFailed
 from schoolbeat_agent.probes.no_answer import NoAnswer
 from schoolbeat_agent.wifi import nmcli
@@ -267,14 +267,13 @@ async def _stopped(process: asyncio.subprocess.Process) -> None:
     """It leaves the network when it is told to end; if it does not within a few seconds it is killed."""
     for end in (process.terminate, process.kill):
         if process.returncode is not None:
-            return
+            break
         with contextlib.suppress(ProcessLookupError):
             end()
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await asyncio.gather(process.wait(), _drained(process))
-        except TimeoutError:
-            continue
+    close_pipes(process)
 
 
 async def _drained(process: asyncio.subprocess.Process) -> None:
