@@ -160,17 +160,20 @@ class Screen:
 
     def __init__(self, stdin: TextIO = sys.stdin, stdout: TextIO = sys.stdout) -> None:
         self._in, self._out = stdin.fileno(), stdout
+        self._ahead: list[str] = []  # typed faster than lists follow each other
 
     def choose(self, menu: Menu, ends: Sequence[str] = ("enter", "back")) -> tuple[int, str]:
         """The cursor's place and the key that ended it."""
         with self._drawing():
-            size = drawn = None
+            drawn = None
             while True:
                 size = os.get_terminal_size(self._out.fileno())
                 if (menu, size) != drawn:
                     self._draw(frame(menu, size.columns, size.lines))
                     drawn = menu, size
-                for key in self._pressed():
+                self._ahead += self._pressed() if not self._ahead else []
+                while self._ahead:
+                    key = self._ahead.pop(0)
                     if key in ends:
                         return menu.cursor, key
                     menu = menu.moved(key, max(1, size.lines // 3))
@@ -186,7 +189,7 @@ class Screen:
         return keys_of(typed)
 
     def _draw(self, lines: Sequence[str]) -> None:
-        self._out.write(CLEAR + "\r\n".join(lines))
+        self._out.write(CLEAR + "\n".join(lines))
         self._out.flush()
 
     @contextmanager
@@ -196,7 +199,7 @@ class Screen:
 
         before = termios.tcgetattr(self._in)
         try:
-            tty.setcbreak(self._in)  # Ctrl-C stays what it is
+            tty.setcbreak(self._in, termios.TCSADRAIN)  # Ctrl-C stays what it is
             self._out.write(ALTERNATE)
             yield
         finally:
