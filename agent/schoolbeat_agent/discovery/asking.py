@@ -28,11 +28,11 @@ class Asking:
     interfaces: tuple[str, ...] = ()
 
 
-def how(kind: str, evidence: Evidence, answers_icmp: bool, families: frozenset[str]) -> Asking:
+def how(kind: str, evidence: Evidence, families: frozenset[str]) -> Asking:
     """What proves most of its kind: video of a camera, power state of a projector; an echo of everything else."""
     if kind == "camera" and RTSP in evidence.ports:
         return Asking("rtsp", RTSP)
-    if kind in ("camera", "recorder") and evidence.onvif and not answers_icmp:
+    if kind in ("camera", "recorder") and evidence.onvif and not evidence.answers_icmp:
         return Asking("onvif", evidence.onvif.port)
     if kind in ("projector", "board", "television"):
         if evidence.pjlink:
@@ -40,11 +40,11 @@ def how(kind: str, evidence: Evidence, answers_icmp: bool, families: frozenset[s
         for port, family in DISPLAYS:
             if port in evidence.ports and family in families:
                 return Asking("display", port, family)
-    return Asking(*_echo(evidence, answers_icmp), interfaces=_interfaces(kind, evidence))
+    return Asking(*_echo(evidence), interfaces=_interfaces(kind, evidence))
 
 
-def _echo(evidence: Evidence, answers_icmp: bool) -> tuple[Ask, int]:
-    if answers_icmp:
+def _echo(evidence: Evidence) -> tuple[Ask, int]:
+    if evidence.answers_icmp:
         return "", 0
     if evidence.snmp:
         return "snmp", 0

@@ -18,7 +18,7 @@ from schoolbeat_agent.discovery.evidence import Evidence, OnvifFacts, PjlinkFact
 from schoolbeat_agent.discovery.found import Found, device_id
 from schoolbeat_agent.discovery.identify import identify
 from schoolbeat_agent.discovery.lans import LARGEST, Lan
-from schoolbeat_agent.discovery.sweep import Swept, sweep
+from schoolbeat_agent.discovery.sweep import Swept, sweep, table
 from schoolbeat_agent.displays import families, pjlink
 from schoolbeat_agent.observation import ProbeFailed
 from schoolbeat_agent.probes.world import World, read_text
@@ -30,6 +30,7 @@ __all__ = ["Differences", "Found", "Lan", "Progress", "differences", "discover"]
 HOSTS_AT_ONCE: Final = 24
 CONNECTIONS_AT_ONCE: Final = 64
 MULTICAST_SECONDS: Final = 8.0  # a projector answers a search after 0-10 s; those that miss it are asked singly
+FORGETTING_SECONDS: Final = 9.0  # after 5 s the kernel asks again, three times (delay_first_probe_time, ucast_solicit)
 # People name their own machines after themselves: such names stay where they are.
 NAMED: Final = frozenset(
     (
@@ -99,10 +100,30 @@ async def discover(
     def swept_so_far(done: int, every: int, found: int) -> None:
         progress(Progress(SWEEPING, done, every, found))
 
-    heard, swept = await asyncio.gather(hear(asking_from, networks, world), sweep(networks, world, own, swept_so_far))
-    return with_registered_ids(
-        known, await _judged(networks, swept, heard, world, site_key, credentials, own, progress)
+    sweeping = asyncio.create_task(sweep(networks, world, own, swept_so_far))
+    heard = await hear(asking_from, networks, world)
+    swept = await sweeping
+    every = await _judged(networks, swept, heard, world, site_key, credentials, own, progress)
+    if any(map(is_silent, every)):
+        await asyncio.sleep(max(0.0, swept.until + FORGETTING_SECONDS - world.monotonic()))
+    still_there = table(world.proc)
+    found = [
+        found_of(evidence, site_key) for evidence in every if not is_silent(evidence) or evidence.address in still_there
+    ]
+    return with_registered_ids(known, found)
+
+
+def is_silent(evidence: Evidence) -> bool:
+    """Only the neighbour table knows it. That keeps whom it heard a minute ago, and long after whom it need not ask."""
+    nothing = Evidence(
+        evidence.address,
+        evidence.mac,
+        evidence.vendor,
+        evidence.random_mac,
+        evidence.is_default_router,
+        evidence.is_dhcp_server,
     )
+    return evidence == nothing
 
 
 async def _judged(
@@ -114,7 +135,7 @@ async def _judged(
     credentials: Mapping[str, Credential],
     own: Iterable[str],
     progress: Callable[[Progress], None],
-) -> list[Found]:
+) -> list[Evidence]:
     router = lans.parse_default_route(read_text(world.proc / "net/route") or "")[1]
     there = devices(swept, heard, networks, own, router)
     makers, netbios_there, dhcp = (
@@ -126,13 +147,14 @@ async def _judged(
     hosts, sockets = asyncio.Semaphore(HOSTS_AT_ONCE), asyncio.Semaphore(CONNECTIONS_AT_ONCE)
     done = 0
 
-    async def one(address: str) -> Found:
+    async def one(address: str) -> Evidence:
         nonlocal done
         mac = swept.macs.get(address, "")
         async with hosts:
             evidence = await _ask(
                 Evidence(
                     address=address,
+                    answers_icmp=address in swept.answered,
                     mac="" if mac in others_macs else mac,
                     vendor=makers.get(mac, ""),
                     random_mac=neighbours.is_random(mac),
@@ -152,7 +174,7 @@ async def _judged(
             )
         done += 1
         progress(Progress(ASKING, done, len(there), len(there)))
-        return found_of(evidence, site_key, address in swept.answered)
+        return evidence
 
     return list(await asyncio.gather(*map(one, there)))
 
@@ -185,13 +207,13 @@ async def hear(own: Sequence[str], networks: Sequence[IPv4Network], world: World
 
 
 def devices(swept: Swept, heard: Heard, networks: Iterable[IPv4Network], own: Iterable[str], router: str) -> list[str]:
-    """One address of each device of the networks: of several with one MAC the router's, else the lowest."""
+    """One address of each device of the networks: of several with one MAC the router's, then one that answered."""
     inside = list(networks)
     left_out, others_macs = set(own), neighbours.speaks_for_others(swept.macs)
     every = {*swept.there, *heard.mdns, *heard.ssdp, *heard.pjlink, *heard.onvif} - left_out
     taken: set[str] = set()
     out = []
-    for address in sorted(every, key=lambda one: (one != router, IPv4Address(one))):
+    for address in sorted(every, key=lambda one: (one != router, one not in swept.answered, IPv4Address(one))):
         if not any(IPv4Address(address) in network for network in inside):
             continue
         mac = swept.macs.get(address, "")
@@ -270,10 +292,10 @@ def identity_of(evidence: Evidence) -> str:
     return f"address {evidence.address}"
 
 
-def found_of(evidence: Evidence, site_key: bytes, answers_icmp: bool) -> Found:
+def found_of(evidence: Evidence, site_key: bytes) -> Found:
     """The guess, and how it will be asked."""
     guess, identity = identify(evidence), identity_of(evidence)
-    how = asking.how(guess.kind, evidence, answers_icmp, frozenset(families()))
+    how = asking.how(guess.kind, evidence, frozenset(families()))
     name, vendor, model = _called(evidence)
     return Found(
         id=device_id(site_key, identity),

@@ -75,6 +75,7 @@ class Evidence:
     random_mac: bool = False
     is_default_router: bool = False
     is_dhcp_server: bool = False
+    answers_icmp: bool = False
     ports: frozenset[int] = frozenset()
     pages: tuple[WebPage, ...] = ()
     rtsp_server: str = ""

@@ -23,10 +23,14 @@ ROUNDS: Final = 2  # a radio that sleeps misses the first
 
 @dataclass(frozen=True)
 class Swept:
-    """macs: address -> MAC, of those in the neighbour table. answered: addresses that answered ICMP."""
+    """macs: address -> MAC, of those in the neighbour table. answered: addresses that answered ICMP.
+
+    until: of the boot's clock, when the last address was asked.
+    """
 
     macs: dict[str, str]
     answered: frozenset[str]
+    until: float = 0.0
 
     @property
     def there(self) -> list[str]:
@@ -81,7 +85,7 @@ async def sweep(
                 macs |= {address: mac for address, mac in table(world.proc).items() if address in asked}
                 done = (turn * len(every) + min(first + AT_ONCE, len(silent))) // ROUNDS
                 told(done, len(every), len({*macs, *answered}))
-    return Swept(macs, frozenset(answered))
+    return Swept(macs, frozenset(answered), world.monotonic())
 
 
 def table(proc: Path) -> dict[str, str]:
