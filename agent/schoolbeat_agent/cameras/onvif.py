@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-from schoolbeat_agent.cameras import http, lockout, rtsp, soap
+from schoolbeat_agent.cameras import digest, http, lockout, rtsp, soap
 from schoolbeat_agent.cameras.digest import Login
 from schoolbeat_agent.cameras.http import Endpoint
 from schoolbeat_agent.cameras.rtsp import Place
@@ -207,9 +207,11 @@ class Device:
         """The answer to one operation. NoAnswer: auth_failed, device_error (a Fault), bad_answer, timeout, refused."""
         at = self.at if to == DEVICE else self._at((await self.services())[to])
         security = self._token() if secretly and self._login.challenge is None else ""
-        answer = await self._posted(at, operation, security, secretly)
-        if security and answer.head.status == 401 and self._login.challenge is not None:
-            answer = await self._posted(at, operation, "", secretly)
+        nobody = Login("", "", self._world.entropy)
+        answer = await self._posted(at, operation, security, self._login if secretly and not security else nobody)
+        challenges = digest.parse_challenges(answer.head.every("www-authenticate"))
+        if security and answer.head.status == 401 and self._login.take(challenges):
+            answer = await self._posted(at, operation, "", self._login)
         if answer.head.status in (401, 403):
             raise NoAnswer("auth_failed", f"{at}: it is answered with {answer.head.status}")
         try:
@@ -219,8 +221,7 @@ class Device:
         except NoAnswer as no:
             raise NoAnswer(no.cause, f"{at}: HTTP {answer.head.status}, {no.detail}") from no
 
-    async def _posted(self, at: Endpoint, operation: str, security: str, secretly: bool) -> http.Answer:
-        login = self._login if secretly else Login("", "", self._world.entropy)
+    async def _posted(self, at: Endpoint, operation: str, security: str, login: Login) -> http.Answer:
         body = soap.request(operation, security)
         return await http.post(at, body, login, self._world, seconds=CALL_SECONDS, most_bytes=soap.BODY_BYTES)
 
