@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NAMES = ("wire", "agent", "card", "server", "cut", "pages")
+NAMES = ("wire", "agent", "snmp", "card", "server", "cut", "pages")
 
 
 def rows(name: str) -> list[tuple[str, str, str]]:

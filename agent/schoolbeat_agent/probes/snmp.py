@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -28,6 +29,7 @@ AGAIN_SECONDS: Final = 600.0  # when a device did not tell all of them
 SPREAD_SECONDS: Final = 600  # by which devices differ in it
 ROWS_MOST: Final = 512  # of a column: a port table beyond it is not reported
 READINGS_MOST: Final = 64
+NOT_TOLD: Final = -1
 GENERAL: Final = ("net_snmp",)  # families of software agents; their processor and memory are coarser than the standard
 PORT_READINGS: Final = ("rx_bps", "tx_bps", "port_speed_bps")
 EVERY_SECONDS: Final = 60
@@ -66,6 +68,10 @@ class Learnt:
     still: dict[str, Value] = field(default_factory=dict)
 
 
+def _no_counts() -> array[int]:
+    return array("q")
+
+
 @dataclass
 class Known:
     """Of one device, between runs."""
@@ -75,8 +81,8 @@ class Known:
     uptime_oid: str = ""
     stamp: Stamp | None = None
     ports: dict[str, PortSample] = field(default_factory=dict)
-    errors: tuple[Count | None, ...] = ()  # in the order of `_error_columns`
-    asked: tuple[str, ...] = ()
+    errors: array[int] = field(default_factory=_no_counts)  # in the order of `_error_columns`, NOT_TOLD where unknown
+    errors_of: tuple[int, ...] = ()  # ifIndex
 
 
 def watches(settings: Settings) -> list[Watch]:
@@ -260,18 +266,18 @@ def _errors(
     known: Known, before: Stamp | None, learnt: Learnt, found: Rows | None, subject: str
 ) -> dict[tuple[str, str], float]:
     """Packets in error and discarded since the last run, over all ports; left out where one port is in doubt."""
-    asked = tuple(_error_columns(learnt))
+    asked = _error_columns(learnt)
     told = [found.get(oid) if found is not None else None for oid in asked]
-    now = tuple(Count(value, 32) if isinstance(value, int) and 0 <= value < 2**32 else None for value in told)
-    last, same = known.errors, known.asked == asked
-    known.errors, known.asked = now, asked
+    now = array("q", (value if isinstance(value, int) and 0 <= value < 2**32 else NOT_TOLD for value in told))
+    last, same = known.errors, known.errors_of == learnt.ports
+    known.errors, known.errors_of = now, learnt.ports
     seconds = rates.seconds_between(before, known.stamp) if before and known.stamp else None
-    if seconds is None or not same or found is None:
+    if seconds is None or not same or found is None or len(last) != len(now):
         return {}
     grown = [
-        (oid, rates.packets_between(one, other, seconds, None))
+        (oid, rates.packets_between(_count(one), _count(other), seconds, None))
         for oid, one, other in zip(asked, last, now, strict=True)
-        if one is not None or other is not None
+        if one != NOT_TOLD or other != NOT_TOLD
     ]
     out: dict[tuple[str, str], float] = {}
     for reading, columns in (("port_errors", interfaces.ERRORS), ("port_discards", interfaces.DISCARDS)):
@@ -281,6 +287,10 @@ def _errors(
         if parts and len(counted) == len(parts):
             out[subject, reading] = sum(counted)
     return out
+
+
+def _count(value: int) -> Count | None:
+    return None if value == NOT_TOLD else Count(value, 32)
 
 
 async def _traffic(
