@@ -22,6 +22,7 @@ from schoolbeat_agent.probes.world import World
 PORT: Final = 554
 BODY_BYTES: Final = 65_536
 RUN_BYTES: Final = 16 * 1024 * 1024  # of one conversation: what a flood may cost
+RUN_MESSAGES: Final = 20_000  # a 4K camera sends a thousand packets a second
 BUFFER_BYTES: Final = 65_536
 CONNECT_SECONDS: Final = 4.0
 REPLY_SECONDS: Final = 8.0
@@ -87,7 +88,7 @@ class Conversation:
         self.media: Callable[[int, bytes], None] = lambda channel, data: None
         self.has_answered = False
         self._reader, self._writer = reader, writer
-        self._sequence, self._bytes, self._session = 0, 0, ""
+        self._sequence, self._bytes, self._messages, self._session = 0, 0, 0, ""
 
     async def ask(self, method: str, url: str, **fields: str) -> Reply:
         """The reply, after as many refusals as are worth answering. NoAnswer("timeout") when none comes."""
@@ -124,6 +125,9 @@ class Conversation:
 
     async def next(self) -> Reply | None:
         """The next message; None when it was interleaved data, which goes to `media`, or a request."""
+        self._messages += 1
+        if self._messages > RUN_MESSAGES:
+            raise NoAnswer("bad_answer", f"{self.place}: more than {RUN_MESSAGES} messages and still no video")
         first = await self._exactly(1)
         if first == DOLLAR:
             header = await self._exactly(3)
