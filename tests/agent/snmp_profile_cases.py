@@ -134,6 +134,13 @@ CASES = (
         },
     ),
     Case(
+        "huawei_ac",
+        "access points by their names",
+        "1.3.6.1.4.1.2011.6.139",
+        {"12.1.2.2.0": 41, f"13.3.3.1.4.{MAC}": b"AP 1", f"13.3.3.1.44.{MAC}": 40, "13.3.3.1.44.1.2.3.4.5.6": 1},
+        {("", "clients"): 41, ("ap.AP%201", "clients"): 40},
+    ),
+    Case(
         "huawei_ups",
         "tenths, and what a card of one phase leaves at all ones",
         "1.3.6.1.4.1.2011.6.174.1",
@@ -265,6 +272,13 @@ CASES = (
         | {"105.1.1.1.15.3": 1, "105.1.1.1.76.3": -10000}
         | if_names("Te0/1", "Te0/2", "Te0/3"),
         {CPU: 39, MEMORY: 50, HEAT: 43, ("Te0%2F1", RX): -12.9},
+    ),
+    Case(
+        "ruijie_ac",
+        "access points by their names",
+        "1.3.6.1.4.1.4881.1.1.10.2.56",
+        {"1.1.11.0": 2, f"2.1.1.1.2.{MAC}": b"AP 1", f"2.1.1.1.34.{MAC}": 40, "2.1.1.1.34.1.2.3.4.5.6": 1},
+        {("", "clients"): 41, ("ap.AP%201", "clients"): 40},
     ),
     Case(
         "h3c",
@@ -509,6 +523,24 @@ CASES = (
             ("", "on_battery"): 1,
             ("", "temperature_celsius"): 25,
             ("", "input_volts"): 233,
+        },
+    ),
+    Case(
+        "delta_ups",
+        "counted from 0",
+        "1.3.6.1.4.1.2254.2.4",
+        {"4.3.0": 0, "5.1.0": 1, "5.7.0": 29, "7.1.0": 2, "7.2.0": 1, "7.4.0": 75, "7.5.0": 8, "7.6.0": 550}
+        | {"7.8.0": 63, "7.9.0": -1},
+        {
+            ("", "battery_percent"): 63,
+            ("", "battery_runtime_seconds"): 480,
+            ("", "battery_volts"): 55,
+            ("", "battery_low"): 1,
+            ("", "battery_replace"): 1,
+            ("", "on_battery"): 1,
+            ("", "on_battery_seconds"): 75,
+            ("", "input_volts"): 0,
+            ("", "load_percent"): 29,
         },
     ),
     Case(
