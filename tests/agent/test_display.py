@@ -40,7 +40,7 @@ SIGNAL = "device.b-1"
 OTHER_PYTHON = Path(
     os.environ.get("SCHOOLBEAT_OTHER_CLIENTS", Path(__file__).parents[2] / "build/other-clients/bin/python")
 )
-OTHER_CLIENTS = Path(__file__).with_name("other_display_clients.py")
+OTHER_CLIENTS = Path(__file__).parents[1] / "other_display_clients.py"
 
 
 def observe(served: EmulatedDisplay, own_id: str = "") -> Observation:
