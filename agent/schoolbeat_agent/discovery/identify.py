@@ -198,6 +198,7 @@ def _services(evidence: Evidence) -> Iterator[Clue]:
             yield Clue("printer", 75, "SSDP", reason("SSDP: máy in", "SSDP: a printer"))
     if evidence.netbios:
         yield Clue("computer", 50, "NetBIOS", reason("trả lời NetBIOS", "it answers NetBIOS"))
+        yield Clue("server", 40, "NetBIOS", reason("trả lời NetBIOS", "it answers NetBIOS"))
 
 
 def _open_ports(evidence: Evidence) -> Iterator[Clue]:

@@ -99,11 +99,11 @@ PORTS: Final[dict[int, tuple[tuple[str, int], ...]]] = {
     631: (("printer", 35),),
     37777: (("camera", 35), ("recorder", 35)),
     34567: (("camera", 30), ("recorder", 40)),
-    554: (("camera", 40), ("recorder", 25)),
+    554: (("camera", 40), ("recorder", 30)),
     8000: (("camera", 15), ("recorder", 15)),
     8291: (("router", 45),),
     3389: (("computer", 60),),
-    445: (("computer", 40),),
+    445: (("computer", 40), ("server", 30)),
     62078: (("phone", 75),),
     1515: (("television", 35), ("board", 25)),
     4352: (("projector", 40),),
@@ -117,7 +117,7 @@ PORTS: Final[dict[int, tuple[tuple[str, int], ...]]] = {
 # Makers by the MAC's first three bytes. Most make more than one kind, so a maker alone never decides.
 MAKERS: Final = _signs(
     ("camera", 35, r"hikvision|dahua|uniview|axis comm|ezviz|imou|reolink|vivotek|hanwha|kbvision|tiandy|xiongmai"),
-    ("recorder", 15, r"hikvision|dahua|uniview|tiandy|xiongmai|kbvision"),
+    ("recorder", 20, r"hikvision|dahua|uniview|tiandy|xiongmai|kbvision"),
     ("ups", 60, r"american power conversion|\bAPC\b|cyber ?power|eaton|socomec|riello|megatec"),
     ("printer", 45, r"brother|lexmark|kyocera|ricoh|konica|oki data|xerox|zebra"),
     ("printer", 30, r"canon|fuji ?film"),
