@@ -21,7 +21,7 @@ from schoolbeat_agent.observation import Observation, ProbeFailed, State
 from schoolbeat_agent.probes import snmp
 from schoolbeat_agent.probes.snmp import SnmpTarget
 from schoolbeat_agent.probes.world import World
-from schoolbeat_agent.snmp import host_resources, interfaces, system
+from schoolbeat_agent.snmp import host_resources, interfaces, profile, system
 from schoolbeat_agent.snmp.rows import Rows
 from schoolbeat_agent.snmp.session import Habits, Patience, Session, SnmpFailed, opened
 from schoolbeat_agent.snmp.walk import get, walk
@@ -333,6 +333,21 @@ def test_after_a_restart_the_tables_are_read_again_and_no_rate_is_told() -> None
     }
 
 
+def test_names_and_indices_are_read_again_after_an_hour_and_not_before() -> None:
+    agent, clock = EmulatedAgent(switch(3)), Later()
+
+    async def run(port: int) -> list[float]:
+        world, found = World(monotonic=clock), []
+        for minutes, ports in ((0, 3), (50, 5), (75, 5)):
+            clock.ahead = 60 * minutes
+            agent.change(moved(switch(ports), 60 * minutes, {}))
+            found.append((await snmp.probe(target(port), world)).readings[D, "ports_up"])
+        return found
+
+    with serving(agent) as port:
+        assert asyncio.run(run(port)) == [2, 3, 4]  # of the ports known then; the last of three was down at first
+
+
 def test_processor_memory_and_storage_are_asked_each_round() -> None:
     records = {
         **switch(1),
@@ -462,6 +477,10 @@ def test_a_recorded_device_is_told_over_the_network_as_its_facts_say(facts: Path
         loads = [processor["usage_pct"] for processor in fact["librenms"]["processors"]]
         assert seen.readings[D, "cpu_percent"] == pytest.approx(sum(loads) / len(loads))
     refuse_nonsense(seen)
+    vendor = profile.readings(profile.confirmed(profile.matching(*system.parse(rows)[1::-1]), rows), rows, D)
+    standard = {pair[1] for pair in host_resources.readings(rows, D)}
+    told = {pair: value for pair, value in seen.readings.items() if pair in vendor and pair[1] not in standard}
+    assert told == {pair: value for pair, value in vendor.items() if pair[1] not in standard}
 
 
 def refuse_nonsense(seen: Observation) -> None:
