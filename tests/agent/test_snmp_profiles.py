@@ -17,7 +17,7 @@ from tests.agent import snmprec
 from tests.agent.snmp_profile_cases import CASES, Case
 
 from schoolbeat_agent.snmp import profile as profiles
-from schoolbeat_agent.snmp.profile import FILES, confirmed, families, load, matching, model, parse, readings
+from schoolbeat_agent.snmp.profile import FILES, confirmed, families, kind, load, matching, model, parse, readings
 from schoolbeat_agent.snmp.rows import Rows, Value
 from schoolbeat_agent.snmp.rule import AGGREGATES
 from schoolbeat_agent.snmp.subject import below
@@ -31,7 +31,19 @@ SPEC = importlib.util.find_spec("snmpsim_data")
 WALKS = sorted(Path(SPEC.origin or "").parent.rglob("*.snmprec*")) if SPEC else []
 WALK_BYTES = 150_000  # packed; the rest takes minutes to unpack and is walked by the probe's own test
 
-TOP = {"title", "kind", "present", "excludes", "model", "model_after", "still", "scalars", "columns", "reading"}
+TOP = {
+    "title",
+    "kind",
+    "kinds",
+    "present",
+    "excludes",
+    "model",
+    "model_after",
+    "still",
+    "scalars",
+    "columns",
+    "reading",
+}
 FIELDS = {
     *("name", "from", "each", "part", "prefix", "called", "without", "only_named", "index_text", "index", "index_end"),
     *("scale", "map", "otherwise", "ignore", "low", "high", "of", "plus", "free", "milliwatts", "si_scale"),
@@ -43,8 +55,8 @@ def data(family: str) -> dict[str, Any]:
     return tomllib.loads((FILES / f"{family}.toml").read_text("utf-8"))
 
 
-def objects(content: dict[str, Any], kind: str) -> dict[str, str]:
-    return {name: oid for mib in content.get(kind, {}).values() for name, oid in mib.items()}
+def objects(content: dict[str, Any], which: str) -> dict[str, str]:
+    return {name: oid for mib in content.get(which, {}).values() for name, oid in mib.items()}
 
 
 def told(found: dict[tuple[str, str], float], device: str = DEVICE) -> dict[tuple[str, str], float]:
@@ -81,7 +93,7 @@ def test_a_profile_names_every_object_and_says_only_what_is_understood(family: s
 
     assert set(content) <= TOP
     assert content["title"]
-    assert content.get("kind", "") in {"", *DEVICE_KINDS}
+    assert {content.get("kind", ""), *content.get("kinds", {})} <= {"", *DEVICE_KINDS}
     assert set(content.get("excludes", ())) <= set(families())
     assert len(set(known.values())) == len(scalars) + len(columns), "an OID or a name stands twice"
     for name, oid in known.items():
@@ -206,6 +218,26 @@ def test_a_model_is_found_in_the_description(object_id: str, descr: str, expecte
     rows = {"1.3.6.1.2.1.1.1.0": descr.encode()}
 
     assert model([each for each in matching(object_id, descr) if not each.present], rows) == expected
+
+
+@pytest.mark.parametrize(
+    ("object_id", "descr", "expected"),
+    [
+        ("1.3.6.1.4.1.14988.1", "RouterOS RB760iGS", "router"),
+        ("1.3.6.1.4.1.14988.1", "RouterOS CRS328-24P-4S+", "switch"),
+        ("1.3.6.1.4.1.14988.1", "RouterOS RBcAPGi-5acD2nD", "access_point"),
+        ("1.3.6.1.4.1.14988.1", "router", "router"),
+        ("1.3.6.1.4.1.2011.2.224.62", "Huawei AR169F Huawei Versatile Routing Platform Software", "router"),
+        ("1.3.6.1.4.1.2011.2.23.276", "S5720-36C-EI-AC \r\nHuawei Versatile Routing Platform", "switch"),
+        ("1.3.6.1.4.1.2011.2.240.7", "Huawei ACU2 Huawei Versatile Routing Platform", ""),
+        ("1.3.6.1.4.1.4881.1.1.10.1.150", "Ruijie 10G Routing Switch(S6220-48XS4QXS) By Ruijie", "switch"),
+        ("1.3.6.1.4.1.99999.1", "A box", ""),
+    ],
+)
+def test_a_kind_is_that_of_the_model_before_that_of_the_family(object_id: str, descr: str, expected: str) -> None:
+    rows = {"1.3.6.1.2.1.1.1.0": descr.encode()}
+
+    assert kind(confirmed(matching(object_id, descr), rows), rows) == expected
 
 
 def test_a_part_is_named_in_what_a_subject_may_carry() -> None:

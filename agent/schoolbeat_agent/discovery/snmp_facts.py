@@ -131,7 +131,7 @@ def facts(rows: Rows, credential: str) -> SnmpFacts:
         is_ups=any(oid in rows for oid in OF_A_UPS),
         is_printer=any(oid in rows for oid in OF_A_PRINTER),
         interface_types=frozenset(value for value in by_index(rows, IF_TYPE).values() if type(value) is int),
-        kind=telling.kind if telling else "",
+        kind=profiles.kind(families, rows),
         family=telling.title if telling else "",
         model=profiles.model(families, rows) or first(rows, MODELS),
         serial=first(rows, SERIALS),

@@ -38,6 +38,7 @@ class Profile:
     profile is believed; "" where sysObjectID is proof enough. gets: scalar instances of a round; walks: columns of a
     round; slow: those of `walks` that hardly ever change (names, units), so that an hour-old copy does.
     identity: scalar instances that tell the model, for `model` alone. excludes: families that it then cannot be.
+    kinds: (how a model begins, kind), the longest first, of the models that are of another kind than the family.
     """
 
     family: str
@@ -51,6 +52,7 @@ class Profile:
     rules: tuple[Rule, ...]
     model_after: tuple[str, ...]
     excludes: tuple[str, ...]
+    kinds: tuple[tuple[str, str], ...]
 
 
 _alive: weakref.WeakValueDictionary[str, Profile] = weakref.WeakValueDictionary()
@@ -109,6 +111,16 @@ def model(profiles: Iterable[Profile], rows: Rows) -> str:
     return ""
 
 
+def kind(profiles: Iterable[Profile], rows: Rows) -> str:
+    """Of catalogue.DEVICE_KINDS: by its model where its family has several kinds. "" if nothing known says it."""
+    for profile in profiles:
+        said = model([profile], rows).lower()
+        of_model = next((kind for begins, kind in profile.kinds if said.startswith(begins)), profile.kind)
+        if of_model:
+            return of_model
+    return ""
+
+
 def families() -> tuple[str, ...]:
     return tuple(_index())
 
@@ -135,6 +147,7 @@ def parse(family: str, data: Mapping[str, Any]) -> Profile:
         columns[name] for name in data.get("still", ())
     }
     models = tuple(scalars[name] for name in data.get("model", ()))
+    kinds = [(begins.lower(), kind) for kind, models in data.get("kinds", {}).items() for begins in models]
     present = scalars[data["present"]] if "present" in data else ""
     walks = tuple(oid for oid in columns.values() if oid in used)
     return Profile(
@@ -149,6 +162,7 @@ def parse(family: str, data: Mapping[str, Any]) -> Profile:
         rules=rules,
         model_after=tuple(data.get("model_after", ())),
         excludes=tuple(data.get("excludes", ())),
+        kinds=tuple(sorted(kinds, key=lambda pair: -len(pair[0]))),
     )
 
 
