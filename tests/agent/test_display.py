@@ -9,6 +9,7 @@ import os
 import random
 import re
 import subprocess
+import sys
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -306,6 +307,15 @@ def test_another_client_that_was_just_there_is_waited_for() -> None:
     assert (seen.states, served.sessions) == ({SIGNAL: State.UP}, 2)
 
 
+def test_one_that_always_hangs_up_is_neither_up_nor_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick(monkeypatch)
+
+    with EmulatedDisplay(Display("samsung-mdc", refused_sessions=9)) as served:
+        seen = observe(served)
+
+    assert (seen.states, seen.causes, served.sessions) == ({SIGNAL: State.UNSEEN}, {}, 2)
+
+
 def test_an_epson_that_takes_no_questions_now_is_up() -> None:
     with EmulatedDisplay(Display("epson-escvp", hello_code=0x45)) as served:
         seen = observe(served)
@@ -444,6 +454,24 @@ def test_other_authors_clients_read_the_same_of_the_emulators() -> None:
         "epson-escvp": {"PWR": "01", "LAMP": "1234", "SOURCE": "21"},
         "benq-projector": {"pow": "on", "ltim": "1234"},
     }
+
+
+@pytest.mark.parametrize("name", families())
+def test_the_emulated_displays_run_as_programs_too(name: str) -> None:
+    port = free_port()
+    script = Path(__file__).with_name("emulated_display.py")
+    command = [sys.executable, str(script), name, "127.0.0.1", str(port), "--state", "0"]
+
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"emulated {name} on 127.0.0.1:{port}\n"
+        seen = asyncio.run(display.probe(DisplayTarget("b-1", "127.0.0.1", name, port), World()))
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+    assert seen.states == {SIGNAL: State.UP}
 
 
 # --- what is watched -------------------------------------------------------------------------------------------

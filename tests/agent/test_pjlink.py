@@ -343,8 +343,6 @@ def test_a_closed_port_is_refused_after_a_second_attempt(monkeypatch: pytest.Mon
     [
         (Projector(silent=True), "timeout"),
         (Projector(says_nothing=True), "timeout"),
-        (Projector(greeting_only=True), "bad_answer"),
-        (Projector(refused_sessions=2), "bad_answer"),
         (Projector(greeting=b"SSH-2.0-dropbear\r\n"), "bad_answer"),
         (Projector(greeting=b"\0" * 50), "timeout"),
         (Projector(flood=True), "too_much"),
@@ -354,8 +352,6 @@ def test_a_closed_port_is_refused_after_a_second_attempt(monkeypatch: pytest.Mon
     ids=[
         "silent",
         "no greeting",
-        "greeting only",
-        "busy",
         "not PJLink",
         "zeroes",
         "flood",
@@ -373,6 +369,20 @@ def test_a_projector_that_never_answers_rightly_is_down(
         seen = observe(served)
 
     assert down(cause, seen)
+
+
+@pytest.mark.parametrize("projector", [Projector(greeting_only=True), Projector(refused_sessions=2)])
+def test_one_that_hangs_up_is_neither_up_nor_down_for_another_may_hold_its_only_session(
+    projector: Projector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("schoolbeat_agent.displays.session.AGAIN_SECONDS", 0.05)
+
+    with EmulatedProjector(projector) as served:
+        seen = observe(served)
+
+    assert (seen.states, seen.readings, seen.causes) == ({SIGNAL: State.UNSEEN}, {}, {})
+    assert "another client" in seen.notes[SIGNAL]
+    assert served.sessions == 2
 
 
 def test_an_address_that_is_none_is_a_failed_measurement() -> None:

@@ -43,7 +43,7 @@ class Session:
         try:
             await self._loop.sock_sendall(self._sock, data)
         except ConnectionError as error:
-            raise HungUp(f"{self._asked}: it hung up") from error
+            raise HungUp(f"{self._asked} hangs up: does another client hold its only session?") from error
         except OSError as error:
             raise no_answer_from(error, self._asked) from error
 
@@ -62,11 +62,11 @@ class Session:
         try:
             data = await self._loop.sock_recv(self._sock, READ_BYTES)
         except ConnectionError as error:
-            raise HungUp(f"{self._asked}: it hung up") from error
+            raise HungUp(f"{self._asked} hangs up: does another client hold its only session?") from error
         except OSError as error:
             raise no_answer_from(error, self._asked) from error
         if not data:
-            raise HungUp(f"{self._asked}: it hung up")
+            raise HungUp(f"{self._asked} hangs up: does another client hold its only session?")
         self.bytes_heard += len(data)
         if self.bytes_heard > SESSION_BYTES:
             raise NoAnswer("too_much", f"{self._asked}: more than {SESSION_BYTES} bytes")

@@ -39,10 +39,11 @@ def _watch(device: Device) -> Watch:
 async def probe(target: DisplayTarget, world: World) -> Observation:
     """Signal device.<id> with power_state, input_source, error_flags, on_hours, lamp_hours as far as the family tells.
 
-    A display that answers is up, also with a refusal and in standby. UNSEEN: it takes the connection and says nothing,
-    as its family is known to do in standby.
+    A display that answers is up, also with a refusal and in standby. UNSEEN: it takes the connection and hangs up, as
+    those do whose only session another client holds; or says nothing, as its family is known to do in standby.
     """
     from schoolbeat_agent.displays import conversation, frames  # only where a display is asked
+    from schoolbeat_agent.displays.session import HungUp
 
     try:
         name, own_id = frames.split_profile(target.profile)
@@ -61,7 +62,7 @@ async def probe(target: DisplayTarget, world: World) -> Observation:
         raise ProbeFailed("auth_failed", f"{place}: {locked.detail}") from locked
     except NoAnswer as no:
         notes = {signal: f"{place}; {no.detail}"}
-        if isinstance(no, conversation.Mute) and family.mute_in_standby:
+        if isinstance(no, HungUp) or (isinstance(no, conversation.Mute) and family.mute_in_standby):
             return Observation({signal: State.UNSEEN}, {}, {}, notes)
         return Observation({signal: State.DOWN}, {}, {signal: no.cause}, notes)
     readings = {(signal, name): value for name, value in heard.readings.items()}

@@ -75,9 +75,11 @@ def _place(target: PjlinkTarget) -> str:
 async def probe(target: PjlinkTarget, world: World) -> Observation:
     """Signal device.<id> with power_state, input_source, error_flags, lamp_hours, filter_hours as far as it tells.
 
+    UNSEEN: it takes the connection and hangs up, as those do whose only session another client holds.
     ProbeFailed("auth_failed") when it wants another password: it lives, but how it is cannot be asked.
     """
     from schoolbeat_agent.displays import pjlink  # only where a projector is asked
+    from schoolbeat_agent.displays.session import HungUp
 
     if target.password is None:
         detail = f"there is no [[credential]] named {target.credential!r} in secrets.toml; add it or name another"
@@ -96,6 +98,8 @@ async def probe(target: PjlinkTarget, world: World) -> Observation:
     except pjlink.WrongPassword as wrong:
         known.refused = True
         raise ProbeFailed("auth_failed", _advice(target)) from wrong
+    except HungUp as hung_up:
+        return Observation({signal: State.UNSEEN}, {}, {}, {signal: f"{_place(target)}; {hung_up.detail}"})
     except NoAnswer as no:
         return Observation({signal: State.DOWN}, {}, {signal: no.cause}, {signal: f"{_place(target)}; {no.detail}"})
     known.refused = False
