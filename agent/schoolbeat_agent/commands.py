@@ -47,6 +47,8 @@ async def output_of(
         raise ProbeFailed("not_installed", f"the program {command[0]} is not installed") from error
     except PermissionError as error:
         raise ProbeFailed("no_permission", f"the program {command[0]} may not be run") from error
+    except NotImplementedError:  # Windows: the loop that has add_reader starts no programs
+        return await asyncio.to_thread(_output_of_blocking, command, timeout_seconds, most_bytes, given)
     except OSError as error:
         raise ProbeFailed("internal", f"the program {command[0]} cannot be started: {error.strerror}") from error
     try:
@@ -58,6 +60,23 @@ async def output_of(
     finally:
         await _end(process)
     return Output(code, out.decode("utf-8", "replace"), errors.decode("utf-8", "replace"))
+
+
+def _output_of_blocking(command: Sequence[str], timeout_seconds: float, most_bytes: int, given: bytes | None) -> Output:
+    """As `output_of`, in a thread of its own and with the environment that Windows' programs need."""
+    import subprocess
+
+    try:
+        done = subprocess.run(list(command), input=given, capture_output=True, timeout=timeout_seconds, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise ProbeFailed("hung", f"{command[0]} gave no result within {timeout_seconds:.0f} s") from error
+    except FileNotFoundError as error:
+        raise ProbeFailed("not_installed", f"the program {command[0]} is not installed") from error
+    except OSError as error:
+        raise ProbeFailed("internal", f"the program {command[0]} cannot be started: {error.strerror}") from error
+    if len(done.stdout) > most_bytes or len(done.stderr) > most_bytes:
+        raise ProbeFailed("too_much", f"more than {most_bytes} bytes of output")
+    return Output(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
 
 
 async def _said(process: asyncio.subprocess.Process, given: bytes | None, most_bytes: int) -> tuple[bytes, bytes]:
@@ -87,10 +106,10 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-        await process.wait()
     close_pipes(process)
+    await process.wait()
 
 
 def close_pipes(process: asyncio.subprocess.Process) -> None:
-    """Of a process that ended: asyncio closes only those that it has read to their end."""
+    """Else its end is waited for until somebody has read all that it said, or a child of its own has ended."""
     process._transport.close()  # type: ignore[attr-defined]
