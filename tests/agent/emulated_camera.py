@@ -437,7 +437,8 @@ class EmulatedCamera:
         asked = re.search(r"MessageID>([^<]{1,100})<", question)
         if not asked or "/discovery/Probe<" not in question:
             return None
-        action = "ProbeMatch" if self.fault == "probe_match" else "ProbeMatches"
+        alone = self.fault == "probe_match"
+        action = "ProbeMatch" if alone else "ProbeMatches"
         relates = "urn:uuid:0" if self.fault == "unrelated" else asked[1]
         scope = "onvif://www.onvif.org"
         model = self.model.replace(" ", "%20")
@@ -448,10 +449,10 @@ class EmulatedCamera:
             f'<?xml version="1.0" encoding="UTF-8"?><e:Envelope {_NAMESPACES}><e:Header>'
             f"<a:MessageID>urn:uuid:{uuid[:-1]}0</a:MessageID><a:RelatesTo>{relates}</a:RelatesTo>"
             f"<a:Action>http://schemas.xmlsoap.org/ws/2005/04/discovery/{action}</a:Action></e:Header><e:Body>"
-            f"<d:ProbeMatches><d:ProbeMatch><a:EndpointReference><a:Address>urn:uuid:{uuid}</a:Address></a:EndpointReference>"
+            f"{'' if alone else '<d:ProbeMatches>'}<d:ProbeMatch><a:EndpointReference><a:Address>urn:uuid:{uuid}</a:Address></a:EndpointReference>"
             f"<d:Types>dn:NetworkVideoTransmitter tds:Device</d:Types><d:Scopes>{scopes}</d:Scopes>"
             f"<d:XAddrs>http://{self.address}:{self.http_port}/onvif/device_service</d:XAddrs>"
-            "<d:MetadataVersion>1</d:MetadataVersion></d:ProbeMatch></d:ProbeMatches></e:Body></e:Envelope>"
+            f"<d:MetadataVersion>1</d:MetadataVersion></d:ProbeMatch>{'' if alone else '</d:ProbeMatches>'}</e:Body></e:Envelope>"
         ).encode()
 
     async def _telnet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

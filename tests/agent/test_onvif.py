@@ -279,6 +279,15 @@ def test_a_refused_password_is_told_once_and_what_is_open_to_all_is_still_read(o
     assert of.refused_logins == 1
 
 
+def test_a_refused_password_is_told_once_also_where_the_clock_wants_one() -> None:
+    of, memory = camera(fault="clock_wants_password"), Memory()
+
+    seen = [observe(of, target(of, WRONG), World(memory=memory)) for _ in range(2)]
+
+    assert [one.causes for one in seen] == [{SIGNAL: "auth_failed"}] * 2
+    assert of.refused_logins == 1
+
+
 def test_where_video_decides_a_device_that_does_not_answer_is_a_failed_measurement() -> None:
     asked = OnvifTarget("cam-1", "127.0.0.1", free_port(), credential=RIGHT)
 

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from schoolbeat_agent.cameras import onvif, rtsp, ws_discovery
 from schoolbeat_agent.cameras.digest import Login
 from schoolbeat_agent.cameras.http import Endpoint
-from schoolbeat_agent.cameras.onvif import Device, Profile
+from schoolbeat_agent.cameras.onvif import Device, Profile, Unauthorized
 from schoolbeat_agent.cameras.rtsp import Place
 from schoolbeat_agent.cameras.soap import Fault
 from schoolbeat_agent.cameras.ws_discovery import Hello, ws_discover
@@ -108,12 +108,12 @@ async def _onvif_at(address: str, hello: Hello | None, world: World) -> Endpoint
 
 
 async def _speaks_onvif(at: Endpoint, world: World) -> bool:
-    """A refusal in SOAP is an answer too; a 401 of HTTP may be anything's."""
+    """A refusal in SOAP is an answer too; a 401 without SOAP may be anything's."""
     try:
         async with asyncio.timeout(LOOK_SECONDS):
             await Device(at, None, world).clock()
     except NoAnswer as no:
-        return isinstance(no, Fault)
+        return isinstance(no, Fault) or (isinstance(no, Unauthorized) and no.is_soap)
     except TimeoutError:
         return False
     return True

@@ -115,6 +115,14 @@ def built_on(firmware: str) -> date | None:
     return found.pop() if len(found) == 1 else None
 
 
+class Unauthorized(NoAnswer):
+    """HTTP says no. is_soap: and what says so speaks SOAP, as no other thing behind a password does."""
+
+    def __init__(self, at: Endpoint, answer: http.Answer) -> None:
+        super().__init__("auth_failed", f"{at}: it is answered with {answer.head.status}")
+        self.is_soap = b"Envelope" in answer.body
+
+
 class Device:
     """One visit to a device: where its services are, what its clock says, and how it wants to be logged in to."""
 
@@ -213,7 +221,7 @@ class Device:
         if security and answer.head.status == 401 and self._login.take(challenges):
             answer = await self._posted(at, operation, "", self._login)
         if answer.head.status in (401, 403):
-            raise NoAnswer("auth_failed", f"{at}: it is answered with {answer.head.status}")
+            raise Unauthorized(at, answer)
         try:
             return soap.answer(answer.body)
         except Fault:

@@ -67,13 +67,13 @@ def message_id(random: Callable[[int], bytes]) -> str:
 def parse(data: bytes, source: str, asked: set[str]) -> list[Hello]:
     """The matches of an answer to one of the messages `asked`; none where it is anything else.
 
-    Action ProbeMatches is the standard's; ProbeMatch is taken as well, since it relates to what was asked.
+    Action ProbeMatches with its list is the standard's; a ProbeMatch alone is taken too, where it relates to `asked`.
     """
     try:
         root = soap.parse(data)
     except NoAnswer:
         return []
-    head, body = root.at("Header"), root.at("Body", "ProbeMatches")
+    head, body = root.at("Header"), root.at("Body", "ProbeMatches") or root.at("Body")
     if root.name != "Envelope" or head is None or body is None or head.text_at("RelatesTo") not in asked:
         return []
     if head.text_at("Action") not in (f"{_DISCOVERY}/ProbeMatches", f"{_DISCOVERY}/ProbeMatch"):

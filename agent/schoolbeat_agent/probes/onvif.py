@@ -106,10 +106,16 @@ async def visit(target: OnvifTarget, world: World, values: dict[str, float]) -> 
     remembered = world.memory.of_probe.get(f"onvif {target.id}")
     at = remembered or await onvif.find_endpoint(target.address, target.port, world)
     device = Device(at, None if locked else credential, world)
-    world.memory.of_probe.pop(f"onvif {target.id}", None)
-    if (offset := await device.clock()) is not None:
-        values["clock_offset_seconds"] = offset
+    try:
+        offset = await device.clock()
+    except NoAnswer as no:
+        world.memory.of_probe.pop(f"onvif {target.id}", None)  # it may be elsewhere by now
+        if no.cause == "auth_failed" and device.credential:
+            lockout.refused(target.address, device.credential, world)
+        raise
     world.memory.of_probe[f"onvif {target.id}"] = at
+    if offset is not None:
+        values["clock_offset_seconds"] = offset
     refused: NoAnswer | None = None
     if locked:
         refused = NoAnswer("auth_failed", f"{at}: it refused this password a while ago; tried again later")
