@@ -133,6 +133,7 @@ class Faults:
     delay_seconds: float = 0.0
     lose: int = 0
     no_bulk: bool = False
+    most_objects: int | None = None  # a GET for more is not answered
 
 
 class Asked(NamedTuple):
@@ -152,6 +153,7 @@ class EmulatedAgent:
     faults: Faults = field(default_factory=Faults)
     live: Mapping[str, Callable[[], int]] = field(default_factory=dict)
     answer_bytes: int = ANSWER_BYTES
+    get_bytes: int = 6_000  # a GET whose answer is larger is refused as too big
     asked: list[Asked] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -182,6 +184,8 @@ class EmulatedAgent:
         if faults.lose > 0:
             faults.lose -= 1
             return None
+        if pdu == GET and faults.most_objects is not None and len(oids) > faults.most_objects:
+            return None
         if pdu == GETBULK and (faults.no_bulk or (faults.never_above is not None and repetitions > faults.never_above)):
             return None
         error, index, found = self._found(
@@ -207,7 +211,7 @@ class EmulatedAgent:
                 return NO_SUCH_NAME, index, [tlv(snmprec.OID, oid_bytes(asked)) + tlv(5, b"") for asked in oids]
             out.append(binding)
             size += len(binding) + 4
-        return (TOO_BIG, 0, []) if size > max(self.answer_bytes, ANSWER_BYTES) * 4 else (0, 0, out)
+        return (TOO_BIG, 0, []) if size > self.get_bytes else (0, 0, out)
 
     def _bulk(self, oids: list[Oid], not_repeated: int, repetitions: int) -> list[bytes]:
         out = [self._next(oid, 1)[1] for oid in oids[:not_repeated]]

@@ -217,6 +217,26 @@ def test_many_objects_are_got_in_pieces_and_those_missing_are_left_out(credentia
     assert max(len(oids) for _, oids, _ in agent.asked) == 40
 
 
+@pytest.mark.parametrize("how", ["not answered", "refused as too big"])
+def test_a_question_too_large_is_asked_in_smaller_ones_and_that_is_remembered(how: str) -> None:
+    records = switch()
+    there = list(column(records, interfaces.IF_DESCR))
+    agent = EmulatedAgent(records, faults=Faults(most_objects=25))
+    if how == "refused as too big":
+        agent = EmulatedAgent({**records, **{oid: Typed(OCTETS, b"x" * 80) for oid in there}}, get_bytes=2_500)
+
+    async def work(session: Session) -> tuple[int, int, int]:
+        first = await session.get(there)
+        before = len(agent.asked)
+        second = await session.get(there)
+        return len(first), len(second), len(agent.asked) - before
+
+    with serving(agent) as port:
+        found = asyncio.run(with_session(port, work))
+
+    assert found == (60, 60, 3)
+
+
 def test_two_that_ask_over_one_session_wait_for_each_other() -> None:
     async def work(session: Session) -> list[dict[str, snmprec.Value]]:
         return await asyncio.gather(*(session.get([system.SYS_DESCR]) for _ in range(5)))
@@ -412,7 +432,7 @@ def test_a_device_with_an_empty_system_group_is_up() -> None:
     with serving(EmulatedAgent({"1.3.6.1.9.1.0": 5})) as port:
         seen = asyncio.run(snmp.probe(target(port), World()))
 
-    assert seen == Observation({D: State.UP}, {}, {}, {D: "SNMP "})
+    assert seen == Observation({D: State.UP}, {}, {}, {D: "SNMP"})
 
 
 def test_endless_tables_leave_their_readings_out_and_the_device_up() -> None:

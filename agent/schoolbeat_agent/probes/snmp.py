@@ -17,7 +17,17 @@ from schoolbeat_agent.snmp import host_resources, interfaces, profile, rates, sy
 from schoolbeat_agent.snmp.profile import Profile
 from schoolbeat_agent.snmp.rates import Count, PortSample, Stamp
 from schoolbeat_agent.snmp.rows import Rows, Value
-from schoolbeat_agent.snmp.session import PORT, Habits, Patience, Session, SnmpFailed, opened, why_silent
+from schoolbeat_agent.snmp.session import (
+    PORT,
+    REPETITIONS,
+    TOGETHER,
+    Habits,
+    Patience,
+    Session,
+    SnmpFailed,
+    opened,
+    why_silent,
+)
 from schoolbeat_agent.snmp.subject import below
 from schoolbeat_agent.snmp.walk import walk
 from schoolbeat_agent.watch import Watch, of
@@ -27,7 +37,8 @@ RUN_SECONDS: Final = 20.0  # nothing more is asked after; what is known by then 
 TABLE_SECONDS: Final = 3_600.0  # how long names, indices and families are believed
 AGAIN_SECONDS: Final = 600.0  # when a device did not tell all of them
 SPREAD_SECONDS: Final = 600  # by which devices differ in it
-ROWS_MOST: Final = 512  # of a column: a port table beyond it is not reported
+ROWS_MOST: Final = 1_024  # of a column: a port table beyond it is not reported
+COUNTED_PORTS_MOST: Final = 256  # beyond, the errors and discards of all ports are too many questions for each minute
 READINGS_MOST: Final = 64
 NOT_TOLD: Final = -1
 GENERAL: Final = ("net_snmp",)  # families of software agents; their processor and memory are coarser than the standard
@@ -176,7 +187,9 @@ async def _told(
     readings |= _vendor_readings(learnt.profiles, rows, subject)
     model = profile.model(learnt.profiles, rows) or said.descr
     states = {subject: State.UP} if target.decides else {}
-    return Observation(states, dict(list(readings.items())[:READINGS_MOST]), {}, {subject: f"SNMP {model[:60]}"})
+    return Observation(
+        states, dict(list(readings.items())[:READINGS_MOST]), {}, {subject: f"SNMP {model[:60]}".strip()}
+    )
 
 
 def _vendor_readings(profiles: tuple[Profile, ...], rows: Rows, subject: str) -> dict[tuple[str, str], float]:
@@ -198,6 +211,7 @@ def _restarted(known: Known, said: system.System) -> bool:
 async def _learn(target: SnmpTarget, session: Session, known: Known, hello: Rows, at: float) -> Learnt:
     """Names, indices and families. What the device does not tell whole is tried again sooner."""
     session.habits.absent.intersection_update(system.ASKED)
+    session.habits.repetitions, session.habits.together = REPETITIONS, TOGETHER
     said = system.parse(hello)
     learnt = Learnt(at + TABLE_SECONDS + zlib.crc32(target.id.encode()) % SPREAD_SECONDS, said[:2])
     table: dict[str, Value] = {}
@@ -259,6 +273,8 @@ async def _port_columns(session: Session, learnt: Learnt) -> tuple[Rows, Rows | 
     errors: dict[str, Value] = {}
     if not await _part(session, statuses, gets=[f"{interfaces.IF_OPER_STATUS}.{index}" for index in learnt.ports]):
         return {}, None
+    if len(learnt.ports) > COUNTED_PORTS_MOST:
+        return statuses, None
     return statuses, errors if await _part(session, errors, gets=_error_columns(learnt)) else None
 
 

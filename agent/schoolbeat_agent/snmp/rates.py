@@ -14,7 +14,7 @@ MOST_SECONDS: Final = 300.0  # above, the mean says nothing of now
 TICK_SECONDS: Final = 0.02  # of both uptimes, in hundredths of a second, cut off
 CLOCK_SECONDS: Final = 5.0  # by which the device's clock may differ, for retries and caches
 CLOCK_SHARE: Final = 0.05
-UNKNOWN_SPEED_BPS: Final = 10**12  # no port of a school is faster; used where wraps of a counter are out of question
+UNKNOWN_SPEED_BPS: Final = 10**12  # no port of a school is faster; 32 bits tell nothing of such a one
 FRAME_BITS: Final = 672  # the smallest Ethernet frame with preamble and gap: so many packets can a port count
 UNKNOWN_PACKETS_BPS: Final = 10**10
 
@@ -86,8 +86,6 @@ def _went_back(before: Count | None, now: Count | None) -> bool:
 
 
 def _rate(before: Count | None, now: Count | None, seconds: float, speed_bps: int | None) -> float | None:
-    if speed_bps is None and now is not None and now.bits == 32:
-        return None  # how often it wrapped cannot be told
     speed = UNKNOWN_SPEED_BPS if speed_bps is None else speed_bps
     octets = increase(before, now, speed / 8 * (seconds + TICK_SECONDS))
     return None if octets is None else min(octets * 8 / seconds, float(speed))

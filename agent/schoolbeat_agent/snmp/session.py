@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 PORT: Final = 161
 TOGETHER: Final = 40  # objects of one GET: their answer fits a datagram of 1,472 bytes
+FEW: Final = 10  # objects that every agent answers together; fewer are not tried
 REPETITIONS: Final = 25  # of a GETBULK
 AT_ONCE_SECONDS: Final = 0.2  # a time-out sooner than this: the machine said that nothing listens there
 
@@ -37,11 +38,12 @@ class SnmpFailed(Exception):
 class Habits:
     """What one agent has shown so far; outlives sessions.
 
-    repetitions: of a GETBULK that it answered; 0: none, it is asked by GETNEXT. absent: objects that it does not have
-    and for which it refused the whole request.
+    repetitions: of a GETBULK that it answered; 0: none, it is asked by GETNEXT. together: objects of a GET that it
+    answered. absent: objects that it does not have and for which it refused the whole request.
     """
 
     repetitions: int = REPETITIONS
+    together: int = TOGETHER
     absent: set[str] = field(default_factory=set)
 
 
@@ -95,30 +97,39 @@ class Session:
                     raise failed
         raise SnmpFailed("timeout", "it answers too slowly: the time for this run is over")
 
-    async def together(self, oids: Iterable[str]) -> dict[str, Value]:
+    async def together(self, oids: Iterable[str], tries: int = 0) -> dict[str, Value]:
         """What one GET brings: from one moment. Empty where the agent refused the request for one of them (v1)."""
         asked = list(oids)
-        found = await self.ask(lambda: self._gufo.get_many(asked))
+        found = await self.ask(lambda: self._gufo.get_many(asked), tries)
         return {oid: found[oid] for oid in asked if found.get(oid) is not None}  # type: ignore[misc]
 
     async def get(self, oids: Iterable[str]) -> dict[str, Value]:
         """As many as there are, in as many requests as they take."""
         wanted = [oid for oid in dict.fromkeys(oids) if oid not in self.habits.absent]
         found: dict[str, Value] = {}
-        for at in range(0, len(wanted), TOGETHER):
-            found |= await self._halved(wanted[at : at + TOGETHER])
+        while wanted:
+            piece, wanted = wanted[: self.habits.together], wanted[self.habits.together :]
+            found |= await self._halved(piece)
         return found
 
     async def _halved(self, oids: list[str]) -> dict[str, Value]:
-        """An agent may refuse all for one that it lacks (v1), or for the answer's size: the half may be there."""
-        found = await self.together(oids)
-        if found:
-            return found
+        """An agent may refuse or ignore all for one that it lacks (v1) or for the answer's size: half may be there."""
+        many = len(oids) > FEW
+        try:
+            if found := await self.together(oids, tries=1 if many else 0):
+                return found
+        except SnmpFailed as failed:
+            if not many or failed.cause not in ("timeout", "bad_answer"):
+                raise
+        absent = self.habits.absent
         if len(oids) == 1:
-            self.habits.absent.add(oids[0])
+            absent.add(oids[0])
             return {}
-        middle = len(oids) // 2
-        return await self._halved(oids[:middle]) | await self._halved(oids[middle:])
+        known, middle = len(absent), (len(oids) + 1) // 2
+        halves = await self._halved(oids[:middle]) | await self._halved(oids[middle:])
+        if many and len(absent) == known:  # it was not for one that is missing
+            self.habits.together = min(self.habits.together, max(middle, FEW))
+        return halves
 
     def rows_below(self, root: str, repetitions: int) -> AsyncIterator[tuple[str, Value | None]]:
         """By GETBULK, or by GETNEXT where repetitions is 0. A request that failed can be made again. Unguarded."""
