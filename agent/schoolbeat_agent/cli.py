@@ -9,8 +9,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 from schoolbeat_agent import config_file, inventory, machine
 from schoolbeat_agent.settings import Settings, SettingsError, load
@@ -18,11 +19,19 @@ from schoolbeat_agent.texts import Language, Text
 from schoolbeat_wire.errors import WireError
 
 log = logging.getLogger("schoolbeat_agent")
+T = TypeVar("T")
 
-CONFIG = Path("/etc/schoolbeat/agent.toml")
+CONFIG = (
+    Path("/etc/schoolbeat/agent.toml")
+    if sys.platform != "win32"
+    else Path(os.environ.get("PROGRAMDATA", r"C:\ProgramData"), "SchoolBeat", "agent.toml")
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    if sys.platform == "win32":
+        for stream in (sys.stdout, sys.stderr):  # a console's own code page has no Vietnamese
+            stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     options = _parser().parse_args(arguments)
     if options.command == "setup":
         return _setup(options)
@@ -111,7 +120,7 @@ def _once(settings: Settings, _options: argparse.Namespace, language: Language) 
     from schoolbeat_agent.table import measured_once
 
     kept = config_file.laid_over(settings, config_file.load(settings.folder / "config.json"))
-    text, well = asyncio.run(measured_once(kept, language, sys.stderr))
+    text, well = in_loop(measured_once(kept, language, sys.stderr))
     print(text)
     return 0 if well else 1
 
@@ -149,8 +158,18 @@ def _run(settings: Settings, options: argparse.Namespace, language: Language) ->
     except OSError:
         print(_TAKEN.say(language, folder=settings.folder), file=sys.stderr)
         return 2
-    asyncio.run(_until_stopped(settings))
+    try:
+        in_loop(_until_stopped(settings))
+    except KeyboardInterrupt:  # where Ctrl-C is no signal that a loop can wait for
+        pass
     return 0
+
+
+def in_loop(work: Coroutine[Any, Any, T]) -> T:
+    """As asyncio.run; on Windows in the loop that watches sockets, which ours need."""
+    factory = asyncio.SelectorEventLoop if sys.platform == "win32" else None
+    with asyncio.Runner(loop_factory=factory) as running:
+        return running.run(work)
 
 
 def _hold(lock: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,6 +73,8 @@ def from_system(
 
 def boot_seconds() -> float:
     """Seconds since boot, sleep included; every process of this boot counts the same."""
+    if sys.platform != "linux":
+        return time.monotonic()  # Windows counts it so
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -98,7 +101,9 @@ def _libc() -> ctypes.CDLL:
 
 
 def kernel_is_synchronised() -> bool:
-    """adjtimex(2): the kernel's clock is being disciplined by NTP or the like."""
+    """adjtimex(2): the kernel's clock is being disciplined by NTP or the like. Elsewhere than on Linux: not known."""
+    if sys.platform != "linux":
+        return False
     state = _Timex()
     found = _libc().adjtimex(ctypes.byref(state))
     return found not in (-1, _TIME_ERROR) and not state.status & _STA_UNSYNC

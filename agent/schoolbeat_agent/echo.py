@@ -133,6 +133,8 @@ def is_own_address(address: str) -> bool:
 
 def open_socket() -> tuple[socket.socket, bool]:
     """A non-blocking ICMP socket and whether it is raw. ProbeFailed("no_permission") when neither is allowed."""
+    if not hasattr(socket, "MSG_ERRQUEUE"):
+        raise ProbeFailed("no_permission", "ICMP is asked on Linux only; elsewhere devices are asked by TCP (port = …)")
     try:
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, socket.IPPROTO_ICMP)
     except OSError:

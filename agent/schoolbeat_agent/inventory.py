@@ -19,6 +19,7 @@ from schoolbeat_agent.probes import (
     ups,
     wifi_heard,
     wifi_seat,
+    witness,
 )
 from schoolbeat_agent.probes.dns import DnsTarget, Resolver
 from schoolbeat_agent.probes.host import HostTarget
@@ -69,11 +70,27 @@ Offered = Mapping[str, Sequence[tuple[str, str]]]
 NOTHING: Offered = MappingProxyType({})
 
 
+# On a classroom's computer: nothing that belongs to the whole site, which the gateway's agent watches.
+CLASSROOM: tuple[Callable[[Settings], list[Watch]], ...] = (
+    wifi_heard.watches,
+    wifi_seat.watches,
+    witness.watches,
+)
+
+
+def devices(settings: Settings) -> tuple[Device, ...]:
+    """What this agent watches of them: one agent owns a signal at a time, and the site's are the gateway's."""
+    return witness.devices(settings) if settings.role == "classroom" else settings.devices
+
+
 def watches(settings: Settings) -> list[Watch]:
-    """Everything that is asked each round."""
+    """Everything that is asked."""
+    host = Watch("host", HostTarget(disk_path=_existing(settings.folder)), (), _of("host", *HOST_READINGS))
+    if settings.role == "classroom":
+        return [host, *(watch for of_probe in CLASSROOM for watch in of_probe(settings))]
     resolvers = tuple(Resolver(*pair) for pair in settings.resolvers)
     out = [
-        Watch("host", HostTarget(disk_path=_existing(settings.folder)), (), _of("host", *HOST_READINGS)),
+        host,
         _path(settings),
         Watch(
             "internet",
@@ -130,14 +147,14 @@ def behind(settings: Settings, signals: Iterable[str]) -> dict[str, str]:
     rungs = [rung for rung in RUNGS if rung in there]
     out = {upper: lower for lower, upper in pairwise(rungs)}
     out |= {signal: rungs[-1] for signal in there if signal.startswith("service.")}
-    for device in settings.devices:
+    for device in devices(settings):
         out[f"device.{device.id}"] = device.behind
     return out
 
 
 def holds(settings: Settings, all_watches: Iterable[Watch]) -> dict[str, int]:
     """signal -> how long a run's word holds, for those that are asked less often than each round."""
-    kinds = {f"device.{device.id}": device.kind for device in settings.devices}
+    kinds = {f"device.{device.id}": device.kind for device in devices(settings)}
     return {
         signal: catalogue.device_kind(kinds[signal]).hold_seconds
         for watch in all_watches
@@ -176,7 +193,7 @@ def of(settings: Settings, all_watches: Iterable[Watch], version: str, offered: 
             probes=probes,
             devices=[
                 inventory.Device(device.id, device.name, device.kind, device.room, device.behind)
-                for device in settings.devices
+                for device in devices(settings)
             ],
             behind=behind(settings, signals),
             role=settings.role,

@@ -71,7 +71,7 @@ def opened(path: Path, wal_pages: int = WAL_PAGES) -> sqlite3.Connection:
     """The database, made if there is none. sqlite3.Error, OSError or Damaged when it cannot be used."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # The file is made before SQLite opens it: so neither it nor its WAL is ever readable by others.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     path.chmod(0o600)
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
     try:

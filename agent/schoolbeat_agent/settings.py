@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -133,6 +134,14 @@ class Page:
 
 
 @dataclass(frozen=True)
+class Classroom:
+    """Of a classroom's computer: where the site's gateway serves its page. gateway empty: it is not asked."""
+
+    gateway: str = ""
+    port: int = 8080
+
+
+@dataclass(frozen=True)
 class Service:
     """A service beyond the line."""
 
@@ -174,6 +183,7 @@ class Settings:
     power: Power = Power()
     lan: Lan = Lan()
     page: Page = Page()
+    classroom: Classroom = Classroom()
     credentials: Mapping[str, Credential] = field(default_factory=dict, repr=False)
 
     def credential(self, name: str) -> Credential | None:
@@ -274,6 +284,7 @@ def build(found: dict[str, Any], path: Path, credentials: Mapping[str, Credentia
         power=Power(**read["power"]),
         lan=Lan(**read["lan"]),
         page=Page(**read["page"]),
+        classroom=Classroom(**read["classroom"]),
         credentials=credentials,
     )
 
@@ -393,7 +404,7 @@ def _password(file: Path, path: Path) -> str:
 
 
 def _refuse_readable_by_all(file: Path, path: Path, key: str) -> None:
-    if file.exists() and file.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+    if sys.platform != "win32" and file.exists() and file.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
         private = Text(f"tệp chỉ chủ đọc được: chmod 600 {file}", f"a file that only its owner reads: chmod 600 {file}")
         raise _wrong(path, key, str(file), private)
 

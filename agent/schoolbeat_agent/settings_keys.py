@@ -655,6 +655,25 @@ SECTIONS: Final[dict[str, tuple[Key, ...]]] = {
             ),
         ),
     ),
+    "classroom": (
+        Key(
+            "gateway",
+            _router,
+            "",
+            Text("địa chỉ IPv4; để trống: không hỏi", "an IPv4 address; empty: not asked"),
+            Text(
+                "thiết bị cổng của điểm trường, nhìn từ máy này (vai trò classroom)",
+                "the site's gateway, seen from this computer (role classroom)",
+            ),
+        ),
+        Key(
+            "port",
+            _whole(1, 65_535),
+            8080,
+            _between(1, 65_535, _NOTHING),
+            Text("cổng của trang tại trường trên thiết bị cổng", "port of the gateway's page in the school"),
+        ),
+    ),
 }
 
 SERVICE: Final[tuple[Key, ...]] = (

@@ -15,6 +15,10 @@ from schoolbeat_agent.texts import Language, Text
 
 _LINES = {
     "not_running": Text("✗ tác tử không chạy (thư mục {folder})", "✗ the agent is not running (folder {folder})"),
+    "not_here": Text(
+        "✗ trên hệ thống này không hỏi được tác tử đang chạy: xem nhật ký (thư mục {folder})",
+        "✗ on this system a running agent cannot be asked: see its log (folder {folder})",
+    ),
     "left": Text(
         "… {waiting} phút nằm trong sổ gửi, sẽ được gửi khi tác tử chạy lại",
         "… {waiting} minutes lie in the outbox and go when the agent runs again",
@@ -55,7 +59,8 @@ def describe(settings: Settings, language: Language, as_json: bool) -> tuple[str
 
 
 def _not_running(settings: Settings, language: Language) -> str:
-    said = [_LINES["not_running"].say(language, folder=settings.folder)]
+    line = "not_running" if status.can_be_asked() else "not_here"
+    said = [_LINES[line].say(language, folder=settings.folder)]
     waiting = _left(settings.folder / "outbox.sqlite")
     if waiting is not None:
         said.append(_LINES["left"].say(language, waiting=waiting))

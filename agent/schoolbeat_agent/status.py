@@ -15,6 +15,11 @@ NAME: Final = "status.sock"
 SECONDS: Final = 5.0
 
 
+def can_be_asked() -> bool:
+    """Not on Windows: there is no socket that only this user can open."""
+    return hasattr(socket, "AF_UNIX")
+
+
 async def serve(folder: Path, snapshot: Callable[[], dict[str, Any]]) -> asyncio.Server:
     """One JSON document to whoever connects; only the agent's user (and root) can."""
 
@@ -27,6 +32,8 @@ async def serve(folder: Path, snapshot: Callable[[], dict[str, Any]]) -> asyncio
         finally:
             writer.close()
 
+    if not can_be_asked():
+        raise OSError("this system has no Unix sockets")
     (folder / NAME).unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with _short(folder) as short:
@@ -39,7 +46,9 @@ async def serve(folder: Path, snapshot: Callable[[], dict[str, Any]]) -> asyncio
 
 
 def ask(folder: Path) -> dict[str, Any] | None:
-    """What the running agent says; None if none runs there."""
+    """What the running agent says; None if none runs there, or if it cannot be asked here."""
+    if not can_be_asked():
+        return None
     try:
         with _short(folder) as short, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
             client.settimeout(SECONDS)

@@ -37,6 +37,7 @@ PROBE_NAMES: Final = {
     "traffic": Text("Lưu lượng đường truyền", "The line's traffic"),
     "speed": Text("Đo tốc độ", "Speed test"),
     "lan": Text("Máy lạ và lỗi trong mạng LAN", "Strangers and faults on the LAN"),
+    "witness": Text("Thiết bị cổng, nhìn từ đây", "The gateway, seen from here"),
 }
 
 SIGNAL_NAMES: Final = {
@@ -222,7 +223,7 @@ async def measured_once(settings: Settings, language: Language, progress: TextIO
         seconds += PROGRESS_SECONDS
         if left := sum(not task.done() for task in tasks):
             print(_PROGRESS.say(language, seconds=int(seconds), left=left), file=progress, flush=True)
-    names = {f"device.{device.id}": device.name for device in settings.devices}
+    names = {f"device.{device.id}": device.name for device in inventory.devices(settings)}
     lines = [
         line
         for watch, task in zip(watches, tasks, strict=True)

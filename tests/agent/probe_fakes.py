@@ -110,15 +110,15 @@ def listening(address: str = "127.0.0.1") -> Iterator[int]:
 
 
 @contextmanager
-def deaf() -> Iterator[int]:
+def deaf(address: str = "127.0.0.1") -> Iterator[int]:
     """A TCP port that answers nothing at all: its queue of connections is full."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as sock:
+    with socket.create_server((address, 0), backlog=0) as sock:
         port = sock.getsockname()[1]
         waiting = []
         for _ in range(4):
             other = socket.socket()
             other.setblocking(False)
-            other.connect_ex(("127.0.0.1", port))
+            other.connect_ex((address, port))
             waiting.append(other)
         try:
             yield port

@@ -23,6 +23,7 @@ from schoolbeat_agent.probes import (
     ups,
     wifi_heard,
     wifi_seat,
+    witness,
 )
 from schoolbeat_agent.probes.world import World
 
@@ -48,6 +49,7 @@ PROBES: dict[str, Probe] = {
     "traffic": traffic.probe,
     "speed": speed.probe,
     "lan": lan.probe,
+    "witness": witness.probe,
 }
 
 # Those of which many targets can be asked at the same time for little more than the price of one.

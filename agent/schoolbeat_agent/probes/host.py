@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +100,13 @@ def cpu_since_last_run(memory: Memory) -> float | None:
     return cpu_percent(before, memory.cpu_seconds)
 
 
+def uptime_seconds(world: World) -> float | None:
+    """Of this boot. Windows has no /proc, and tells when it was started."""
+    if sys.platform == "win32":
+        return world.wall() - psutil.boot_time()
+    return parse_uptime(read_text(world.proc / "uptime") or "")
+
+
 async def probe(target: HostTarget, world: World) -> Observation:
     """Readings of the subject "host". What is not known is absent. ProbeFailed when nothing at all is known."""
     disk = str(target.disk_path)
@@ -110,7 +118,7 @@ async def probe(target: HostTarget, world: World) -> Observation:
         "disk_free_bytes": lambda: psutil.disk_usage(disk).free,
         "temperature_celsius": lambda: temperature_celsius(world.sys),
         "undervoltage": lambda: undervoltage(world.sys),
-        "uptime_seconds": lambda: parse_uptime(read_text(world.proc / "uptime") or ""),
+        "uptime_seconds": lambda: uptime_seconds(world),
     }
     seen = Observation()
     for name, ask in asked.items():

@@ -38,9 +38,11 @@ def family_of(address: str) -> socket.AddressFamily:
 def open_socket(family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
     """A non-blocking socket. ProbeFailed when this machine has none to give (descriptors, memory, no IPv6)."""
     try:
-        return socket.socket(family, kind | socket.SOCK_NONBLOCK)
+        sock = socket.socket(family, kind)
     except OSError as error:
         raise ProbeFailed("internal", f"cannot open a socket: {error.strerror}") from error
+    sock.setblocking(False)
+    return sock
 
 
 async def connect(address: str, port: int, timeout_seconds: float, world: World) -> tuple[socket.socket, float]:
@@ -95,7 +97,7 @@ class Together:
             self.fates[place] = failed
             return
         error = sock.connect_ex((address, port))
-        if error == errno.EINPROGRESS:
+        if error in (errno.EINPROGRESS, errno.EWOULDBLOCK):  # the latter is Windows' word for it
             self._on_the_way[place] = sock
             self._loop.add_writer(sock.fileno(), settle)
         else:

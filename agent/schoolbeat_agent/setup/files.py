@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -87,7 +88,7 @@ def _keep(file: Path) -> None:
 
 def _give_to_owner(file: Path, folder: Path) -> None:
     """Root sets up for the agent's user, who must be able to read it."""
-    if os.name != "posix" or os.geteuid() != 0:
+    if sys.platform == "win32" or os.geteuid() != 0:
         return
     owner = folder.stat()
     os.chown(file, owner.st_uid, owner.st_gid)

@@ -146,7 +146,7 @@ def _window(blocks: Sequence[list[str]], cursor: int, room: int) -> list[str]:
 
 def can_draw(stdin: TextIO, stdout: TextIO, environment: dict[str, str]) -> bool:
     """Whether this is a terminal that can be drawn on; else questions are asked line by line."""
-    if os.name != "posix" or environment.get("TERM", "dumb") in ("", "dumb", "unknown"):
+    if sys.platform == "win32" or environment.get("TERM", "dumb") in ("", "dumb", "unknown"):
         return False
     try:
         import termios  # noqa: F401 - not everywhere
