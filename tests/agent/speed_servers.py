@@ -1,6 +1,6 @@
 """Emulated speed servers for the tests: ndt7 by its specification, a LibreSpeed backend, and how each can misbehave.
 
-    python speed_servers.py ndt7|librespeed ADDRESS PORT [--end FAULT] [--seconds N]
+    python speed_servers.py ndt7|librespeed ADDRESS PORT [--end FAULT] [--seconds N] [--pace BYTES_A_SECOND]
 
 They stand in for M-Lab's server and for LibreSpeed's PHP, which no registry has. One JSON line on stdout for each
 finished upload or download: what the server counted.
@@ -20,23 +20,36 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 PROTOCOL = "net.measurementlab.ndt.v7"
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-FAULTS = ("", "early", "abort", "stall", "noproto", "locate204", "full", "mute", "huge", "masked", "key", "liar", "ping")
+
+
+class Pace:
+    """Bytes a second, over all connections together; 0: as fast as it goes."""
+
+    def __init__(self, bytes_per_second: float) -> None:
+        self.rate, self.free_at = bytes_per_second, 0.0
+
+    async def take(self, count: int) -> None:
+        if self.rate:
+            now = time.monotonic()
+            self.free_at = max(self.free_at, now - 0.5) + count / self.rate  # a busy machine may catch up
+            await asyncio.sleep(max(0.0, self.free_at - now))
 
 
 class EmulatedNdt7:
     """A server of m-lab/ndt-server's spec/ndt7-protocol.md v0.11, with Locate v2 on the same port."""
 
-    def __init__(self, address: str, port: int, seconds: float, fault: str) -> None:
-        self.address, self.port, self.seconds, self.fault = address, port, seconds, fault
-        self.noise = os.urandom(1 << 20)
+    def __init__(self, address: str, port: int, seconds: float, fault: str, pace: Pace) -> None:
+        self.address, self.port, self.seconds, self.fault, self.pace = address, port, seconds, fault, pace
+        self.noise = os.urandom(1 << 18)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -116,6 +129,7 @@ class EmulatedNdt7:
                 told = passed
                 writer.write(self.measurement(writer, started, count))
             await writer.drain()
+            await self.pace.take(size)
             size = size * 2 if size < len(self.noise) and size < count / 16 else size
         if self.fault == "ping":
             opcode, payload = await read_frame(reader)
@@ -137,11 +151,12 @@ class EmulatedNdt7:
                             await reader.readexactly(left)
                             left = 0
                             continue
-                    data = await reader.read(min(left, 1 << 18))
+                    data = await reader.read(min(left, 1 << 16))
                     if not data:
                         return count, "client left"
                     left -= len(data)
                     count += len(data)
+                    await self.pace.take(len(data))
                     passed = time.monotonic() - started
                     if self.fault == "abort" and passed > 2:
                         hard_close(writer)
@@ -192,9 +207,9 @@ def hard_close(writer: asyncio.StreamWriter) -> None:
 class EmulatedLibreSpeed:
     """garbage.php and empty.php as LibreSpeed's backend answers them."""
 
-    def __init__(self, fault: str) -> None:
-        self.fault = fault
-        self.noise = os.urandom(1 << 20)
+    def __init__(self, fault: str, pace: Pace) -> None:
+        self.fault, self.pace = fault, pace
+        self.noise = os.urandom(1 << 16)
         self.received = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -218,21 +233,26 @@ class EmulatedLibreSpeed:
         if self.fault == "empty":
             writer.write(b"0\r\n\r\n")
             return
-        for _ in range(mebibytes):
-            writer.write(b"100000\r\n" + self.noise + b"\r\n")
+        for _ in range(16 * mebibytes):
+            writer.write(b"10000\r\n" + self.noise + b"\r\n")
             await writer.drain()
+            await self.pace.take(len(self.noise))
         writer.write(b"0\r\n\r\n")
         await writer.drain()
 
     async def swallow(self, reader: asyncio.StreamReader, size: int) -> None:
-        while size > 0 and (data := await reader.read(min(size, 1 << 18))):
+        while size > 0 and (data := await reader.read(min(size, 1 << 16))):
             size -= len(data)
             self.received += len(data)
+            await self.pace.take(len(data))
         print(json.dumps({"test": "post", "left": size}), flush=True)
 
 
-async def _serve(kind: str, address: str, port: int, seconds: float, fault: str) -> None:
-    server = EmulatedNdt7(address, port, seconds, fault) if kind == "ndt7" else EmulatedLibreSpeed(fault)
+async def _serve(given: argparse.Namespace) -> None:
+    address, port, pace = given.address, given.port, Pace(given.pace)
+    server: EmulatedNdt7 | EmulatedLibreSpeed = EmulatedLibreSpeed(given.end, pace)
+    if given.kind == "ndt7":
+        server = EmulatedNdt7(address, port, given.seconds, given.end, pace)
 
     async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
@@ -240,7 +260,7 @@ async def _serve(kind: str, address: str, port: int, seconds: float, fault: str)
         with contextlib.suppress(OSError):
             writer.close()
 
-    listener = await asyncio.start_server(one, address, port, limit=1 << 18)
+    listener = await asyncio.start_server(one, address, port, limit=1 << 16)
     print("READY", flush=True)
     async with listener:
         await listener.serve_forever()
@@ -258,8 +278,6 @@ def serving(
 @contextlib.contextmanager
 def program(command: Sequence[str | Path]) -> Iterator[Callable[[], list[dict[str, Any]]]]:
     """A server that prints READY and then JSON lines."""
-    import tempfile
-
     with tempfile.TemporaryFile("w+") as out:
         child = subprocess.Popen([str(part) for part in command], stdout=out, stderr=out, stdin=subprocess.DEVNULL)
 
@@ -286,9 +304,8 @@ def main() -> None:
     parser.add_argument("port", type=int)
     parser.add_argument("--end", default="")
     parser.add_argument("--seconds", type=float, default=10)
-    given = parser.parse_args()
-    work: Coroutine[Any, Any, None] = _serve(given.kind, given.address, given.port, given.seconds, given.end)
-    asyncio.run(work)
+    parser.add_argument("--pace", type=float, default=0)
+    asyncio.run(_serve(parser.parse_args()))
 
 
 if __name__ == "__main__":

@@ -163,8 +163,7 @@ async def _tested(
 ) -> Observation:
     from schoolbeat_agent.speed import ceiling
 
-    expected = policy.estimate_bytes(target.speed, target.traffic, used)
-    used = policy.begun(used, decision, expected, unix)
+    used = policy.begun(used, decision, unix)
     world.memory.keep(KEPT, policy.write_used(used))
     world.memory.grants[:] = [grant for grant in world.memory.grants if grant.token != decision.grant]
     tally = Tally(decision.most_bytes, server=host_of(target.speed))
@@ -179,7 +178,7 @@ async def _tested(
         failure = NoAnswer("timeout", f"not over after {policy.LONGEST_SECONDS:.0f} s")
     finally:
         spans.end(world.monotonic())
-        used = policy.ended(used, expected, tally.bytes, whole=tally.upload_bps is not None, server=tally.server)
+        used = policy.ended(used, decision, tally.bytes, whole=tally.upload_bps is not None, server=tally.server)
         world.memory.keep(KEPT, policy.write_used(used))
     after = ceiling.look(world)
     readings = {"speed_method": float(METHODS[target.speed.method]), "speed_bytes": float(tally.bytes)}

@@ -21,6 +21,7 @@ MARGIN: Final = 1.25  # this test may be larger than the last one
 ALONE_SECONDS: Final = 20 * 3_600  # between tests that the server did not ask for
 GRANTS_KEPT: Final = 8
 SERVERS_KEPT: Final = 6
+MOST_TIMES: Final = 4  # what was expected: a test is stopped there, and so much is set aside for it
 IN_FLIGHT_BYTES: Final = 8_000_000  # may still arrive after a test was stopped
 
 
@@ -163,25 +164,29 @@ def decide(
         return Decision(False, "not_now")
     if rates is not None and not is_idle(speed, traffic, rates):
         return Decision(False, "busy")
-    left = left_bytes(speed, used, unix) - IN_FLIGHT_BYTES
-    if estimate_bytes(speed, traffic, used) > left:
+    left, expected = left_bytes(speed, used, unix) - IN_FLIGHT_BYTES, estimate_bytes(speed, traffic, used)
+    if expected > left:
         return Decision(False, "over_budget")
-    return Decision(True, "", grant.token if grant is not None else "", left)
+    return Decision(True, "", grant.token if grant is not None else "", min(left, MOST_TIMES * expected))
 
 
-def begun(used: Used, decision: Decision, expected_bytes: int, unix: float) -> Used:
-    """To be kept before the first byte: a power cut in the test neither gives the grant nor the bytes back."""
+def _reserved(decision: Decision) -> int:
+    return int((decision.most_bytes + IN_FLIGHT_BYTES) * OVERHEAD)
+
+
+def begun(used: Used, decision: Decision, unix: float) -> Used:
+    """To be kept before the first byte: a power cut in the test gives neither the grant nor the bytes back."""
     grants = (*used.grants, decision.grant)[-GRANTS_KEPT:] if decision.grant else used.grants
-    spent = used_bytes(used, unix) + int(expected_bytes * OVERHEAD)
+    spent = used_bytes(used, unix) + _reserved(decision)
     return msgspec.structs.replace(used, month=month_of(unix), bytes=spent, tried=int(unix), grants=grants)
 
 
-def ended(used: Used, expected_bytes: int, moved_bytes: int, *, whole: bool, server: str) -> Used:
-    """After it: what was really moved takes the place of what was expected."""
-    spent = max(0, used.bytes - int(expected_bytes * OVERHEAD)) + int(moved_bytes * OVERHEAD)
+def ended(used: Used, decision: Decision, moved_bytes: int, *, whole: bool, server: str) -> Used:
+    """After it: what was really moved takes the place of what was set aside for it."""
+    spent = max(0, used.bytes - _reserved(decision)) + int(moved_bytes * OVERHEAD)
     servers = used.servers
     if whole and server not in servers and len(servers) < SERVERS_KEPT:
         servers = (*servers, server)
-    # One that broke off tells no more than that a whole one is at least as large.
-    last = moved_bytes if whole else max(used.last_bytes, moved_bytes if moved_bytes > expected_bytes else 0)
+    # One that was stopped at its bound says that a whole one is at least as large; one that broke off says nothing.
+    last = moved_bytes if whole or moved_bytes >= decision.most_bytes else used.last_bytes
     return msgspec.structs.replace(used, bytes=spent, last_bytes=last, servers=servers)
