@@ -264,6 +264,32 @@ def test_two_ports_of_one_name_are_told_apart() -> None:
     assert found == {("sfp", "optical_rx_dbm"): -5.001, ("sfp-2", "optical_rx_dbm"): -5.002}
 
 
+def test_what_is_told_apart_or_has_no_name_never_shows_a_mac() -> None:
+    mac = "104.40.207.1.2.3"
+    root = "1.3.6.1.4.1.14823.2.3.3.1.2"
+    rows = {
+        f"{root}.1.1.2.{mac}": b"AP",
+        f"{root}.1.1.2.{mac}9": b"AP",
+        f"{root}.1.1.7.{mac}": 6,
+        f"{root}.1.1.7.{mac}9": 7,
+    }
+    nameless = {"1.3.6.1.4.1.2011.5.25.31.1.1.3.1.8.1.104.40.207.1.2.3": -849}
+
+    assert told(readings([load("aruba_instant")], rows, DEVICE)) == {
+        ("AP", "cpu_percent"): 6,
+        ("AP-2", "cpu_percent"): 7,
+    }
+    assert readings([load("huawei")], nameless, DEVICE) == {}
+
+
+def test_a_sum_beyond_reason_is_not_told() -> None:
+    rows = {f"1.3.6.1.4.1.14988.1.1.1.3.1.6.{index}": 90_000 for index in (1, 2)}
+
+    found = told(readings([load("mikrotik")], rows, DEVICE))
+
+    assert found == {("radio.1", "clients"): 90_000, ("radio.2", "clients"): 90_000}
+
+
 def test_loading_a_family_reads_its_file_once_while_it_is_held() -> None:
     held = load("apc")
 

@@ -96,10 +96,12 @@ def apply(rule: Rule, columns: Columns, subject: str) -> dict[tuple[str, str], f
         value = _reading(rule, columns, "", columns.scalar(rule.oid))
         return {} if value is None else {(_part(rule, subject), rule.reading): value}
     values = list(_rows(rule, columns))
-    if not rule.each:
-        found = [value for _, value in values]
-        return {(_part(rule, subject), rule.reading): _one(found, rule.aggregate)} if found else {}
-    return _parts(rule, columns, subject, values)
+    if rule.each:
+        gathered = {below(subject, name): found for name, found in _parts(rule, columns, values).items()}
+    else:
+        gathered = {_part(rule, subject): [value for _, value in values]} if values else {}
+    told = {(part, rule.reading): _one(found, rule.aggregate) for part, found in gathered.items()}
+    return {of: value for of, value in told.items() if value <= READINGS[rule.reading].high}
 
 
 def _part(rule: Rule, subject: str) -> str:
@@ -115,24 +117,28 @@ def _rows(rule: Rule, columns: Columns) -> Iterator[tuple[str, float]]:
             yield index.removesuffix(end), value
 
 
-def _parts(rule: Rule, columns: Columns, subject: str, values: list[tuple[str, float]]) -> dict[tuple[str, str], float]:
-    """By the parts' names. One name met again: gathered where the rule says how, else told apart by its index."""
+def _parts(rule: Rule, columns: Columns, values: list[tuple[str, float]]) -> dict[str, list[float]]:
+    """By the parts' names. One name met again: gathered where the rule says how, else told apart."""
     gathered: dict[str, list[float]] = {}
     for index, value in values[:_PARTS]:
-        known = _name(rule, columns, index)
-        if not known:
+        name = _name(rule, columns, index)
+        if not name:
             continue
-        name = rule.prefix + known
-        if name in gathered and not rule.aggregate:
-            name = f"{name}-{index}"
-        gathered.setdefault(name, []).append(value)
-    return {(below(subject, name), rule.reading): _one(found, rule.aggregate) for name, found in gathered.items()}
+        if rule.prefix + name in gathered and not rule.aggregate:
+            name = f"{name}-{index if _is_short(index) else len(gathered) + 1}"
+        gathered.setdefault(rule.prefix + name, []).append(value)
+    return gathered
+
+
+def _is_short(index: str) -> bool:
+    """Whether it may be told: one of six numbers or more may be a client's MAC."""
+    return index.count(".") <= _REST + 1
 
 
 def _name(rule: Rule, columns: Columns, index: str) -> str:
     """By the first column that has a name at the index or, with the rest of the index added, at its beginning.
 
-    Else the index itself, if it is short: one of six numbers or more may be a client's MAC, which nobody is told.
+    Else the index itself, if it may be told.
     """
     if rule.index_text:
         return _index_text(index)
@@ -146,7 +152,7 @@ def _name(rule: Rule, columns: Columns, index: str) -> str:
                 return name + rest
             known, _, last = known.rpartition(".")
             rest = f".{last}{rest}"
-    return "" if rule.only_named or index.count(".") > _REST + 1 else index
+    return index if _is_short(index) and not rule.only_named else ""
 
 
 def _index_text(index: str) -> str:
