@@ -67,21 +67,21 @@ class Session:
         patience: Patience,
         monotonic: Callable[[], float],
     ) -> None:
-        self._gufo, self._credential, self._patience, self._monotonic = gufo, credential, patience, monotonic
+        self._gufo, self._credential, self._patience = gufo, credential, patience
         self._lock = asyncio.Lock()  # gufo takes the answer to one request for that to another
-        self.habits = habits
+        self.habits, self.monotonic = habits, monotonic
         self.has_bulk = credential.version != "1"
 
     def left_seconds(self, deadline: float | None = None) -> float:
         first = self._patience.deadline if deadline is None else min(deadline, self._patience.deadline)
-        return first - self._monotonic()
+        return first - self.monotonic()
 
     async def ask(self, request: Callable[[], Awaitable[T]], tries: int = 0, deadline: float | None = None) -> T:
         """One request, again where no answer came. SnmpFailed: timeout, refused, unreachable, auth_failed…"""
         async with self._lock:
             for attempt in range(tries or self._patience.tries):
                 failed = None
-                left, started = self.left_seconds(deadline), self._monotonic()
+                left, started = self.left_seconds(deadline), self.monotonic()
                 if left <= 0:
                     break
                 try:
@@ -90,7 +90,7 @@ class Session:
                 except (KeyboardInterrupt, SystemExit, asyncio.CancelledError, SnmpFailed):
                     raise
                 except BaseException as error:  # gufo's own panics are no Exception: a datagram may cause one
-                    failed = _failure(error, self._monotonic() - started)
+                    failed = _failure(error, self.monotonic() - started)
                 if failed.cause in ("auth_failed", "internal"):
                     raise failed
                 if attempt + 1 == (tries or self._patience.tries):
