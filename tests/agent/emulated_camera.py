@@ -213,7 +213,7 @@ class EmulatedCamera:
             self.rtsp_sessions -= set_up
 
     def _rtsp_answer(self, method: str, uri: str, fields: dict[str, str], set_up: bool) -> tuple[int, list[str], bytes]:
-        if method == "OPTIONS":
+        if method == "OPTIONS" and self.fault != "options_want_password":
             return 200, ["Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN"], b""
         if challenges := self._refusal(method, uri, fields.get("authorization", "")):
             return 401, [f"WWW-Authenticate: {one}" for one in challenges], b""

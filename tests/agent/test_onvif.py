@@ -297,6 +297,14 @@ def test_where_video_decides_a_device_that_does_not_answer_is_a_failed_measureme
     assert failed.value.cause == "refused"
 
 
+def test_a_camera_whose_onvif_is_switched_off_still_shows_what_stands_open() -> None:
+    of = camera(http_port=0)
+
+    seen = observe(of, OnvifTarget("cam-1", of.address, free_port(), of.rtsp_port, of.path, RIGHT))
+
+    assert (seen.states, seen.readings) == ({}, {(SIGNAL, "open_stream"): 0.0, (SIGNAL, "telnet_open"): 0.0})
+
+
 def test_where_onvif_decides_a_device_that_does_not_answer_is_down() -> None:
     asked = OnvifTarget("cam-1", "127.0.0.1", free_port(), credential=RIGHT, decides=True)
 

@@ -309,7 +309,17 @@ def test_each_way_to_log_in(auth: str) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    ["early", "server_asks", "other_channel", "absolute_control", "no_base", "no_key", "stale", "one_time_nonce"],
+    [
+        "options_want_password",
+        "early",
+        "server_asks",
+        "other_channel",
+        "absolute_control",
+        "no_base",
+        "no_key",
+        "stale",
+        "one_time_nonce",
+    ],
 )
 def test_what_real_cameras_do_differently_does_not_matter(fault: str) -> None:
     assert is_up(watch(camera(fault=fault, password=SECRET), RIGHT, seconds=20))
@@ -409,6 +419,14 @@ def test_a_refused_password_is_told_seldom_so_that_no_account_is_locked() -> Non
     assert causes == ["auth_failed"] * 7
     assert refusals == [1, 1, 1, 2, 2, 2, 3]
     assert is_up(watch(of, RIGHT, world))  # a corrected password is told at once
+
+
+def test_a_wrong_password_is_told_once_also_where_each_request_wants_one() -> None:
+    of = camera(password=SECRET, fault="options_want_password")
+
+    assert watch(of, WRONG).causes == {"device.cam-1": "auth_failed"}
+
+    assert of.refused_logins == 1
 
 
 def test_the_settings_say_which_cameras_are_watched(tmp_path: Path) -> None:

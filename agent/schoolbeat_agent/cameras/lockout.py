@@ -14,21 +14,23 @@ LONGEST_SECONDS: Final = 6 * 3_600.0
 
 def may_try(address: str, credential: Credential, world: World) -> bool:
     """Whether this device may be told this credential now; another credential may always be tried."""
-    of, until, _ = world.memory.of_probe.get(f"refused {address}", ("", 0.0, 0.0))
-    return bool(of != _mark(credential) or world.monotonic() >= until)
+    until, _ = world.memory.of_probe.get(_key(address, credential), (0.0, 0.0))
+    return world.monotonic() >= float(until)
 
 
 def refused(address: str, credential: Credential, world: World) -> None:
     """It was told and refused: the next try is later each time."""
-    of, _, waited = world.memory.of_probe.get(f"refused {address}", ("", 0.0, 0.0))
-    wait = min(max(2 * waited, FIRST_SECONDS), LONGEST_SECONDS) if of == _mark(credential) else FIRST_SECONDS
-    world.memory.of_probe[f"refused {address}"] = (_mark(credential), world.monotonic() + wait, wait)
+    key = _key(address, credential)
+    _, waited = world.memory.of_probe.get(key, (0.0, 0.0))
+    wait = min(max(2 * waited, FIRST_SECONDS), LONGEST_SECONDS)
+    world.memory.of_probe[key] = (world.monotonic() + wait, wait)
 
 
-def accepted(address: str, world: World) -> None:
-    world.memory.of_probe.pop(f"refused {address}", None)
+def accepted(address: str, credential: Credential, world: World) -> None:
+    world.memory.of_probe.pop(_key(address, credential), None)
 
 
-def _mark(credential: Credential) -> str:
-    """Tells two credentials apart without holding them."""
-    return hashlib.sha256(f"{credential.username}\0{credential.password}".encode()).hexdigest()
+def _key(address: str, credential: Credential) -> str:
+    """Tells credentials apart without holding them."""
+    mark = hashlib.sha256(f"{credential.username}\0{credential.password}".encode()).hexdigest()[:16]
+    return f"refused {address} {mark}"

@@ -262,7 +262,8 @@ async def until_video(talk: Conversation, seconds: float, monotonic: Callable[[]
     url = ""
     try:
         async with asyncio.timeout(seconds):
-            await talk.ask("OPTIONS", talk.place.url)
+            if (reply := await talk.ask("OPTIONS", talk.place.url)).status == 401:
+                raise Refused(reply, "OPTIONS", talk.place)  # any other answer only shows that somebody is there
             video, url = await set_up(talk)
             await play(talk, video, url)
             return video, monotonic()

@@ -112,7 +112,9 @@ async def visit(target: OnvifTarget, world: World, values: dict[str, float]) -> 
         world.memory.of_probe.pop(f"onvif {target.id}", None)  # it may be elsewhere by now
         if no.cause == "auth_failed" and device.credential:
             lockout.refused(target.address, device.credential, world)
-        raise
+        if target.decides or not await _what_stands_open(target, False, world, values):
+            raise
+        return f"{at}: no ONVIF ({no.cause}), its video is there"
     world.memory.of_probe[f"onvif {target.id}"] = at
     if offset is not None:
         values["clock_offset_seconds"] = offset
@@ -123,13 +125,13 @@ async def visit(target: OnvifTarget, world: World, values: dict[str, float]) -> 
     if credential and not locked:
         try:
             note = await _by_login(target, device, world, values, is_due)
-            lockout.accepted(target.address, world)
+            lockout.accepted(target.address, credential, world)
         except NoAnswer as no:
             refused = no
             if no.cause == "auth_failed":
                 lockout.refused(target.address, credential, world)
     if is_due:
-        await _what_stands_open(target, refused is None, world, values)
+        await _what_stands_open(target, refused is None, world, values, is_there=True)
         world.memory.of_probe[f"facts {target.id}"] = world.monotonic()
     if refused:
         raise refused
@@ -175,24 +177,30 @@ def firmware_age(told: Information, unix: float | None) -> float | None:
     return float(days) if days >= 0 else None
 
 
-async def _what_stands_open(target: OnvifTarget, is_accepted: bool, world: World, values: dict[str, float]) -> None:
-    """The security facts; asked only of a device that has just answered."""
-    if (telnet := await security.telnet_open(target.address, world)) is not None:
-        values["telnet_open"] = float(telnet)
+async def _what_stands_open(
+    target: OnvifTarget, is_accepted: bool, world: World, values: dict[str, float], *, is_there: bool = False
+) -> bool:
+    """The security facts, of a device that has just answered or whose stream does: of others silence says nothing."""
     place = _place(target, world)
     is_open = await rtsp.is_open(place, world) if place else None
+    if is_open is None and not is_there:
+        return False
     if is_open is not None:
         values["open_stream"] = float(is_open)
-    if not target.try_defaults:
-        return
-    if is_accepted and security.is_default(target.credential):
-        values["default_password"] = 1.0
-    elif place and is_open is False and (found := await _default_password(target, place, world)) is not None:
-        values["default_password"] = float(found)
+    if (telnet := await security.telnet_open(target.address, world)) is not None:
+        values["telnet_open"] = float(telnet)
+    if target.try_defaults:
+        is_default = is_accepted and security.is_default(target.credential)
+        found = is_default or await _default_password(target, place if is_open is False else None, world)
+        if found is not None:
+            values["default_password"] = float(found)
+    return True
 
 
-async def _default_password(target: OnvifTarget, place: Place, world: World) -> bool | None:
-    """Tried once a week; between that, what came of it."""
+async def _default_password(target: OnvifTarget, place: Place | None, world: World) -> bool | None:
+    """Tried once a week on a stream that wants a password; between that, what came of it."""
+    if place is None:
+        return None
     key, unix = f"onvif {target.id}", world.unix()
     kept = world.memory.kept.get(key, "")
     if unix is not None and security.is_due(kept, unix):

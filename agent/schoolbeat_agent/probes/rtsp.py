@@ -110,6 +110,6 @@ async def _watched(target: RtspTarget, place: Place, until: float, world: World)
         elif no.cause == "auth_failed" and credential is not None and login.challenge is not None:
             lockout.refused(target.address, credential, world)
         raise
-    if login.challenge is not None:
-        lockout.accepted(target.address, world)
+    if login.challenge is not None and credential is not None:
+        lockout.accepted(target.address, credential, world)
     return video, (at - started) * 1_000
