@@ -24,6 +24,7 @@ from tests.ports import free_port
 from schoolbeat_agent import inventory
 from schoolbeat_agent.displays import FOLDER, conversation, families, frames
 from schoolbeat_agent.displays.frames import Question, UnknownFamily
+from schoolbeat_agent.displays.patience import USUAL, Patience
 from schoolbeat_agent.observation import Observation, ProbeFailed, Run, State
 from schoolbeat_agent.probes import display
 from schoolbeat_agent.probes.display import DisplayTarget
@@ -37,6 +38,8 @@ from schoolbeat_wire.catalogue import READINGS
 from schoolbeat_wire.inventory import Column
 
 SIGNAL = "device.b-1"
+QUICK = Patience(0.3, 0.4, 0.4, again_seconds=0.05)  # for what never comes
+AT_ONCE = Patience(again_seconds=0.05)  # tried again
 # Clients by other authors, in an environment of their own, that ask the same emulators.
 OTHER_PYTHON = Path(
     os.environ.get("SCHOOLBEAT_OTHER_CLIENTS", Path(__file__).parents[2] / "build/other-clients/bin/python")
@@ -44,20 +47,13 @@ OTHER_PYTHON = Path(
 OTHER_CLIENTS = Path(__file__).parents[1] / "other_display_clients.py"
 
 
-def observe(served: EmulatedDisplay, own_id: str = "") -> Observation:
-    target = DisplayTarget("b-1", served.address, served.display.family + own_id, served.port)
+def observe(served: EmulatedDisplay, own_id: str = "", patience: Patience = USUAL) -> Observation:
+    target = DisplayTarget("b-1", served.address, served.display.family + own_id, served.port, patience)
     return asyncio.run(display.probe(target, World()))
 
 
 def told(**readings: float) -> dict[tuple[str, str], float]:
     return {(SIGNAL, name): value for name, value in readings.items()}
-
-
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same patience, shorter: what is waited for here never comes."""
-    for name in ("FIRST_SECONDS", "NEXT_SECONDS"):
-        monkeypatch.setattr(conversation, name, 0.4)
-    monkeypatch.setattr("schoolbeat_agent.displays.session.AGAIN_SECONDS", 0.05)
 
 
 # --- the data --------------------------------------------------------------------------------------------------
@@ -302,16 +298,14 @@ def test_a_prompt_and_an_echo_are_no_answers(quirk: dict[str, Any]) -> None:
 
 def test_another_client_that_was_just_there_is_waited_for() -> None:
     with EmulatedDisplay(Display("samsung-mdc", refused_sessions=1)) as served:
-        seen = observe(served)
+        seen = observe(served, patience=AT_ONCE)
 
     assert (seen.states, served.sessions) == ({SIGNAL: State.UP}, 2)
 
 
-def test_one_that_always_hangs_up_is_neither_up_nor_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    quick(monkeypatch)
-
+def test_one_that_always_hangs_up_is_neither_up_nor_down() -> None:
     with EmulatedDisplay(Display("samsung-mdc", refused_sessions=9)) as served:
-        seen = observe(served)
+        seen = observe(served, patience=AT_ONCE)
 
     assert (seen.states, seen.causes, served.sessions) == ({SIGNAL: State.UNSEEN}, {}, 2)
 
@@ -328,11 +322,9 @@ def test_an_epson_that_takes_no_questions_now_is_up() -> None:
 
 
 @pytest.mark.parametrize("name", families())
-def test_silence_is_down_or_where_standby_is_silent_unseen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    quick(monkeypatch)
-
+def test_silence_is_down_or_where_standby_is_silent_unseen(name: str) -> None:
     with EmulatedDisplay(Display(name, silent=True)) as served:
-        seen = observe(served)
+        seen = observe(served, patience=QUICK)
 
     if name == "lg":
         assert (seen.states, seen.causes) == ({SIGNAL: State.UNSEEN}, {})
@@ -342,46 +334,39 @@ def test_silence_is_down_or_where_standby_is_silent_unseen(name: str, monkeypatc
 
 
 @pytest.mark.parametrize("name", families())
-def test_a_flood_is_cut_off(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    quick(monkeypatch)
-
+def test_a_flood_is_cut_off(name: str) -> None:
     with EmulatedDisplay(Display(name, flood=True)) as served:
-        seen = observe(served)
+        seen = observe(served, patience=AT_ONCE)
 
     assert seen.states == {SIGNAL: State.DOWN}
     assert seen.causes[SIGNAL] in ("too_much", "bad_answer")
 
 
 @pytest.mark.parametrize("name", families())
-def test_what_is_not_its_language_is_a_bad_answer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    quick(monkeypatch)
+def test_what_is_not_its_language_is_a_bad_answer(name: str) -> None:
     web = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0 #:x\r\n\r\n" * 4
 
     with EmulatedDisplay(Display(name, sent_instead=web)) as served:
-        seen = observe(served)
+        seen = observe(served, patience=QUICK)
 
     assert (seen.states, seen.causes) == ({SIGNAL: State.DOWN}, {SIGNAL: "bad_answer"})
 
 
 @pytest.mark.parametrize("name", families())
-def test_a_frame_that_never_ends_is_no_silence(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    quick(monkeypatch)
+def test_a_frame_that_never_ends_is_no_silence(name: str) -> None:
     begun = {"samsung-mdc": b"\xaa\xff\x01", "epson-escvp": b"ESC/VP"}
 
     with EmulatedDisplay(Display(name, sent_instead=begun.get(name, b"801"))) as served:
-        seen = observe(served)
+        seen = observe(served, patience=QUICK)
 
     assert seen.states == {SIGNAL: State.DOWN}
     assert seen.causes[SIGNAL] == ("timeout" if name == "epson-escvp" else "bad_answer")
 
 
-def test_a_display_whose_plug_is_out_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("schoolbeat_agent.displays.session.CONNECT_SECONDS", 0.3)
-    monkeypatch.setattr("schoolbeat_agent.displays.session.AGAIN_SECONDS", 0.05)
-
+def test_a_display_whose_plug_is_out_is_down() -> None:
     with deaf() as port:
-        out = asyncio.run(display.probe(DisplayTarget("b-1", "127.0.0.1", "lg", port), World()))
-    closed = asyncio.run(display.probe(DisplayTarget("b-1", "127.0.0.1", "benq-board", free_port()), World()))
+        out = asyncio.run(display.probe(DisplayTarget("b-1", "127.0.0.1", "lg", port, QUICK), World()))
+    closed = asyncio.run(display.probe(DisplayTarget("b-1", "127.0.0.1", "benq-board", free_port(), QUICK), World()))
 
     assert (out.states, out.causes) == ({SIGNAL: State.DOWN}, {SIGNAL: "timeout"})
     assert (closed.states, closed.causes) == ({SIGNAL: State.DOWN}, {SIGNAL: "refused"})
@@ -412,12 +397,10 @@ def test_a_family_that_is_none_is_never_loaded() -> None:
         frames.load("../../secrets")
 
 
-def test_discovery_learns_which_language_a_display_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
-    quick(monkeypatch)
-
+def test_discovery_learns_which_language_a_display_speaks() -> None:
     with EmulatedDisplay("benq-board") as board, EmulatedDisplay(Display("samsung-mdc", locked=True)) as locked:
         right = asyncio.run(conversation.speaks("benq-board", board.address, board.port))
-        wrong = asyncio.run(conversation.speaks("lg", board.address, board.port))
+        wrong = asyncio.run(conversation.speaks("lg", board.address, board.port, patience=Patience(first_seconds=0.5)))
         shut = asyncio.run(conversation.speaks("samsung-mdc", locked.address, locked.port))
 
     assert right is not None

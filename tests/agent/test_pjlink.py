@@ -17,6 +17,7 @@ from tests.agent.probe_fakes import deaf, in_namespace, need_namespaces
 from tests.ports import free_port
 
 from schoolbeat_agent.displays import pjlink as protocol
+from schoolbeat_agent.displays.patience import USUAL, Patience
 from schoolbeat_agent.displays.pjlink import Identity, identify, search
 from schoolbeat_agent.observation import Observation, ProbeFailed, State
 from schoolbeat_agent.probes import pjlink
@@ -25,6 +26,8 @@ from schoolbeat_agent.probes.pjlink import PjlinkTarget
 from schoolbeat_agent.probes.world import World
 
 SIGNAL = "device.p-1"
+QUICK = Patience(0.3, 0.4, 0.4, again_seconds=0.05)  # for what never comes
+AT_ONCE = Patience(again_seconds=0.05)  # tried again
 EMULATOR_TEXT = Path(__file__).with_name("emulated_projector.py")
 # An emulator by other authors: PyPI pjlink-advance, for Python 3.13 and later, in an environment of its own.
 OTHER_PYTHON = Path(
@@ -32,8 +35,10 @@ OTHER_PYTHON = Path(
 )
 
 
-def observe(served: EmulatedProjector, world: World | None = None, password: str = "") -> Observation:
-    target = PjlinkTarget("p-1", served.address, served.port, password)
+def observe(
+    served: EmulatedProjector, world: World | None = None, password: str = "", patience: Patience = USUAL
+) -> Observation:
+    target = PjlinkTarget("p-1", served.address, served.port, password, patience=patience)
     return asyncio.run(pjlink.probe(target, world or World()))
 
 
@@ -41,12 +46,6 @@ def of(served: EmulatedProjector, **readings: float) -> Observation:
     """The observation of a projector that is up and tells this."""
     told = {(SIGNAL, name): value for name, value in readings.items()}
     return Observation({SIGNAL: State.UP}, told, {}, {SIGNAL: f"{served.address}:{served.port}"})
-
-
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same patience, shorter: what is waited for here never comes."""
-    for name, seconds in (("GREETING_SECONDS", 0.4), ("FIRST_SECONDS", 0.4), ("NEXT_SECONDS", 0.4)):
-        monkeypatch.setattr(protocol, name, seconds)
 
 
 # --- what answers mean -----------------------------------------------------------------------------------------
@@ -296,20 +295,16 @@ def test_one_that_hangs_up_after_its_first_answer_has_answered() -> None:
     assert served.sessions == 1
 
 
-def test_one_question_may_stay_unanswered(monkeypatch: pytest.MonkeyPatch) -> None:
-    quick(monkeypatch)
-
+def test_one_question_may_stay_unanswered() -> None:
     with EmulatedProjector(Projector(silent_to=("LAMP",))) as served:
-        seen = observe(served)
+        seen = observe(served, patience=Patience(next_seconds=1.0))
 
     assert seen == of(served, power_state=1, input_source=31, error_flags=0, filter_hours=300)
 
 
-def test_a_projector_that_is_slow_with_the_rest_is_up_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "REST_SECONDS", 0.4)
-
+def test_a_projector_that_is_slow_with_the_rest_is_up_all_the_same() -> None:
     with EmulatedProjector(Projector(silent_to=("ERST",))) as served:
-        seen = observe(served)
+        seen = observe(served, patience=Patience(rest_seconds=0.4))
 
     assert seen == of(served, power_state=1)
 
@@ -321,19 +316,15 @@ def down(cause: str, seen: Observation) -> bool:
     return (seen.states, seen.readings, seen.causes) == ({SIGNAL: State.DOWN}, {}, {SIGNAL: cause})
 
 
-def test_a_projector_whose_plug_is_out_is_down_and_not_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("schoolbeat_agent.displays.session.CONNECT_SECONDS", 0.3)
-
+def test_a_projector_whose_plug_is_out_is_down_and_not_off() -> None:
     with deaf() as port:
-        seen = asyncio.run(pjlink.probe(PjlinkTarget("p-1", "127.0.0.1", port), World()))
+        seen = asyncio.run(pjlink.probe(PjlinkTarget("p-1", "127.0.0.1", port, patience=QUICK), World()))
 
     assert down("timeout", seen)
 
 
-def test_a_closed_port_is_refused_after_a_second_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("schoolbeat_agent.displays.session.AGAIN_SECONDS", 0.05)
-
-    seen = asyncio.run(pjlink.probe(PjlinkTarget("p-1", "127.0.0.1", free_port()), World()))
+def test_a_closed_port_is_refused_after_a_second_attempt() -> None:
+    seen = asyncio.run(pjlink.probe(PjlinkTarget("p-1", "127.0.0.1", free_port(), patience=QUICK), World()))
 
     assert down("refused", seen)
 
@@ -359,26 +350,17 @@ def test_a_closed_port_is_refused_after_a_second_attempt(monkeypatch: pytest.Mon
         "strange lines",
     ],
 )
-def test_a_projector_that_never_answers_rightly_is_down(
-    projector: Projector, cause: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    quick(monkeypatch)
-    monkeypatch.setattr("schoolbeat_agent.displays.session.AGAIN_SECONDS", 0.05)
-
+def test_a_projector_that_never_answers_rightly_is_down(projector: Projector, cause: str) -> None:
     with EmulatedProjector(projector) as served:
-        seen = observe(served)
+        seen = observe(served, patience=QUICK)
 
     assert down(cause, seen)
 
 
 @pytest.mark.parametrize("projector", [Projector(greeting_only=True), Projector(refused_sessions=2)])
-def test_one_that_hangs_up_is_neither_up_nor_down_for_another_may_hold_its_only_session(
-    projector: Projector, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("schoolbeat_agent.displays.session.AGAIN_SECONDS", 0.05)
-
+def test_one_that_hangs_up_is_neither_up_nor_down_for_another_may_hold_its_only_session(projector: Projector) -> None:
     with EmulatedProjector(projector) as served:
-        seen = observe(served)
+        seen = observe(served, patience=AT_ONCE)
 
     assert (seen.states, seen.readings, seen.causes) == ({SIGNAL: State.UNSEEN}, {}, {})
     assert "another client" in seen.notes[SIGNAL]
@@ -395,12 +377,11 @@ def test_an_address_that_is_none_is_a_failed_measurement() -> None:
 # --- passwords -------------------------------------------------------------------------------------------------
 
 
-def test_a_wrong_password_is_a_failed_measurement_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("schoolbeat_agent.displays.session.AGAIN_SECONDS", 0.05)
+def test_a_wrong_password_is_a_failed_measurement_that_says_what_to_do() -> None:
     world = World()
 
     with EmulatedProjector(Projector(password="right")) as served:
-        target = PjlinkTarget("p-1", served.address, served.port, "wrong-secret", "projectors")
+        target = PjlinkTarget("p-1", served.address, served.port, "wrong-secret", "projectors", AT_ONCE)
         with pytest.raises(ProbeFailed) as failed:
             asyncio.run(pjlink.probe(target, world))
         sessions = served.sessions
@@ -413,11 +394,9 @@ def test_a_wrong_password_is_a_failed_measurement_that_says_what_to_do(monkeypat
     assert (sessions, served.sessions) == (2, 3)  # once it is known to be wrong, it is tried once a run
 
 
-def test_a_wanted_password_that_is_not_given_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("schoolbeat_agent.displays.session.AGAIN_SECONDS", 0.05)
-
+def test_a_wanted_password_that_is_not_given_is_said() -> None:
     with EmulatedProjector(Projector(password="right")) as served, pytest.raises(ProbeFailed) as failed:
-        observe(served)
+        observe(served, patience=AT_ONCE)
 
     assert failed.value.cause == "auth_failed"
     assert "wants a password" in failed.value.detail
@@ -448,11 +427,9 @@ def test_names_that_err_in_standby_are_empty() -> None:
     assert found == Identity(pjlink_class=1)
 
 
-def test_one_that_wants_a_password_is_known_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("schoolbeat_agent.displays.session.AGAIN_SECONDS", 0.05)
-
+def test_one_that_wants_a_password_is_known_as_such() -> None:
     with EmulatedProjector(Projector(password="right")) as served:
-        without = asyncio.run(identify(served.address, served.port))
+        without = asyncio.run(identify(served.address, served.port, patience=AT_ONCE))
         right = asyncio.run(identify(served.address, served.port, "right"))
 
     assert without == Identity(wants_password=True)
@@ -460,12 +437,10 @@ def test_one_that_wants_a_password_is_known_as_such(monkeypatch: pytest.MonkeyPa
     assert right.model == "EB-L735U"
 
 
-def test_nothing_that_speaks_pjlink_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("schoolbeat_agent.displays.session.AGAIN_SECONDS", 0.05)
-
+def test_nothing_that_speaks_pjlink_is_nothing() -> None:
     with EmulatedProjector(Projector(greeting=b"220 ftp\r\n")) as served:
-        assert asyncio.run(identify(served.address, served.port)) is None
-    assert asyncio.run(identify("127.0.0.1", free_port())) is None
+        assert asyncio.run(identify(served.address, served.port, patience=AT_ONCE)) is None
+    assert asyncio.run(identify("127.0.0.1", free_port(), patience=AT_ONCE)) is None
 
 
 def test_a_search_finds_projectors_of_class_2() -> None:

@@ -9,14 +9,11 @@ from typing import Final
 
 from schoolbeat_agent.displays import frames
 from schoolbeat_agent.displays.frames import Family, Question
+from schoolbeat_agent.displays.patience import USUAL, Patience
 from schoolbeat_agent.displays.session import Session, open_session, twice
 from schoolbeat_agent.probes.no_answer import NoAnswer
 from schoolbeat_agent.probes.world import World
 
-FIRST_SECONDS: Final = 5.0
-NEXT_SECONDS: Final = 2.0
-REST_SECONDS: Final = 6.0  # for all questions behind the first
-TALK_SECONDS: Final = 17.0  # a whole run: two attempts
 STRANGE_FRAMES: Final = 8  # before ours: echoes, late answers, what it says by itself
 
 
@@ -44,41 +41,45 @@ class Heard:
     note: str = ""
 
 
-async def ask(family: Family, display_id: int, address: str, port: int, world: World) -> Heard:
+async def ask(
+    family: Family, display_id: int, address: str, port: int, world: World, patience: Patience = USUAL
+) -> Heard:
     """All of the family's questions, as far as the display goes along. NoAnswer when it does not answer at all."""
 
     async def talk() -> Heard:
         heard = Heard()
-        async with open_session(address, port, world) as session:
-            await _greet(session, family, heard)
+        async with open_session(address, port, world, patience) as session:
+            await _greet(session, family, heard, patience)
             first, *rest = family.questions
             if not heard.note:
-                await _ask_one(session, family, display_id, first, heard, FIRST_SECONDS)
+                await _ask_one(session, family, display_id, first, heard, patience.first_seconds)
                 with contextlib.suppress(TimeoutError, NoAnswer):  # it has answered: that stands
-                    async with asyncio.timeout(REST_SECONDS):
-                        await _ask_rest(session, family, display_id, rest, heard)
+                    async with asyncio.timeout(patience.rest_seconds):
+                        await _ask_rest(session, family, display_id, rest, heard, patience.next_seconds)
         return heard
 
-    return await twice(talk, TALK_SECONDS)
+    return await twice(talk, patience)
 
 
-async def speaks(name: str, address: str, port: int = 0, world: World | None = None) -> Heard | None:
+async def speaks(
+    name: str, address: str, port: int = 0, world: World | None = None, patience: Patience = USUAL
+) -> Heard | None:
     """For discovery: what it says in this language, by the family's own id; None where it does not speak it."""
     family = frames.load(name)
     try:
-        return await ask(family, family.id, address, port or family.port, world or World())
+        return await ask(family, family.id, address, port or family.port, world or World(), patience)
     except Locked as locked:
         return Heard(answered=True, note=locked.detail)
     except NoAnswer:
         return None
 
 
-async def _greet(session: Session, family: Family, heard: Heard) -> None:
+async def _greet(session: Session, family: Family, heard: Heard, patience: Patience) -> None:
     hello = family.hello
     if hello is None:
         return
     await session.say(hello.send)
-    answer = await session.hear(lambda data: hello.bytes if len(data) >= hello.bytes else 0, FIRST_SECONDS)
+    answer = await session.hear(lambda data: hello.bytes if len(data) >= hello.bytes else 0, patience.first_seconds)
     if not answer.startswith(hello.starts):
         raise NoAnswer("bad_answer", f"a strange hello {answer[:20]!r}")
     code = answer[hello.code_at]
@@ -88,12 +89,14 @@ async def _greet(session: Session, family: Family, heard: Heard) -> None:
         heard.answered, heard.note = True, f"it answers code {code:#x} and takes no questions now"
 
 
-async def _ask_rest(session: Session, family: Family, display_id: int, rest: list[Question], heard: Heard) -> None:
+async def _ask_rest(
+    session: Session, family: Family, display_id: int, rest: list[Question], heard: Heard, seconds: float
+) -> None:
     """One question may go unanswered: some say nothing to what they do not know."""
     silent = False
     for question in rest:
         try:
-            await _ask_one(session, family, display_id, question, heard, NEXT_SECONDS)
+            await _ask_one(session, family, display_id, question, heard, seconds)
         except Mute:
             if silent:
                 return

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from schoolbeat_agent.displays.patience import USUAL, Patience
 from schoolbeat_agent.displays.session import Busy, Session, open_session, twice
 from schoolbeat_agent.observation import ProbeFailed
 from schoolbeat_agent.probes.no_answer import NoAnswer
@@ -18,11 +19,6 @@ from schoolbeat_agent.probes.world import World
 from schoolbeat_wire import bounds
 
 PORT: Final = 4352
-GREETING_SECONDS: Final = 4.0
-FIRST_SECONDS: Final = 5.0  # the specification allows 2 s; some need longer when they wake
-NEXT_SECONDS: Final = 3.0
-REST_SECONDS: Final = 5.0  # for all questions behind the first
-TALK_SECONDS: Final = 18.0  # a whole run: two attempts
 STRANGE_LINES: Final = 4  # answers to something else before ours: late ones of the question before
 NAME_LETTERS: Final = 64
 MAX_HOURS: Final = 1_000_000
@@ -158,13 +154,14 @@ class Talk:
     """One session: questions are asked one after the other, the first behind the digest."""
 
     session: Session
+    patience: Patience
     prefix: str = ""
     wants_password: bool = False
     answered: dict[str, str] = field(default_factory=dict)
 
     async def ask(self, command: str, pjlink_class: int = 1) -> str:
         """The answer's value, also when it is an error (ERR1-ERR4). Only questions go out."""
-        seconds = NEXT_SECONDS if self.answered else FIRST_SECONDS
+        seconds = self.patience.next_seconds if self.answered else self.patience.first_seconds
         await self.session.say(f"{self.prefix}%{pjlink_class}{command} ?\r".encode("ascii"))
         self.prefix = ""
         for _ in range(STRANGE_LINES):
@@ -195,30 +192,37 @@ class Talk:
         return True
 
 
-async def _greeted(session: Session, password: str) -> Talk:
-    line = (await session.hear(_line_size, GREETING_SECONDS)).decode("utf-8", "replace")
+async def _greeted(session: Session, password: str, patience: Patience) -> Talk:
+    line = (await session.hear(_line_size, patience.first_seconds)).decode("utf-8", "replace")
     salt = parse_greeting(line)
-    return Talk(session, digest(salt, password) if salt else "", bool(salt))
+    return Talk(session, patience, digest(salt, password) if salt else "", bool(salt))
 
 
 async def ask_status(
-    address: str, port: int, password: str, world: World, *, known_class: int = 0, patient: bool = True
+    address: str,
+    port: int,
+    password: str,
+    world: World,
+    patience: Patience = USUAL,
+    *,
+    known_class: int = 0,
+    attempts: int = 2,
 ) -> Status:
     """One session, hung up at once. NoAnswer where nothing answers; WrongPassword.
 
-    known_class: 0 asks for it. patient: one that refuses is tried once more, for another client may just be there.
+    known_class: 0 asks for it. attempts: a second one where another client may just have been there.
     """
 
     async def talk() -> Status:
-        async with open_session(address, port, world) as session:
-            talk = await _greeted(session, password)
+        async with open_session(address, port, world, patience) as session:
+            talk = await _greeted(session, password, patience)
             await talk.ask("POWR")
             with contextlib.suppress(TimeoutError):  # it has answered: that stands, however slow the rest
-                async with asyncio.timeout(REST_SECONDS):
+                async with asyncio.timeout(patience.rest_seconds):
                     await _ask_the_rest(talk, known_class)
             return _status(talk.answered)
 
-    return await twice(talk, TALK_SECONDS, attempts=2 if patient else 1)
+    return await twice(talk, patience, attempts)
 
 
 async def _ask_the_rest(talk: Talk, known_class: int) -> None:
@@ -242,13 +246,15 @@ def _status(answered: dict[str, str]) -> Status:
 # --- discovery -------------------------------------------------------------------------------------------------
 
 
-async def identify(address: str, port: int = PORT, password: str = "", world: World | None = None) -> Identity | None:
+async def identify(
+    address: str, port: int = PORT, password: str = "", world: World | None = None, patience: Patience = USUAL
+) -> Identity | None:
     """What it calls itself; None where nothing speaks PJLink. ProbeFailed when it is this machine's fault."""
     real_world = world or World()
 
     async def talk() -> Identity:
-        async with open_session(address, port, real_world) as session:
-            talk = await _greeted(session, password)
+        async with open_session(address, port, real_world, patience) as session:
+            talk = await _greeted(session, password, patience)
             went_along = await talk.ask_all([("CLSS", 1), ("INF1", 1), ("INF2", 1), ("NAME", 1), ("INFO", 1)])
             told = {command: clean(value) for command, value in talk.answered.items()}
             pjlink_class = parse_class(told.get("CLSS", ""))
@@ -265,7 +271,7 @@ async def identify(address: str, port: int = PORT, password: str = "", world: Wo
             )
 
     try:
-        return await twice(talk, TALK_SECONDS)
+        return await twice(talk, patience)
     except WrongPassword:
         return Identity(wants_password=True)
     except NoAnswer:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
+from schoolbeat_agent.displays.patience import Patience
 from schoolbeat_agent.probes.no_answer import NoAnswer, no_answer_from
 from schoolbeat_agent.probes.tcp import connect
 from schoolbeat_agent.probes.world import World
@@ -15,8 +16,6 @@ from schoolbeat_agent.probes.world import World
 T = TypeVar("T")
 READ_BYTES: Final = 1_024
 SESSION_BYTES: Final = 16_384  # all that a device may say in one session
-CONNECT_SECONDS: Final = 3.0
-AGAIN_SECONDS: Final = 1.0  # another client has it: such sessions are short
 
 
 class Busy(NoAnswer):
@@ -83,19 +82,16 @@ async def _limit(seconds: float, asked: str) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def open_session(address: str, port: int, world: World) -> AsyncIterator[Session]:
+async def open_session(address: str, port: int, world: World, patience: Patience) -> AsyncIterator[Session]:
     """Connected, and closed behind. NoAnswer where there is none; ProbeFailed when it is this machine's fault."""
-    sock, _ = await connect(address, port, CONNECT_SECONDS, world)
+    sock, _ = await connect(address, port, patience.connect_seconds, world)
     with sock:
         yield Session(sock, f"{address}:{port}")
 
 
-async def twice(talk: Callable[[], Awaitable[T]], seconds: float, attempts: int = 2) -> T:
-    """The talk; once more, a little later, where it was refused or the device was busy. NoAnswer when that is in vain.
-
-    seconds: for all attempts together.
-    """
-    async with _limit(seconds, "all attempts"):
+async def twice(talk: Callable[[], Awaitable[T]], patience: Patience, attempts: int = 2) -> T:
+    """The talk; once more, a little later, where it was refused or the device was busy. NoAnswer if that is in vain."""
+    async with _limit(patience.talk_seconds, "all attempts"):
         while True:
             try:
                 return await talk()
@@ -103,4 +99,4 @@ async def twice(talk: Callable[[], Awaitable[T]], seconds: float, attempts: int 
                 attempts -= 1
                 if not attempts or not (isinstance(no, Busy) or no.cause == "refused"):
                     raise
-            await asyncio.sleep(AGAIN_SECONDS)
+            await asyncio.sleep(patience.again_seconds)  # sessions of other clients are short

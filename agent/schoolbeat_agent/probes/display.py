@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from schoolbeat_agent.displays.patience import USUAL, Patience
 from schoolbeat_agent.observation import Observation, ProbeFailed, State
 from schoolbeat_agent.probes.no_answer import NoAnswer
 from schoolbeat_agent.probes.world import World
@@ -22,6 +23,7 @@ class DisplayTarget:
     address: str
     profile: str
     port: int = 0
+    patience: Patience = USUAL
 
 
 def watches(settings: Settings) -> list[Watch]:
@@ -57,7 +59,7 @@ async def probe(target: DisplayTarget, world: World) -> Observation:
     signal, port = f"device.{target.id}", target.port or family.port
     place = f"{family.name} {target.address}:{port}"
     try:
-        heard = await conversation.ask(family, display_id, target.address, port, world)
+        heard = await conversation.ask(family, display_id, target.address, port, world, target.patience)
     except conversation.Locked as locked:
         raise ProbeFailed("auth_failed", f"{place}: {locked.detail}") from locked
     except NoAnswer as no:

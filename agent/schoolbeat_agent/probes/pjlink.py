@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from schoolbeat_agent.displays.patience import USUAL, Patience
 from schoolbeat_agent.observation import Observation, ProbeFailed, State
 from schoolbeat_agent.probes.no_answer import NoAnswer
 from schoolbeat_agent.probes.world import World
@@ -29,6 +30,7 @@ class PjlinkTarget:
     port: int = PORT
     password: str | None = field(default="", repr=False)
     credential: str = ""
+    patience: Patience = USUAL
 
 
 @dataclass
@@ -92,8 +94,9 @@ async def probe(target: PjlinkTarget, world: World) -> Observation:
             target.port,
             target.password,
             world,
+            target.patience,
             known_class=known.pjlink_class,
-            patient=not known.refused,
+            attempts=1 if known.refused else 2,
         )
     except pjlink.WrongPassword as wrong:
         known.refused = True
