@@ -46,7 +46,7 @@ TOP = {
 }
 FIELDS = {
     *("name", "from", "each", "part", "prefix", "called", "without", "only_named", "index_text", "index", "index_end"),
-    *("scale", "map", "otherwise", "ignore", "low", "high", "of", "plus", "free", "milliwatts", "si_scale"),
+    *("scale", "map", "otherwise", "ignore", "low", "high", "of", "plus", "free", "milliwatts", "bits", "si_scale"),
     *("precision", "when", "unless", "aggregate", "verified"),
 }
 

@@ -6,6 +6,7 @@ sysObjectID and sysDescr which family a device may be of, so that only the files
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 import weakref
@@ -17,7 +18,7 @@ from typing import Any, Final
 
 from schoolbeat_agent.snmp.columns import Columns, text
 from schoolbeat_agent.snmp.rows import Rows
-from schoolbeat_agent.snmp.rule import Rule, apply, rule
+from schoolbeat_agent.snmp.rule import Condition, Rule, apply
 
 FILES: Final = Path(__file__).parent / "profiles"
 # sysObjectIDs that say nothing of the vendor: net-snmp's on Linux, with which UniFi, Grandstream, Synology, OpenWrt…
@@ -141,7 +142,7 @@ def _index() -> dict[str, dict[str, Any]]:
 def parse(family: str, data: Mapping[str, Any]) -> Profile:
     """A profile file's content as a profile. KeyError if it names an object that it does not list."""
     scalars, columns = _objects(data.get("scalars", {})), _objects(data.get("columns", {}))
-    rules = tuple(rule(entry, scalars, columns) for entry in data.get("reading", ()))
+    rules = tuple(_rule(entry, scalars, columns) for entry in data.get("reading", ()))
     used = {oid for each in rules for oid in each.asks()}
     steady = (used - {oid for each in rules for oid in each.moving()}) | {
         columns[name] for name in data.get("still", ())
@@ -164,6 +165,61 @@ def parse(family: str, data: Mapping[str, Any]) -> Profile:
         excludes=tuple(data.get("excludes", ())),
         kinds=tuple(sorted(kinds, key=lambda pair: -len(pair[0]))),
     )
+
+
+def _rule(entry: Mapping[str, Any], scalars: Mapping[str, str], columns: Mapping[str, str]) -> Rule:
+    """One [[reading]] of a profile file. KeyError if it names an object that the file does not list."""
+
+    def oid(name: str) -> str:
+        return "" if not name else columns[name] if name in columns else scalars[name]
+
+    def conditions(key: str) -> tuple[Condition, ...]:
+        return tuple(
+            Condition(
+                oid(each["object"]), each["object"] in columns, tuple(each.get("is", ())), tuple(each.get("has", ()))
+            )
+            for each in entry.get(key, ())
+        )
+
+    other = entry.get("plus", entry.get("of", ""))
+    return Rule(
+        reading=entry["name"],
+        oid=oid(entry["from"]),
+        column=entry["from"] in columns,
+        each=entry.get("each", False),
+        part=entry.get("part", ""),
+        prefix=entry.get("prefix", ""),
+        names=tuple(columns[name] for name in entry.get("called", ())),
+        without=tuple(entry.get("without", ())),
+        only_named=entry.get("only_named", False),
+        index_text=entry.get("index_text", False),
+        index=entry.get("index", ""),
+        index_end=entry.get("index_end", ""),
+        scale=entry.get("scale", 1.0),
+        mapping=tuple((_key(known), float(value)) for known, value in entry.get("map", {}).items()),
+        otherwise=None if "otherwise" not in entry else float(entry["otherwise"]),
+        ignore=tuple(entry.get("ignore", ())),
+        low=entry.get("low", -math.inf),
+        high=entry.get("high", math.inf),
+        of=oid(other),
+        plus="plus" in entry,
+        of_column=other in columns,
+        free=entry.get("free", False),
+        milliwatts=entry.get("milliwatts", False),
+        bits=entry.get("bits", False),
+        si_scale=oid(entry.get("si_scale", "")),
+        precision=oid(entry.get("precision", "")),
+        when=conditions("when"),
+        unless=conditions("unless"),
+        aggregate=entry.get("aggregate", ""),
+    )
+
+
+def _key(known: str) -> float | str:
+    try:
+        return float(known)
+    except ValueError:
+        return known
 
 
 def _objects(mibs: Mapping[str, Mapping[str, str]]) -> dict[str, str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from schoolbeat_agent.snmp.columns import Columns, number, text
 from schoolbeat_agent.snmp.rows import Value
@@ -24,6 +24,7 @@ _UNITS: Final = {
 }
 _PLACES: Final = 6  # more than any reading needs: 1191 tenths are 119.1 and no 119.10000000000001
 _PARTS: Final = 200  # of one device that one rule may name
+_BITS_BYTES: Final = 4
 _REST: Final = 2  # numbers at the end of an index that may be added to a name
 
 
@@ -71,6 +72,7 @@ class Rule:
     of_column: bool
     free: bool
     milliwatts: bool
+    bits: bool
     si_scale: str
     precision: str
     when: tuple[Condition, ...]
@@ -170,11 +172,27 @@ def _reading(rule: Rule, columns: Columns, index: str, raw: Value | None) -> flo
         return None
     if any(each.holds(columns, index) for each in rule.unless):
         return None
-    value = _mapped(rule, raw) if rule.mapping or rule.otherwise is not None else _converted(rule, columns, index, raw)
+    value = _value_of(rule, columns, index, raw)
     entry = READINGS[rule.reading]
     if value is None or not max(rule.low, entry.low) <= value <= min(rule.high, entry.high):
         return None
     return round(value, _PLACES)
+
+
+def _value_of(rule: Rule, columns: Columns, index: str, raw: Value) -> float | None:
+    if rule.mapping or rule.otherwise is not None:
+        return _mapped(rule, raw)
+    if rule.bits:
+        return _bits(raw) if isinstance(raw, bytes) else None
+    return _converted(rule, columns, index, raw)
+
+
+def _bits(raw: bytes) -> float | None:
+    """BITS (RFC 2578, 7.1.4): bit 0 is the first of the first byte; ours counts 2 to the power of each that is set."""
+    if len(raw) > _BITS_BYTES:
+        return None
+    said = "".join(f"{byte:08b}" for byte in raw)
+    return float(sum(1 << place for place, bit in enumerate(said) if bit == "1"))
 
 
 def _mapped(rule: Rule, raw: Value) -> float | None:
@@ -231,57 +249,3 @@ def _one(found: list[float], aggregate: str) -> float:
         case "mean":
             return sum(found) / len(found)
     return found[0]
-
-
-def rule(entry: Mapping[str, Any], scalars: Mapping[str, str], columns: Mapping[str, str]) -> Rule:
-    """One [[reading]] of a profile file. KeyError if it names an object that the file does not list."""
-
-    def oid(name: str) -> str:
-        return "" if not name else columns[name] if name in columns else scalars[name]
-
-    def conditions(key: str) -> tuple[Condition, ...]:
-        return tuple(
-            Condition(
-                oid(each["object"]), each["object"] in columns, tuple(each.get("is", ())), tuple(each.get("has", ()))
-            )
-            for each in entry.get(key, ())
-        )
-
-    other = entry.get("plus", entry.get("of", ""))
-    return Rule(
-        reading=entry["name"],
-        oid=oid(entry["from"]),
-        column=entry["from"] in columns,
-        each=entry.get("each", False),
-        part=entry.get("part", ""),
-        prefix=entry.get("prefix", ""),
-        names=tuple(columns[name] for name in entry.get("called", ())),
-        without=tuple(entry.get("without", ())),
-        only_named=entry.get("only_named", False),
-        index_text=entry.get("index_text", False),
-        index=entry.get("index", ""),
-        index_end=entry.get("index_end", ""),
-        scale=entry.get("scale", 1.0),
-        mapping=tuple((_key(known), float(value)) for known, value in entry.get("map", {}).items()),
-        otherwise=None if "otherwise" not in entry else float(entry["otherwise"]),
-        ignore=tuple(entry.get("ignore", ())),
-        low=entry.get("low", -math.inf),
-        high=entry.get("high", math.inf),
-        of=oid(other),
-        plus="plus" in entry,
-        of_column=other in columns,
-        free=entry.get("free", False),
-        milliwatts=entry.get("milliwatts", False),
-        si_scale=oid(entry.get("si_scale", "")),
-        precision=oid(entry.get("precision", "")),
-        when=conditions("when"),
-        unless=conditions("unless"),
-        aggregate=entry.get("aggregate", ""),
-    )
-
-
-def _key(known: str) -> float | str:
-    try:
-        return float(known)
-    except ValueError:
-        return known
