@@ -10,7 +10,17 @@ import pytest
 from tests.agent import snmprec
 
 from schoolbeat_agent.snmp import host_resources, interfaces, system
-from schoolbeat_agent.snmp.interfaces import IF_DESCR, IF_NAME, Port, chosen, counts, parse, speed_bps, up_count
+from schoolbeat_agent.snmp.interfaces import (
+    IF_DESCR,
+    IF_NAME,
+    Port,
+    chosen,
+    counts,
+    missing,
+    parse,
+    speed_bps,
+    up_count,
+)
 from schoolbeat_agent.snmp.rates import Count
 from schoolbeat_agent.snmp.rows import Rows
 from schoolbeat_wire import bounds
@@ -108,7 +118,7 @@ def test_ports_are_chosen_by_name_and_each_has_a_subject_of_its_own() -> None:
 
     found = chosen(ports, ["uplink", "LAN", "if4", "wan: ISP (eth1)"], "device.r1")
 
-    assert found == {
+    assert {subject: port.index for subject, port in found.items()} == {
         "device.r1.ether1": 1,
         "device.r1.LAN-2": 2,
         "device.r1.LAN-3": 3,
@@ -116,6 +126,11 @@ def test_ports_are_chosen_by_name_and_each_has_a_subject_of_its_own() -> None:
         "device.r1.wan%3A%20ISP%20%28eth1%29": 5,
     }
     assert all(bounds.SUBJECT.fullmatch(subject) for subject in found)
+
+
+def test_a_name_that_no_port_has_now_is_missed() -> None:
+    assert not missing([Port(1, name="a"), Port(2, descr="b")], ["a", "b", "if2"])
+    assert missing([Port(1, name="a")], ["a", "pppoe-out1"])
 
 
 def test_ports_up_are_those_that_say_up_and_nothing_is_said_where_none_tells() -> None:

@@ -353,6 +353,34 @@ def test_after_a_restart_the_tables_are_read_again_and_no_rate_is_told() -> None
     }
 
 
+def test_a_port_whose_index_another_one_took_is_looked_for_again_and_never_mixed_up() -> None:
+    first, clock = switch(4), Later()
+    agent = EmulatedAgent(first)
+    taken = {f"{root}.3": Typed(OCTETS, b"new") for root in (interfaces.IF_NAME, interfaces.IF_DESCR)}
+    moved_on = {f"{root}.9": first[f"{root}.3"] for root in interfaces.TABLE if f"{root}.3" in first}
+
+    async def run(port: int) -> list[dict[tuple[str, str], float]]:
+        world, found = World(monotonic=clock), []
+        for minute in range(4):
+            clock.ahead = 60 * minute
+            later = first if minute == 0 else {**first, **moved_on, **taken}
+            agent.change(moved(later, 60 * minute, {f"{interfaces.IF_HC_IN_OCTETS}.3": 7_500_000 * minute}))
+            seen = await snmp.probe(target(port, "g3"), world)
+            found.append({pair: value for pair, value in seen.readings.items() if pair[0] != D})
+        return found
+
+    with serving(agent) as port:
+        readings = asyncio.run(run(port))
+
+    speed = {(f"{D}.g3", "port_speed_bps"): 10**8}
+    assert readings == [
+        speed,
+        {},
+        speed,
+        {**speed, (f"{D}.g3", "rx_bps"): 0.0, (f"{D}.g3", "tx_bps"): 0.0},
+    ]
+
+
 def test_names_and_indices_are_read_again_after_an_hour_and_not_before() -> None:
     agent, clock = EmulatedAgent(switch(3)), Later()
 

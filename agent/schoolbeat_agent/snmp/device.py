@@ -33,7 +33,7 @@ class Learnt:
     said: tuple[str, str]  # sysDescr, sysObjectID
     profiles: tuple[Profile, ...] = ()
     ports: tuple[int, ...] = ()  # ifIndex
-    reported: Mapping[str, int] = field(default_factory=dict)  # subject -> ifIndex
+    reported: Mapping[str, tuple[int, str]] = field(default_factory=dict)  # subject -> (ifIndex, its name)
     gets: tuple[str, ...] = ()
     walks: tuple[str, ...] = ()
     still: dict[str, Value] = field(default_factory=dict)
@@ -113,7 +113,9 @@ async def _learn(session: Session, hello: Rows, at: float, subject: str, wanted:
     if all(whole):
         ports = interfaces.parse(table)
         learnt.ports = tuple(port.index for port in ports)
-        learnt.reported = interfaces.chosen(ports, wanted, subject)
+        chosen = interfaces.chosen(ports, wanted, subject)
+        learnt.reported = {part: (port.index, port.called) for part, port in chosen.items()}
+        whole.append(not interfaces.missing(ports, wanted))  # a dialled port comes and goes
     standard: dict[str, Value] = {}
     whole += [await _part(session, standard, walks=(root,)) for root in host_resources.WALKS]
     whole.append(await _part(session, standard, gets=host_resources.GETS))
@@ -208,14 +210,19 @@ async def _traffic(session: Session, known: Known, learnt: Learnt, uptime_oid: s
     out: dict[tuple[str, str], float] = {}
     samples: dict[str, PortSample] = {}
     clock = [uptime_oid] if uptime_oid else []
-    for subject, index in learnt.reported.items():
-        asked = [*clock, *(f"{column}.{index}" for column in interfaces.TRAFFIC)]
+    for subject, (index, name) in learnt.reported.items():
+        asked = [*clock, *(f"{column}.{index}" for column in (*interfaces.CALLED, *interfaces.TRAFFIC))]
         there = [oid for oid in asked if oid not in session.habits.absent]
         try:
             rows: Rows = await session.together(there)
             if not rows:
                 await session.get(there)  # finds out what made the agent refuse; the next run asks without it
         except SnmpFailed:
+            continue
+        if not rows:
+            continue
+        if interfaces.called(rows, index) != name:  # another port took its index, as dialled ones do
+            learnt.until = 0.0
             continue
         uptime = system.uptime(rows, uptime_oid) if uptime_oid else None
         samples[subject] = now = interfaces.sample(rows, index, session.monotonic(), uptime)

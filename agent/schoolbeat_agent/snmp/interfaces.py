@@ -31,7 +31,8 @@ IF_HIGH_SPEED: Final = f"{IFX_TABLE}.15"
 IF_ALIAS: Final = f"{IFX_TABLE}.18"
 IF_DISCONTINUITY: Final = f"{IFX_TABLE}.19"
 
-NAMES: Final = (IF_DESCR, IF_NAME, IF_OPER_STATUS)  # by which a device's ports are found
+CALLED: Final = (IF_NAME, IF_DESCR)
+NAMES: Final = (*CALLED, IF_OPER_STATUS)  # by which a device's ports are found
 TRAFFIC: Final = (
     IF_SPEED,
     IF_HIGH_SPEED,
@@ -136,6 +137,11 @@ def _port(rows: Rows, index: int) -> Port:
     )
 
 
+def called(rows: Rows, index: int) -> str:
+    """What the port of this index is called in the rows."""
+    return _port(rows, index).called
+
+
 def speed_bps(if_speed: int | None, if_high_speed: int | None) -> int | None:
     """None where the device does not know: 0, or ifSpeed at its end without ifHighSpeed."""
     if if_high_speed and 0 < if_high_speed * 10**6 <= SPEED_MOST_BPS:
@@ -176,15 +182,25 @@ def up_count(rows: Rows) -> int | None:
     return sum(value == UP for value in told) if told else None
 
 
-def chosen(ports: Sequence[Port], wanted: Iterable[str], subject: str) -> dict[str, int]:
-    """subject of the port -> its index, of those that the inventory names by ifName, ifDescr or if<ifIndex>.
+def chosen(ports: Sequence[Port], wanted: Iterable[str], subject: str) -> dict[str, Port]:
+    """subject of the port -> the port, of those that the inventory names by ifName, ifDescr or if<ifIndex>.
 
     Where several are called the same, each one's index stands behind its name.
     """
     names = {name.strip() for name in wanted}
-    found = [port for port in ports if names & {port.name, port.descr, f"if{port.index}"}]
+    found = [port for port in ports if names & _names(port)]
     alike = Counter(port.called for port in found)
     return {
-        below(subject, port.called if alike[port.called] == 1 else f"{port.called}-{port.index}"): port.index
+        below(subject, port.called if alike[port.called] == 1 else f"{port.called}-{port.index}"): port
         for port in found
     }
+
+
+def missing(ports: Sequence[Port], wanted: Iterable[str]) -> bool:
+    """Whether a name that is wanted is no port's now."""
+    there = {name for port in ports for name in _names(port)}
+    return any(name.strip() not in there for name in wanted)
+
+
+def _names(port: Port) -> set[str]:
+    return {port.name, port.descr, f"if{port.index}"}
