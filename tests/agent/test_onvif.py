@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -105,6 +107,8 @@ def clock_answer(**given: object) -> bytes:
         ({"Month": 13}, None),
         ({"Hour": "x"}, None),
         ({"Year": 10**30}, None),
+        ({"Year": 9999}, None),
+        ({"Year": 1969}, None),
         ({"Year": ""}, None),
     ],
 )
@@ -344,8 +348,25 @@ def test_default_passwords_are_tried_only_where_that_is_wanted_and_once_a_week()
         of.password = "another"
 
     assert (refusals, values) == ([0], [1.0, 1.0, 0.0])
-    assert world.memory.kept == {"onvif cam-1": f"{int(now[0])} 0"}
+    assert world.memory.kept == {"onvif 127.0.0.1": f"{int(now[0])} 0"}
     assert SECRET not in repr(world.memory.kept)
+
+
+def test_the_channels_of_one_recorder_try_default_passwords_once_together() -> None:
+    world = World(unix=lambda: NOW)
+    of = camera(password="another", kind="recorder")
+    asked = [
+        OnvifTarget(f"channel-{n}", of.address, of.http_port, of.rtsp_port, of.path, try_defaults=True)
+        for n in range(8)
+    ]
+
+    async def run() -> list[Observation]:
+        async with of.serving():
+            return list(await asyncio.gather(*(probe_onvif.probe(one, world) for one in asked)))
+
+    asyncio.run(run())
+
+    assert of.refused_logins == len(security.DEFAULTS)
 
 
 def test_our_own_credential_that_is_a_default_one_is_told_without_trying() -> None:
@@ -444,6 +465,77 @@ def test_the_captured_answer_to_a_search() -> None:
     assert (hello.scope("hardware"), hello.scope("name")) == ("HD_PREDATOR", "PREDATOR")
     assert onvif.endpoint_said(hello) == Endpoint("192.168.68.111", 80, "/onvif/device_service")
     assert ws_discovery.parse(data, "192.168.68.111", {"urn:uuid:another"}) == []
+
+
+# --- a camera of another author ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def ipycam(folder: Path, python: str) -> Iterator[str]:
+    """PyPI ipycam at 192.0.2.21 of a namespace, for it listens at every address; yields the namespace of who asks."""
+    need_namespaces()
+    cam, asker = f"sbi{os.getpid()}", f"sba{os.getpid()}"
+    video, config = folder / "video.mp4", folder / "ipycam.json"
+    source = ["-f", "lavfi", "-i", "testsrc=size=320x240:rate=10", "-t", "5", "-pix_fmt", "yuv420p", str(video)]
+    subprocess.run(["ffmpeg", "-v", "error", *source], check=True)
+    told = {"name": "CAM", "manufacturer": "PythonCam", "model": "VirtualCam-1", "local_ip": "192.0.2.21"}
+    told |= {"username": "admin", "password": "School@123", "main_width": 320, "main_height": 240, "main_fps": 10}
+    config.write_text(json.dumps(told))
+    process = None
+    try:
+        for command in (
+            f"netns add {cam}",
+            f"netns add {asker}",
+            f"link add eth0 netns {cam} type veth peer name eth0 netns {asker}",
+            *(f"-n {one} link set lo up" for one in (cam, asker)),
+            f"-n {cam} addr add 192.0.2.21/24 dev eth0",
+            f"-n {asker} addr add 192.0.2.1/24 dev eth0",
+            *(f"-n {one} link set eth0 up" for one in (cam, asker)),
+            *(f"-n {one} route add 239.0.0.0/8 dev eth0" for one in (cam, asker)),
+        ):
+            subprocess.run(["ip", *command.split()], check=True, capture_output=True)
+        command = ["ip", "netns", "exec", cam, python, "-m", "ipycam", "--config", str(config), "--source", str(video)]
+        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        yield asker
+    finally:
+        if process:
+            process.kill()
+            process.communicate()
+        for one in (cam, asker):
+            subprocess.run(["ip", "netns", "del", one], check=False, capture_output=True)
+
+
+@pytest.mark.namespaces
+def test_ipycam_is_found_and_its_video_arrives(tmp_path: Path) -> None:
+    python = os.environ.get("IPYCAM_PYTHON", "")
+    if not python or shutil.which("ffmpeg") is None:
+        pytest.skip("needs ffmpeg, and IPYCAM_PYTHON: a Python with ipycam 1.3.0 (100 MB with its opencv)")
+    login = Credential("ipycam", username="admin", password="School@123")
+
+    async def work() -> tuple[Identity | None, Observation, Observation]:
+        world = World(unix=time.time)
+        hellos: list[Hello] = []
+        for _ in range(20):
+            hellos = hellos or await ws_discover("192.0.2.1", 1.5)
+        await asyncio.sleep(3)  # its video comes up after its ONVIF
+        known = await identify("192.0.2.21", [login], world, hellos[0])
+        told = await probe_onvif.probe(OnvifTarget("cam-1", "192.0.2.21", credential=login, decides=True), world)
+        return known, told, await probe_rtsp.probe(RtspTarget("cam-1", "192.0.2.21", credential=login), world)
+
+    with ipycam(tmp_path, python) as namespace:
+        known, told, video = in_namespace(namespace, work)
+
+    assert known is not None
+    assert (known.vendor, known.model, known.onvif_port, known.rtsp_port, known.stream) == (
+        "PythonCam",
+        "VirtualCam-1",
+        8080,
+        8554,
+        "/video_main",
+    )
+    assert told.states == video.states == {SIGNAL: State.UP}
+    assert told.readings[SIGNAL, "open_stream"] == 1.0  # its RTSP wants no password
+    assert abs(told.readings[SIGNAL, "clock_offset_seconds"]) < 3
 
 
 # --- discovery -----------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ MEDIA2: Final = "http://www.onvif.org/ver20/media/wsdl"
 RECORDING: Final = "http://www.onvif.org/ver10/recording/wsdl"
 SCHEMA: Final = "http://www.onvif.org/ver10/schema"
 JOBS: Final = 16
+LAST_CLOCK_UNIX: Final = 5_364_662_400.0  # 2140: within what the catalogue allows of an offset
 _CAPABILITIES: Final = {"Media": MEDIA, "Recording": RECORDING}
 
 
@@ -60,9 +61,10 @@ def clock_of(answer: Node) -> float | None:
     try:
         year, month, day = (int(told.text_at("Date", part)) for part in ("Year", "Month", "Day"))
         hour, minute, second = (int(told.text_at("Time", part)) for part in ("Hour", "Minute", "Second"))
-        return datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC).timestamp()
+        unix = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC).timestamp()
     except (ValueError, OverflowError):
         return None
+    return unix if 0 <= unix <= LAST_CLOCK_UNIX else None
 
 
 def information_of(answer: Node) -> Information:

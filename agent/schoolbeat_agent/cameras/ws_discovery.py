@@ -20,7 +20,7 @@ from schoolbeat_wire import bounds
 GROUP: Final = "239.255.255.250"
 PORT: Final = 3702
 ANSWERS: Final = 1_000
-ANSWER_BYTES: Final = 16 * 1024 * 1024  # of one search, all together
+ANSWER_BYTES: Final = 4 * 1024 * 1024  # of one search, all together
 REPEAT_SECONDS: Final = 0.3  # UDP loses; the standard says to ask again
 _ADDRESSING = "http://schemas.xmlsoap.org/ws/2004/08/addressing"
 _DISCOVERY = "http://schemas.xmlsoap.org/ws/2005/04/discovery"

@@ -198,12 +198,16 @@ async def _what_stands_open(
 
 
 async def _default_password(target: OnvifTarget, place: Place | None, world: World) -> bool | None:
-    """Tried once a week on a stream that wants a password; between that, what came of it."""
+    """Tried once a week on a stream that wants a password; between that, what came of it.
+
+    Kept by address and before it is tried: a recorder's channels are many devices with one account to lock.
+    """
     if place is None:
         return None
-    key, unix = f"onvif {target.id}", world.unix()
+    key, unix = f"onvif {target.address}", world.unix()
     kept = world.memory.kept.get(key, "")
     if unix is not None and security.is_due(kept, unix):
+        world.memory.keep(key, f"{int(unix)} ")
         found = await security.default_password(place, world)
         kept = f"{int(unix)} {'' if found is None else int(found)}"
         world.memory.keep(key, kept)
