@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TypeVar
 
 import pytest
 from tests.agent import snmprec
+from tests.agent.probe_fakes import in_namespace, need_namespaces
 from tests.agent.snmp_responder import GETBULK, GETNEXT, EmulatedAgent, Faults, serving
 from tests.agent.snmprec import COUNTER32, COUNTER64, GAUGE32, INTEGER, OCTETS, OID, TIME_TICKS, Records, Typed
 from tests.ports import free_port
@@ -438,6 +440,33 @@ def test_silence_a_wrong_community_and_a_closed_port_are_told_apart_as_far_as_ca
 
     assert (wrong.states, wrong.causes, wrong.readings) == ({D: State.DOWN}, {D: "timeout"}, {})
     assert (closed.states, closed.causes, closed.readings) == ({D: State.DOWN}, {D: "refused"}, {})
+
+
+@pytest.mark.namespaces
+def test_a_network_that_is_not_there_is_unreachable_and_a_dead_neighbour_is_silent() -> None:
+    need_namespaces()
+    name = f"sbsnmp{os.getpid()}"
+    lines = (
+        f"netns add {name}",
+        f"-n {name} link set lo up",
+        f"-n {name} link add v0 type veth peer name v1",
+        f"-n {name} link set v0 up",
+        f"-n {name} link set v1 up",
+        f"-n {name} addr add 10.99.7.1/24 dev v0",
+    )
+
+    async def run() -> list[dict[str, str]]:
+        aims = [SnmpTarget("sw", address, "s", PUBLIC, patience=QUICK) for address in ("10.99.8.1", "10.99.7.5")]
+        return [(await snmp.probe(aim, World())).causes for aim in aims]
+
+    try:
+        for line in lines:
+            subprocess.run(["ip", *line.split()], check=True)
+        found = in_namespace(name, run)
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=False)
+
+    assert found == [{D: "unreachable"}, {D: "timeout"}]
 
 
 def test_a_lost_request_is_asked_again() -> None:

@@ -16,7 +16,7 @@ import pytest
 from tests.ports import free_port
 
 from schoolbeat_agent.credentials import Credential
-from schoolbeat_agent.observation import Observation, State
+from schoolbeat_agent.observation import Observation, ProbeFailed, State
 from schoolbeat_agent.probes import snmp
 from schoolbeat_agent.probes.snmp import SnmpTarget
 from schoolbeat_agent.probes.world import World
@@ -42,6 +42,10 @@ createUser md5 MD5 authpass1 DES privpass1
 rouser md5 authPriv
 createUser sha256 SHA-256 authpass1 AES privpass1
 rouser sha256 authPriv
+createUser sha512 SHA-512 authpass1 AES-256 privpass1
+rouser sha512 authPriv
+createUser longer SHA authpass1 AES-192 privpass1
+rouser longer authPriv
 createUser plain SHA authpass1
 rouser plain authNoPriv
 """
@@ -83,6 +87,8 @@ def observed(port: int, credential: Credential, tries: int = 2) -> Observation:
         V3,
         replace(V3, username="md5", auth="MD5", privacy="DES"),
         replace(V3, username="sha256", auth="SHA256"),
+        replace(V3, username="sha512", auth="SHA512", privacy="AES256"),
+        replace(V3, username="longer", privacy="AES192"),
         replace(V3, username="plain", privacy="", privacy_key=""),
     ],
     ids=lambda credential: f"{credential.version} {credential.username}",
@@ -114,6 +120,14 @@ def test_a_wrong_key_is_told_as_such_and_not_as_a_dead_device(snmpd: int, creden
 
     assert (seen.states, seen.causes, seen.readings) == ({D: State.DOWN}, {D: "auth_failed"}, {})
     assert "pass" not in repr(seen)
+
+
+def test_a_v3_entry_without_its_keys_is_not_configured(snmpd: int) -> None:
+    for credential in (replace(V3, auth_key=""), replace(V3, privacy_key="")):
+        with pytest.raises(ProbeFailed) as failed:
+            observed(snmpd, credential)
+
+        assert failed.value.cause == "not_configured"
 
 
 def test_a_wrong_community_and_a_v3_agent_that_is_gone_are_silence(snmpd: int) -> None:
