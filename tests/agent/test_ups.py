@@ -17,11 +17,12 @@ from tests.agent.broker import TinyServer, mosquitto, wait_for
 from tests.agent.nut_server import ON_LINE, RealNut, emulated_nut, real_nut, until
 from tests.ports import free_port
 
-from schoolbeat_agent import clock, machine
+from schoolbeat_agent import clock, machine, power
 from schoolbeat_agent.observation import Observation, ProbeFailed, Run, State
 from schoolbeat_agent.outbox import Outbox
+from schoolbeat_agent.power import MAINS
 from schoolbeat_agent.probes import ups
-from schoolbeat_agent.probes.ups import MAINS, UpsTarget
+from schoolbeat_agent.probes.ups import UpsTarget
 from schoolbeat_agent.probes.world import World
 from schoolbeat_agent.runner import Runner
 from schoolbeat_agent.settings import Settings, build
@@ -44,13 +45,13 @@ from schoolbeat_wire.catalogue import READINGS
     ],
 )
 def test_what_a_status_says_of_the_mains(status: str, state: State) -> None:
-    assert ups.mains(status) is state
+    assert power.mains(status) is state
 
 
 @pytest.mark.parametrize("status", ["", "WAIT", "OFF", "OL OB", "OL OB BYPASS", "ob", "NOCOMM", "x" * 500])
 def test_a_status_that_says_nothing_of_the_mains_is_a_failed_measurement(status: str) -> None:
     with pytest.raises(ProbeFailed) as failed:
-        ups.mains(status)
+        power.mains(status)
 
     assert failed.value.cause == "bad_answer"
     assert len(failed.value.detail) < 200
@@ -59,7 +60,7 @@ def test_a_status_that_says_nothing_of_the_mains_is_a_failed_measurement(status:
 def test_everything_a_ups_on_battery_tells() -> None:
     told = ON_LINE | {"ups.status": "OB DISCHRG LB RB", "battery.charge": "75", "input.voltage": "0.0"}
 
-    seen = ups.parse(told)
+    seen = power.parse(told)
 
     assert seen == Observation(
         {MAINS: State.DOWN},
@@ -81,16 +82,16 @@ def test_everything_a_ups_on_battery_tells() -> None:
 
 def test_what_a_ups_does_not_know_is_absent() -> None:
     for runtime in ("4294967295", "65535", "9999", "-1", "nan", "inf", "", "1e999", "half an hour"):
-        assert ups.numbers({"battery.runtime": runtime}) == {}
-    assert ups.numbers({"battery.charge": "101", "ups.temperature": "5000", "ups.load": "7"}) == {"load_percent": 7.0}
+        assert power.numbers({"battery.runtime": runtime}) == {}
+    assert power.numbers({"battery.charge": "101", "ups.temperature": "5000", "ups.load": "7"}) == {"load_percent": 7.0}
 
 
 @given(st.dictionaries(st.sampled_from([*ON_LINE, "other"]), st.text(max_size=20)))
 def test_whatever_a_ups_says_it_is_a_number_within_bounds_or_nothing(told: dict[str, str]) -> None:
-    for name, value in ups.numbers(told).items():
+    for name, value in power.numbers(told).items():
         assert READINGS[name].low <= value <= READINGS[name].high
     try:
-        seen = ups.parse(told)
+        seen = power.parse(told)
     except ProbeFailed:
         return
     assert set(seen.states) == {MAINS}
@@ -130,7 +131,7 @@ def test_a_server_that_cannot_be_asked_is_never_a_power_cut(tmp_path: Path) -> N
     assert failed.value.cause == "device_error"
 
 
-def settings_for(folder: Path, port: int, **power: str) -> Settings:
+def settings_for(folder: Path, port: int, **by: str) -> Settings:
     return build(
         {
             "site": "th-thu",
@@ -141,7 +142,7 @@ def settings_for(folder: Path, port: int, **power: str) -> Settings:
             "dns": {"known": "127.0.0.1:9", "resolvers": ["127.0.0.1:9"]},
             "probe_seconds": 5,
             "page": {"port": 0},
-            "power": power,
+            "power": by,
         },
         folder / "agent.toml",
     )

@@ -13,10 +13,13 @@ from tests.agent.wifi_lab import calls, emulated
 
 from schoolbeat_agent.observation import Observation, ProbeFailed
 from schoolbeat_agent.probes import wifi_heard
-from schoolbeat_agent.probes.wifi_heard import HeardTarget, judge, radio_lock
+from schoolbeat_agent.probes.wifi_heard import HeardTarget
 from schoolbeat_agent.probes.world import World
 from schoolbeat_agent.settings import Settings, build
+from schoolbeat_agent.wifi import hearing
+from schoolbeat_agent.wifi.hearing import judge
 from schoolbeat_agent.wifi.link import Link
+from schoolbeat_agent.wifi.radio import radio_lock
 from schoolbeat_agent.wifi.scan import Heard
 from schoolbeat_agent.wifi.survey import Surveyed
 
@@ -179,7 +182,7 @@ def test_a_radio_on_which_the_own_line_hangs_is_not_sent_off_its_channel(tmp_pat
 
 
 def test_firmware_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wifi_heard, "SCAN_SECONDS", 0.5)
+    monkeypatch.setattr(hearing, "SCAN_SECONDS", 0.5)
     started = time.monotonic()
 
     with pytest.raises(ProbeFailed) as failed:
@@ -237,7 +240,7 @@ def test_the_real_iw_says_on_a_machine_without_radio_that_there_is_none(tmp_path
 def test_while_a_seat_is_tried_it_waits_and_then_says_that_the_radio_is_busy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wifi_heard, "RADIO_SECONDS", 0.2)
+    monkeypatch.setattr(hearing, "RADIO_SECONDS", 0.2)
     world = world_for(tmp_path)
     target = HeardTarget(RADIO, (OTHER,), iw=iw(tmp_path, printing(SCAN.format(age=20))), windows=False)
 
@@ -272,7 +275,7 @@ def test_a_windows_computer_asks_netsh(tmp_path: Path) -> None:
         ("host", "bitrate_bps"): 72_000_000.0,
     }
     assert calls(tmp_path, "netsh") == ["wlan show interfaces"]
-    assert wifi_heard.of_link(Link()) == Observation()
+    assert hearing.of_link(Link()) == Observation()
 
 
 def settings_for(tmp_path: Path, role: str = "gateway", **wifi: object) -> Settings:

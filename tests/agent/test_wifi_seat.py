@@ -20,13 +20,14 @@ from schoolbeat_agent.credentials import Credential
 from schoolbeat_agent.observation import Observation, ProbeFailed, Run, State
 from schoolbeat_agent.probes import wifi_seat
 from schoolbeat_agent.probes.no_answer import NoAnswer
-from schoolbeat_agent.probes.wifi_heard import radio_lock
-from schoolbeat_agent.probes.wifi_seat import SeatTarget, Turn, is_turn
+from schoolbeat_agent.probes.wifi_seat import SeatTarget
 from schoolbeat_agent.probes.world import World
 from schoolbeat_agent.settings import Lessons, Settings, build
-from schoolbeat_agent.wifi import dhcp, joining
+from schoolbeat_agent.wifi import dhcp, joining, sitting
 from schoolbeat_agent.wifi.joining import Network, Programs
+from schoolbeat_agent.wifi.radio import radio_lock
 from schoolbeat_agent.wifi.seat import Steps, is_page
+from schoolbeat_agent.wifi.turns import is_turn
 
 SIGNAL = "wifi.H%E1%BB%8Dc%20sinh"
 SSID = "Học sinh"
@@ -43,13 +44,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[School]:
 @pytest.fixture
 def target(tmp_path: Path) -> SeatTarget:
     """Joins by an emulated wpa_supplicant; no NetworkManager."""
-    programs = Programs("/nowhere/nmcli", emulated(tmp_path, "supplicant", SUPPLICANT_JOINS))
     return SeatTarget(
         RADIO,
         SSID,
         "http://page.test/generate_204",
         password=SECRET,
-        programs=programs,
+        nmcli="/nowhere/nmcli",
+        wpa_supplicant=emulated(tmp_path, "supplicant", SUPPLICANT_JOINS),
         iw="/nowhere/iw",
         join_seconds=5.0,
         lease_seconds=6.0,
@@ -89,7 +90,7 @@ def test_a_real_wpa_supplicant_joins_by_its_wired_driver_and_is_gone_afterwards(
     program = shutil.which("wpa_supplicant", path="/usr/sbin:/sbin:/usr/local/sbin")
     if program is None:
         pytest.skip("wpa_supplicant is not installed")
-    real = replace(target, password="", programs=Programs("/nowhere/nmcli", program, "wired"))
+    real = replace(target, password="", wpa_supplicant=program, driver="wired")
 
     with lab.dnsmasq(), lab.page():
         seen = tried(lab, real)
@@ -547,7 +548,6 @@ def test_what_is_watched(tmp_path: Path) -> None:
 
 
 def test_a_seat_with_all_steps_is_up() -> None:
-    seen = wifi_seat.judge("wifi.a", Steps({"join_ms": 900.0}), line_is_down=True)
+    seen = sitting.judge("wifi.a", Steps({"join_ms": 900.0}), line_is_down=True)
 
     assert seen == Observation({"wifi.a": State.UP}, {("wifi.a", "join_ms"): 900.0})
-    assert Turn() == Turn(None, None)

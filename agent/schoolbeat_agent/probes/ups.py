@@ -1,39 +1,15 @@
-"""The gateway's UPS by NUT (RFC 9271), and whether there is mains power."""
+"""The gateway's UPS by NUT (RFC 9271) or by another probe's word, and whether there is mains power."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
 
-from schoolbeat_agent import clock, nut
-from schoolbeat_agent.nut import Ups
-from schoolbeat_agent.observation import Observation, ProbeFailed, State
+from schoolbeat_agent import clock
+from schoolbeat_agent.observation import Observation
 from schoolbeat_agent.probes.world import World
 from schoolbeat_agent.settings import Settings
 from schoolbeat_agent.watch import Watch, of
-from schoolbeat_wire.catalogue import READINGS
-
-log = logging.getLogger(__name__)
-
-MAINS: Final = "power.mains"
-NUT_NUMBERS: Final[Mapping[str, str]] = {
-    "battery.charge": "battery_percent",
-    "battery.runtime": "battery_runtime_seconds",
-    "battery.voltage": "battery_volts",
-    "input.voltage": "input_volts",
-    "ups.load": "load_percent",
-    "ups.temperature": "temperature_celsius",
-}
-FLAGS: Final[Mapping[str, str]] = {"LB": "battery_low", "RB": "battery_replace"}
-# What UPSes say for "not known"; beyond the catalogue's bounds it is dropped anyway.
-NOT_KNOWN: Final[Mapping[str, tuple[float, ...]]] = {"battery.runtime": (9_999, 65_535, 599_940, 3_932_100)}
-GLANCE_SECONDS: Final = 0.7  # between looks at the status between runs: the gateway may not live for long
-GLANCES_LAST_SECONDS: Final = 60.0  # after a run; then nobody asks any more
-FRESH_SECONDS: Final = 90.0  # what another probe saw of the UPS
 
 
 @dataclass(frozen=True)
@@ -48,129 +24,23 @@ class UpsTarget:
 
 def watches(settings: Settings) -> list[Watch]:
     """Each round: the UPS by NUT, or else what is known of a device."""
-    power = settings.power
-    if power.nut:
-        readings = ("on_battery", "on_battery_seconds", *FLAGS.values(), *NUT_NUMBERS.values())
-        return [Watch("ups", UpsTarget(power.nut), (MAINS,), of(MAINS, *readings))]
-    if power.ups:
-        return [Watch("ups", UpsTarget(device=power.ups), (MAINS,), of(MAINS, "on_battery", "on_battery_seconds"))]
-    return []
+    if not settings.power.nut and not settings.power.ups:
+        return []
+    from schoolbeat_agent import power  # only where there is a UPS
 
-
-def mains(status: str) -> State:
-    """ups.status (NUT developer guide, "Status data"; RFC 9271, section 5.1) in one word. ProbeFailed if it says none.
-
-    A UPS that tests or calibrates its battery runs on it though the mains may be there: then nothing is seen.
-    """
-    flags = set(status.split())
-    if "OB" in flags and flags & {"CAL", "TEST"}:
-        return State.UNSEEN
-    if "OB" in flags and "OL" not in flags:
-        return State.DOWN
-    if flags & {"OL", "BYPASS"} and "OB" not in flags:  # bypass: the load hangs on the mains directly
-        return State.UP
-    raise ProbeFailed("bad_answer", f"ups.status {status[:60]!r} says neither on line (OL) nor on battery (OB)")
-
-
-def numbers(variables: Mapping[str, str]) -> dict[str, float]:
-    """The readings in a UPS's variables; what is not a number, a sentinel or out of bounds is not known."""
-    out = {}
-    for variable, reading in NUT_NUMBERS.items():
-        try:
-            value = float(variables.get(variable, ""))
-        except ValueError:
-            continue
-        bounds = READINGS[reading]
-        if math.isfinite(value) and bounds.low <= value <= bounds.high and value not in NOT_KNOWN.get(variable, ()):
-            out[reading] = value
-    return out
-
-
-def parse(variables: Mapping[str, str]) -> Observation:
-    """What the variables say now; how long on battery is for the caller to count."""
-    status = variables.get("ups.status", "")
-    state = mains(status)
-    flags = set(status.split())
-    readings = {name: float(flag in flags) for flag, name in FLAGS.items()} | numbers(variables)
-    readings["on_battery"] = float("OB" in flags)
-    return Observation(
-        {MAINS: state},
-        {(MAINS, name): value for name, value in readings.items()},
-        {MAINS: "mains_lost"} if state is State.DOWN else {},
-        {MAINS: f"ups.status {status[:60]}"},
-    )
-
-
-def count_battery(seen: Observation, world: World) -> None:
-    """Add how long this agent has seen it on battery."""
-    since = world.memory.of_probe
-    if not seen.readings[MAINS, "on_battery"]:
-        since.pop("ups since", None)
-        return
-    began = since.setdefault("ups since", world.monotonic())
-    seen.readings[MAINS, "on_battery_seconds"] = world.monotonic() - began
-
-
-def from_device(target: UpsTarget, world: World) -> Observation:
-    """What the device's own probe saw last. ProbeFailed when that is nothing or too long ago."""
-    value, at = world.memory.sight.readings.get((f"device.{target.device}", "on_battery"), (0.0, -math.inf))
-    if target.boot_seconds() - at > FRESH_SECONDS:
-        detail = (
-            f"device {target.device} has told nothing of its battery for {FRESH_SECONDS:.0f} s: is it asked by snmp?"
-        )
-        raise ProbeFailed("not_configured" if at == -math.inf else "timeout", detail)
-    state = State.DOWN if value else State.UP
-    return Observation(
-        {MAINS: state},
-        {(MAINS, "on_battery"): value},
-        {MAINS: "mains_lost"} if value else {},
-        {MAINS: f"device.{target.device}"},
-    )
-
-
-@dataclass
-class Glances:
-    """Looks at the status between runs; when it differs from what the last run said, the next round begins now."""
-
-    said: State
-    until: float
-    task: asyncio.Task[None] | None = None
-
-    async def look(self, ups: Ups, timeout_seconds: float, world: World) -> None:
-        loop = asyncio.get_running_loop()
-        async with nut.connected(ups, timeout_seconds) as talk:
-            while loop.time() < self.until:
-                await asyncio.sleep(GLANCE_SECONDS)
-                state = mains(await talk.status())
-                if state not in (self.said, State.UNSEEN):
-                    self.said = state
-                    world.hurry()
-
-
-async def _look(glances: Glances, ups: Ups, timeout_seconds: float, world: World) -> None:
-    try:
-        await glances.look(ups, timeout_seconds, world)
-    except ProbeFailed as failed:
-        log.debug("power: between runs: %s", failed)  # the next run tells it
-
-
-def keep_glancing(ups: Ups, timeout_seconds: float, said: State, world: World) -> None:
-    """A run has just said so; look on until the next one comes."""
-    loop = asyncio.get_running_loop()
-    glances = world.memory.of_probe.setdefault(f"ups glances {ups}", Glances(said, 0.0))
-    glances.said, glances.until = said, loop.time() + GLANCES_LAST_SECONDS
-    if glances.task is None or glances.task.done():
-        glances.task = loop.create_task(_look(glances, ups, timeout_seconds, world))
+    target = UpsTarget(settings.power.nut, "" if settings.power.nut else settings.power.ups)
+    told = (*power.FLAGS.values(), *power.NUT_NUMBERS.values()) if target.nut else ()
+    readings = of(power.MAINS, "on_battery", "on_battery_seconds", *told)
+    return [Watch("ups", target, (power.MAINS,), readings)]
 
 
 async def probe(target: UpsTarget, world: World) -> Observation:
     """power.mains with what the UPS tells. ProbeFailed when it cannot be asked: that is not a power cut."""
+    from schoolbeat_agent import power
+
     if target.nut:
-        ups = nut.parse_ups(target.nut)
-        async with nut.connected(ups, target.timeout_seconds) as talk:
-            seen = parse(await talk.variables())
-        keep_glancing(ups, target.timeout_seconds, seen.states[MAINS], world)
+        seen = await power.by_nut(target.nut, target.timeout_seconds, world)
     else:
-        seen = from_device(target, world)
-    count_battery(seen, world)
+        seen = power.by_device(target.device, target.boot_seconds(), world)
+    power.count_battery(seen, world)
     return seen

@@ -26,7 +26,6 @@ from schoolbeat_agent.wifi.dhcp import Client, Lease
 TABLE: Final = 7_701
 RULES: Final = (7_701, 7_702)
 SO_BINDTODEVICE: Final = 25  # asm-generic/socket.h
-LEASE_SECONDS: Final = 12.0
 DNS_SECONDS, HTTP_SECONDS, IP_SECONDS = 2.0, 8.0, 5.0
 PATIENCE: Final = Patience(packets=3, spacing_seconds=0.5, deadline_seconds=2.0)
 
@@ -41,7 +40,7 @@ class Steps:
     is_beyond: bool = False  # broken off beyond the school's own network: it may be the line
 
 
-async def sit(interface: str, url: str, world: World, lease_seconds: float = LEASE_SECONDS) -> Steps:
+async def sit(interface: str, url: str, world: World, lease_seconds: float) -> Steps:
     """Address, gateway, name, page over an interface that is joined already; then everything is put back."""
     guard_neighbours(interface, world.proc)
     steps = Steps()
