@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import ssl
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
-from schoolbeat_agent.settings import Broker
+def _only_when_used(name: str) -> None:
+    """paho imports urllib.request for SOCKS proxies, which the agent never uses: 1 MiB for nothing, unless put off."""
+    spec = importlib.util.find_spec(name)
+    if name not in sys.modules and spec is not None and spec.loader is not None:
+        spec.loader = importlib.util.LazyLoader(spec.loader)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+
+
+_only_when_used("urllib.request")
+
+from paho.mqtt.client import Client, MQTTMessage  # noqa: E402 - after what is put off
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion  # noqa: E402
+from paho.mqtt.packettypes import PacketTypes  # noqa: E402
+from paho.mqtt.properties import Properties  # noqa: E402
+
+from schoolbeat_agent.settings import Broker  # noqa: E402
 
 CONNECT_SECONDS: Final = 6.0  # for one address, the TLS handshake, the answer: each
 ATTEMPT_SECONDS: Final = 20.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -134,6 +133,8 @@ def set_aside(path: Path, unix: float) -> None:
     for gone in stamps[:-SET_ASIDE]:
         for entry in path.parent.glob(f"{head}{gone}*"):
             if entry.is_dir() and not entry.is_symlink():
+                import shutil  # seldom needed, and 0.4 MiB
+
                 shutil.rmtree(entry, ignore_errors=True)
             else:
                 entry.unlink(missing_ok=True)

@@ -516,6 +516,6 @@ class Runner:
             "disk_error": box.disk_error,
             "clock": self._clock_name(),
             "last_minute": self._box.last_minute,
-            "signals": {signal: state.value for signal, state in self._said.items()},
+            "signals": {signal: seen.state.value for signal, seen in self._world.memory.sight.signals.items()},
             "troubles": {watch.name: trouble for watch, trouble in self._troubles.items() if trouble},
         }
