@@ -4,14 +4,17 @@
 apt-get install gstreamer1.0-rtsp gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-{good,bad,ugly} python3-gi
 """
 
+import importlib
 import sys
 
-import gi  # type: ignore[import-not-found]
-
+# By name, since they are of Debian's python3 and never of the environment that the tests run in.
+gi = importlib.import_module("gi")
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # type: ignore[import-not-found]  # noqa: E402
+GLib, Gst, GstRtsp, GstRtspServer = (
+    importlib.import_module(f"gi.repository.{name}") for name in ("GLib", "Gst", "GstRtsp", "GstRtspServer")
+)
 
 SOURCE = "videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=10/1"
 MEDIA = {
