@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import time
 from dataclasses import replace
@@ -11,17 +12,20 @@ from pathlib import Path
 import pytest
 from tests.agent.wifi_lab import calls, emulated
 
-from schoolbeat_agent.observation import Observation, ProbeFailed
-from schoolbeat_agent.probes import wifi_heard
+from schoolbeat_agent import inventory, nut, power, wifi
+from schoolbeat_agent.observation import Observation, ProbeFailed, Run, State
+from schoolbeat_agent.probes import wifi_heard, wifi_seat
 from schoolbeat_agent.probes.wifi_heard import HeardTarget
 from schoolbeat_agent.probes.world import World
+from schoolbeat_agent.recorder import from_raw, to_raw
 from schoolbeat_agent.settings import Settings, build
-from schoolbeat_agent.wifi import hearing
+from schoolbeat_agent.wifi import hearing, joining
 from schoolbeat_agent.wifi.hearing import judge
 from schoolbeat_agent.wifi.link import Link
 from schoolbeat_agent.wifi.radio import radio_lock
 from schoolbeat_agent.wifi.scan import Heard
 from schoolbeat_agent.wifi.survey import Surveyed
+from schoolbeat_wire.catalogue import CAUSES, READINGS
 
 RADIO = "lo"  # an interface that every machine has
 SCHOOL, OTHER = "Trường".encode(), b"hoc-sinh"
@@ -104,7 +108,9 @@ def world_for(folder: Path, interface: str = "eth0", is_radio: bool = False) -> 
 
 
 def asked(folder: Path, program: str, world: World | None = None, **more: object) -> Observation:
-    target = HeardTarget(RADIO, (OTHER,), iw=program, nmcli="/nowhere/nmcli", windows=False)
+    target = HeardTarget(
+        RADIO, (OTHER,), iw=program, iwconfig="/nowhere/iwconfig", nmcli="/nowhere/nmcli", windows=False
+    )
     return asyncio.run(wifi_heard.probe(replace(target, **more), world or world_for(folder)))  # type: ignore[arg-type]
 
 
@@ -220,10 +226,13 @@ esac
 
 def test_a_machine_without_that_interface_says_so(tmp_path: Path) -> None:
     with pytest.raises(ProbeFailed, match="wlan77") as failed:
-        asked(tmp_path, iw(tmp_path, "exit 0"), radio="wlan77")
+        asked(
+            tmp_path, emulated(tmp_path, "iw", printing("phy#0\n\tInterface wlan0\n\tInterface wlan1")), radio="wlan77"
+        )
 
     assert failed.value.cause == "no_radio"
-    assert calls(tmp_path, "iw") == []
+    assert failed.value.detail.endswith("radios here: wlan0, wlan1")
+    assert calls(tmp_path, "iw") == ["dev"]
 
 
 def test_the_real_iw_says_on_a_machine_without_radio_that_there_is_none(tmp_path: Path) -> None:
@@ -260,7 +269,13 @@ def test_a_computer_on_a_cable_has_nothing_to_say_and_one_on_wifi_tells_its_link
     world = world_for(tmp_path, "wlan0", is_radio=True)
     old = asked(tmp_path, "/nowhere/iw", world, radio="", ssids=())
 
+    said = 'wlan0     IEEE 802.11  ESSID:"a"\n          Bit Rate=6 Mb/s\n          Signal level=-53 dBm'
+    older = emulated(tmp_path, "iwconfig", printing(said))
+    by_iwconfig = asked(tmp_path, "/nowhere/iw", world, radio="", ssids=(), iwconfig=older)
+
     assert cable == Observation()
+    assert by_iwconfig.readings == {("host", "signal_dbm"): -53.0, ("host", "bitrate_bps"): 6_000_000.0}
+    assert calls(tmp_path, "iwconfig") == ["wlan0"]
     assert old.readings == {("host", "signal_dbm"): -52.0}
 
 
@@ -278,10 +293,43 @@ def test_a_windows_computer_asks_netsh(tmp_path: Path) -> None:
     assert hearing.of_link(Link()) == Observation()
 
 
-def settings_for(tmp_path: Path, role: str = "gateway", **wifi: object) -> Settings:
+def settings_for(tmp_path: Path, role: str = "gateway", **table: object) -> Settings:
     return build(
-        {"site": "a", "role": role, "broker": {"host": "b", "tls": False}, "wifi": wifi}, tmp_path / "agent.toml"
+        {"site": "a", "role": role, "broker": {"host": "b", "tls": False}, "wifi": table}, tmp_path / "agent.toml"
     )
+
+
+def test_every_cause_and_reading_named_is_in_the_catalogue() -> None:
+    folder = Path(wifi.__file__).parent
+    text = "\n".join(
+        path.read_text() for path in [*folder.glob("*.py"), folder.parent / "nut.py", folder.parent / "power.py"]
+    )
+    causes = set(re.findall(r'(?:NoAnswer|ProbeFailed)\(\s*"(\w+)"', text))
+    causes |= {cause for _, cause, _ in hearing.TROUBLES} | {cause for cause, _ in nut.ERRORS.values()}
+    causes |= {cause for _, cause in (*joining.NM_FAILURES, *joining.NM_TROUBLES)}
+    readings = {*wifi_seat.READINGS, *power.FLAGS.values(), *power.NUT_NUMBERS.values()}
+
+    assert len(causes) > 12
+    assert causes <= set(CAUSES)
+    assert readings <= set(READINGS)
+
+
+def test_a_school_with_all_of_it_fits_the_wire(tmp_path: Path) -> None:
+    names = ["Trường", "b" * 32, "ệ" * 10, "a.b", "a/b#+"]
+    table = {"radio": "wlan1", "ssids": names, "seats": names[:4]}
+    settings = build(
+        {"site": "a", "broker": {"host": "b", "tls": False}, "wifi": table, "power": {"nut": "ups@localhost"}},
+        tmp_path / "agent.toml",
+    )
+
+    watches = inventory.watches(settings)
+    found = inventory.of(settings, watches, "1")
+
+    assert {"power.mains", SUBJECT, "wifi.a%2Eb"} <= set(found.signals)
+    sparse = {column.reading: column.sparse for column in found.columns}
+    assert (sparse["on_battery"], sparse["join_ms"], sparse["networks_strange"]) == (False, True, True)
+    held = Run("wifi_seat", 0.0, 1.0, Observation({SUBJECT: State.UP}))
+    assert from_raw(to_raw(held)) == held
 
 
 def test_what_is_watched(tmp_path: Path) -> None:

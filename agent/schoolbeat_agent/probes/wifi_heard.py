@@ -24,6 +24,7 @@ class HeardTarget:
     radio: str = ""
     ssids: tuple[bytes, ...] = ()
     iw: str = "iw"
+    iwconfig: str = "iwconfig"
     nmcli: str = "nmcli"
     netsh: str = "netsh"
     windows: bool = sys.platform == "win32"

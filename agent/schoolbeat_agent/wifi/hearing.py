@@ -11,7 +11,7 @@ from schoolbeat_agent.observation import Observation, ProbeFailed
 from schoolbeat_agent.probes.path import parse_default_route
 from schoolbeat_agent.probes.wifi_heard import AIR, OWN, HeardTarget
 from schoolbeat_agent.probes.world import World, read_text
-from schoolbeat_agent.wifi import iwconfig, link, netsh, nmcli, scan, survey
+from schoolbeat_agent.wifi import iw_dev, iwconfig, link, netsh, nmcli, scan, survey
 from schoolbeat_agent.wifi.link import Link
 from schoolbeat_agent.wifi.radio import is_there, radio_lock
 from schoolbeat_agent.wifi.scan import Heard
@@ -136,13 +136,26 @@ async def own_link(target: HeardTarget, interface: str, world: World) -> Link | 
     if not interface or not (world.sys / "class" / "net" / interface / "phy80211").exists():
         return None
     try:
-        out = await output_of([target.iw, "dev", interface, "link"], QUICK_SECONDS)
+        return link.parse((await output_of([target.iw, "dev", interface, "link"], QUICK_SECONDS)).text)
     except ProbeFailed as failed:
         if failed.cause != "not_installed":
             raise
-        signal_dbm, _ = iwconfig.levels(read_text(world.proc / "net" / "wireless") or "").get(interface, (None, None))
-        return Link(signal_dbm=signal_dbm)
-    return link.parse(out.text)
+    try:
+        return iwconfig.parse((await output_of([target.iwconfig, interface], QUICK_SECONDS)).text).get(interface)
+    except ProbeFailed as failed:
+        if failed.cause != "not_installed":
+            raise
+    signal_dbm, _ = iwconfig.levels(read_text(world.proc / "net" / "wireless") or "").get(interface, (None, None))
+    return Link(signal_dbm=signal_dbm)
+
+
+async def radios(target: HeardTarget) -> str:
+    """For the technician: which radios there are."""
+    try:
+        found = iw_dev.parse((await output_of([target.iw, "dev"], QUICK_SECONDS)).text)
+    except ProbeFailed:
+        found = []
+    return ", ".join(radio.interface for radio in found) or "none"
 
 
 async def heard_by(target: HeardTarget, world: World) -> Observation:
@@ -153,7 +166,8 @@ async def heard_by(target: HeardTarget, world: World) -> Observation:
     if not target.radio:
         return seen
     if not is_there(target.radio):
-        raise ProbeFailed("no_radio", f"wifi.radio = {target.radio}: there is no such interface; `iw dev` lists radios")
+        there = await radios(target)
+        raise ProbeFailed("no_radio", f"wifi.radio = {target.radio}: there is no such interface; radios here: {there}")
     try:
         async with asyncio.timeout(RADIO_SECONDS):
             await radio_lock(world).acquire()
