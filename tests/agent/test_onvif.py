@@ -241,11 +241,10 @@ def test_a_machine_that_does_not_know_the_time_tells_no_offset_and_no_age() -> N
     assert seen.readings.keys() == {(SIGNAL, "telnet_open"), (SIGNAL, "open_stream")}
 
 
-def test_an_open_stream_and_an_open_telnet_are_facts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_open_stream_and_an_open_telnet_are_facts() -> None:
     of = camera(password="", telnet_port=free_port())
-    monkeypatch.setattr(security.telnet_open, "__defaults__", (of.telnet_port,))
 
-    seen = observe(of)
+    seen = observe(of, target(of, telnet_port=of.telnet_port))
 
     assert (seen.readings[SIGNAL, "open_stream"], seen.readings[SIGNAL, "telnet_open"]) == (1.0, 1.0)
 
@@ -261,9 +260,10 @@ def test_serial_number_mac_and_password_are_in_nothing_that_is_told() -> None:
         assert secret not in told
 
 
+@pytest.mark.parametrize("onvif_auth", ["wsse", "digest"])
 @pytest.mark.parametrize("fault", ["chunked", "until_close", "clock_wants_password", "other_host"])
-def test_what_real_devices_do_differently_does_not_matter(fault: str) -> None:
-    seen = observe(camera(fault=fault))
+def test_what_real_devices_do_differently_does_not_matter(fault: str, onvif_auth: str) -> None:
+    seen = observe(camera(fault=fault, onvif_auth=onvif_auth))
 
     assert seen.states == {SIGNAL: State.UP}
     assert seen.readings.keys() >= {(SIGNAL, "clock_offset_seconds"), (SIGNAL, "open_stream")}

@@ -298,6 +298,15 @@ def test_the_dialogue_ends_with_a_teardown_and_the_session_is_free() -> None:
     assert of.rtsp_sessions == 0
 
 
+def test_a_session_without_video_is_freed_too() -> None:
+    of = camera(fault="no_rtp")
+
+    watch(of, seconds=0.5)
+
+    assert of.requests[-1].startswith("TEARDOWN")
+    assert of.rtsp_sessions == 0
+
+
 @pytest.mark.parametrize("auth", ["basic", "digest", "both", "sha256"])
 def test_each_way_to_log_in(auth: str) -> None:
     of = camera(password=SECRET, auth=auth)

@@ -39,6 +39,7 @@ class OnvifTarget:
     decides: bool = False
     is_recorder: bool = False
     try_defaults: bool = False
+    telnet_port: int = security.TELNET
 
 
 def watches(settings: Settings) -> list[Watch]:
@@ -187,7 +188,7 @@ async def _what_stands_open(
         return False
     if is_open is not None:
         values["open_stream"] = float(is_open)
-    if (telnet := await security.telnet_open(target.address, world)) is not None:
+    if (telnet := await security.telnet_open(target.address, world, target.telnet_port)) is not None:
         values["telnet_open"] = float(telnet)
     if target.try_defaults:
         is_default = is_accepted and security.is_default(target.credential)
