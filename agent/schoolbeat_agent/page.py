@@ -94,6 +94,8 @@ class Answering:
                 await writer.wait_closed()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass
+        except asyncio.CancelledError:
+            pass  # the agent stops; asyncio would complain of a task that was cancelled
         finally:
             self._open -= 1
             writer.transport.abort()

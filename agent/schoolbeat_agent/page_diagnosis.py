@@ -63,9 +63,9 @@ class Facts:
         return ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
 
 
-def diagnosis(view: View) -> Diagnosis:
-    """The worst finding, with the others in a sentence each."""
-    facts = Facts(view, standings(view))
+def diagnosis(view: View, known: dict[str, Standing] | None = None) -> Diagnosis:
+    """The worst finding, with the others in a sentence each. known: the view's standings, where there are any yet."""
+    facts = Facts(view, standings(view) if known is None else known)
     found = [finding for find in FINDINGS if (finding := find(facts)) is not None]
     main = found[0] if found else _well_or_unknown(facts)
     return replace(main, also=(*(finding.headline for finding in found[1:]), *_remarks(facts)))

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import textwrap
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,16 @@ def test_the_gateways_agent_watches_no_witness() -> None:
 
     assert "witness" not in [watch.probe for watch in inventory.watches(settings)]
     assert "line.internet" in [signal for watch in inventory.watches(settings) for signal in watch.signals]
+
+
+def test_the_documents_example_is_a_configuration() -> None:
+    document = Path(__file__).parents[2] / "docs" / "classroom.md"
+    example = tomllib.loads(document.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0])
+
+    settings = classroom(**example)
+
+    assert [watch.probe for watch in inventory.watches(settings)] == ["host", "wifi_heard", "witness"]
+    assert (settings.classroom.gateway, settings.router) == ("192.168.1.5", "192.168.1.1")
 
 
 # --- the witness ---------------------------------------------------------------------------------------------------

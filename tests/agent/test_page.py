@@ -698,7 +698,7 @@ def test_neither_port_zero_nor_a_classrooms_computer_serves_it() -> None:
     assert asyncio.run(page.serve(classroom, lambda: view({}))) is None
 
 
-def test_the_running_agent_serves_it_while_its_line_is_down(tmp_path: Path) -> None:
+def test_the_running_agent_serves_it_while_its_line_is_down(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A real agent whose router answers and beyond which nothing does; nobody hears it over MQTT."""
     port, dead = free_port(), free_port()
     found = {
@@ -729,6 +729,8 @@ def test_the_running_agent_serves_it_while_its_line_is_down(tmp_path: Path) -> N
                     except OSError:
                         continue
                     text = read(answer.partition(b"\r\n\r\n")[2]).text if answer else ""
+            await asyncio.open_connection("127.0.0.1", port)  # a browser's that is never used
+            await asyncio.sleep(0.2)
         finally:
             stop.set()
             await running
@@ -738,6 +740,7 @@ def test_the_running_agent_serves_it_while_its_line_is_down(tmp_path: Path) -> N
 
     assert "Điểm trường th-thu" in text
     assert "Trường đang mất Internet; chưa biết hỏng ở chặng nào." in text
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 # --- in a browser --------------------------------------------------------------------------------------------------

@@ -354,6 +354,18 @@ def test_an_answer_that_is_missing_or_wrong_is_named(
     assert list(state(tmp_path)) == ["answers.toml"]
 
 
+def test_the_documents_example_of_an_answers_file_sets_a_school_up(tmp_path: Path) -> None:
+    document = Path(__file__).parents[2] / "docs" / "setup.md"
+    example = document.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
+    answers = tmp_path / "answers.toml"
+    answers.write_text(example.replace("…", "secret").replace("192.168.1.0", "192.168.7.0"))
+
+    code, told = typed(tmp_path / "agent.toml", "", answers=answers)
+
+    assert code == 0, told
+    assert load(tmp_path / "agent.toml").site == "th-nam-cuong"
+
+
 # --- the files -----------------------------------------------------------------------------------------------------
 
 

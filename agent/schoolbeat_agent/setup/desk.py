@@ -82,7 +82,7 @@ class Lines:
         return found.strip()
 
     def line(self, key: str, prompt: str, default: str, check: Callable[[str], str]) -> str:
-        shown = f"{prompt} [{default}]: " if default else f"{prompt}: "
+        shown = f"{prompt} [{default}]: " if default else f"{prompt}: " if prompt else ""
         for _ in range(TRIES):
             try:
                 return check(cleaned(self._typed(shown)) or default)
