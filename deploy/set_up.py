@@ -54,6 +54,7 @@ TEST_PACKAGES = (
     # A UPS server and a DHCP server to ask; of the first no service runs, the second brings none.
     Package("nut-server", ("/lib/nut/upsd", "/usr/lib/nut/upsd")),
     Package("dnsmasq-base", ("dnsmasq",)),
+    Package("iperf3", ("iperf3",)),
 )
 PACKAGES: dict[str, tuple[Package, ...]] = {
     "demo": DEMO_PACKAGES,
