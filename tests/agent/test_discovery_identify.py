@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
+import importlib.util
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,9 @@ from schoolbeat_agent.discovery.identify import Guess, clues, identify
 from schoolbeat_agent.texts import Text
 from schoolbeat_wire import catalogue
 
+SPEC = importlib.util.find_spec("snmpsim_data")
+WALKS = Path(next(iter(SPEC.submodule_search_locations or []))) / "data" if SPEC else None
+WALK_BYTES = 1_500_000
 RECORDINGS = Path(__file__).resolve().parents[3] / "shared/material/snmp/recordings"
 NVT = ("NetworkVideoTransmitter",)
 
@@ -210,3 +216,34 @@ def test_recordings_of_real_devices_are_of_their_kind(name: str) -> None:
     guess = identify(of(snmp=snmp_facts.facts(rows, "school")))
 
     assert guess.kind == RECORDED[name], (guess, snmp_facts.facts(rows, "school"))
+
+
+# The folders in which the 106 walks of snmpsim-data lie, and what may be said of devices in them. Some routers' folders
+# hold switches of layer 3, cameras' a recorder.
+FOLDERS = {
+    "UPS": {"ups"},
+    "camera": {"camera", "recorder"},
+    "network/appliance": {"switch"},
+    "network/firewall": {"router"},
+    "network/router": {"router", "switch"},
+    "network/switch": {"switch"},
+    "network/wifi": {"access_point"},
+    "os/windows": {"computer", "server"},
+    "storage": {"server"},
+}
+
+
+@pytest.mark.skipif(WALKS is None, reason="no snmpsim-data")
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_walks_of_devices_that_nobody_prepared_for_are_of_no_wrong_kind(folder: str) -> None:
+    assert WALKS is not None
+    files = sorted([*(WALKS / folder).glob("*.snmprec"), *(WALKS / folder).glob("*.snmprec.bz2")])
+    kinds = {}
+    for path in files:
+        with bz2.open(path) if path.suffix == ".bz2" else path.open("rb") as file:
+            records = snmprec.records(takewhile(lambda _, file=file: file.tell() < WALK_BYTES, file))  # type: ignore[misc]
+        rows = {oid: found.value for oid, found in records.items()}
+        kinds[path.name] = identify(of(snmp=snmp_facts.facts(rows, "school"))).kind
+
+    assert files
+    assert {name: kind for name, kind in kinds.items() if kind not in FOLDERS[folder] | {"other"}} == {}

@@ -19,6 +19,7 @@ TOLD: Final = 4  # reasons
 SHOWN: Final = 60  # letters of what a device said
 IEEE80211: Final = 71  # IANAifType
 PORTS_OF_A_SWITCH: Final = 5
+PORTS_ONLY_A_SWITCH_HAS: Final = 16
 ROUTES: Final = 0x04  # sysServices (SNMPv2-MIB): layer 3, "internet"
 
 
@@ -59,6 +60,8 @@ def identify(evidence: Evidence) -> Guess:
         return Guess(kind, min(MOST, round(chances[kind])), _told(every, kind))
     second = others[0][1] if others else 0.0
     for_it = _told(every, kind)
+    if kind == "other":
+        return Guess(kind, UNNAMED, for_it)
     if best < ENOUGH or best - second < AHEAD:
         return Guess("other", min(UNNAMED, round(best / 2)), (*for_it[: TOLD - 1], _perhaps(kind)))
     return Guess(kind, min(MOST, round(best - second / 4)), for_it)
@@ -127,7 +130,8 @@ def _structure(snmp: SnmpFacts) -> Iterator[Clue]:
     routes = snmp.forwards or (snmp.services or 0) & ROUTES
     if (snmp.bridge_ports or 0) >= PORTS_OF_A_SWITCH and IEEE80211 not in snmp.interface_types:
         said = reason("SNMP: nối {n} cổng mạng với nhau", "SNMP: it bridges {n} ports", n=snmp.bridge_ports)
-        yield Clue("switch", 40 if routes else 65, "bridge", said)
+        many = (snmp.bridge_ports or 0) >= PORTS_ONLY_A_SWITCH_HAS
+        yield Clue("switch", (60 if many else 45) - (20 if routes else 0), "bridge", said)
     if IEEE80211 in snmp.interface_types:
         said = reason("SNMP: có cổng sóng Wi-Fi", "SNMP: it has Wi-Fi interfaces")
         yield Clue("access_point", 30 if routes else 60, "radio", said)

@@ -50,7 +50,8 @@ WORDS: Final = _signs(
     ("ont", 88, r"\b[EH]G8\d{3}|\bGW0[24]0|\biGate\b|\bZXHN F\d{3}|\bF6[0-9]{2}[A-Z]?\b.*\bZTE\b|\bG-\d{3}G-"),
     ("ont", 85, r"\b(?:ONT|ONU|GPON|EPON|XGS-?PON|optical network terminal)\b"),
     ("ups", 88, r"\bSmart-UPS\b|\buninterruptible power|\bNet ?Agent\b|\bBack-UPS\b|\bWinpower\b"),
-    ("ups", 80, r"\bUPS\b|\bAPC Web/SNMP Management Card\b"),
+    ("ups", 80, r"\bUPS\b"),
+    ("ups", 45, r"\bAPC Web/SNMP Management Card\b"),  # also in power strips and cooling
     ("projector", 88, r"\bprojector\b|máy chiếu|\bEB-[A-Z]?\d{2,4}|\bEMP-\d|\bPT-[A-Z]{2,3}\d|\bVPL-[A-Z]"),
     ("board", 88, r"\bIFPG?\d{2}|\bViewBoard\b|\bActivPanel\b|\bSMART Board\b|\bMAXHUB\b|\bNewline (?:TT|RS|Q|Z)"),
     ("board", 85, r"interactive (?:flat ?panel|display|whiteboard|board)|\bR[PME]\d{4}K?\b|bảng tương tác"),
@@ -63,8 +64,14 @@ WORDS: Final = _signs(
         r"\bSynology\b|\bDiskStation\b|\bQNAP\b|\bTrueNAS\b|\bESXi\b|\biDRAC|\bProLiant\b|\bWindows Server\b",
     ),
     ("computer", 80, r"\bWindows (?:XP|7|8|10|11)\b|Software: Windows\b|\bmacOS\b|\bMacBook|\biMac\b"),
-    ("computer", 55, r"\braspberry ?pi\b|\bUbuntu\b|\bRaspbian\b"),
+    ("computer", 55, r"\braspberry ?pi\b|\bRaspbian\b"),
     ("phone", 82, r"\bIP[ -]?phone\b|\bYealink\b|\bFanvil\b|\bGXP\d{4}|\bSIP-T\d\d"),
+    # None of the catalogue's kinds, though their makers' words are those of access points and switches.
+    (
+        "other",
+        80,
+        r"\b(?:wireless|access|WLAN|AC)[- ]controller\b|\bcisco controller\b|\bSmartCell\b|\bwireless switch\b",
+    ),
     ("sensor", 75, r"\bTasmota\b|\bESPHome\b|\bShelly\b|\btemperature sensor\b|\bEnviro"),
 )
 

@@ -30,8 +30,8 @@ OF_A_UPS: Final = (
     *("1.3.6.1.4.1.318.1.1.1.1.1.1.0", "1.3.6.1.4.1.318.1.1.1.2.1.1.0", "1.3.6.1.4.1.318.1.1.1.4.1.1.0"),
     *("1.3.6.1.4.1.935.1.1.1.1.1.1.0", "1.3.6.1.4.1.935.1.1.1.2.1.1.0"),
 )
-# prtGeneralSerialNumber and prtGeneralPrinterName of the first printer; hrPrinterStatus of a device numbered 1.
-OF_A_PRINTER: Final = ("1.3.6.1.2.1.43.5.1.1.17.1", "1.3.6.1.2.1.43.5.1.1.16.1", "1.3.6.1.2.1.25.3.5.1.1.1")
+# prtGeneralSerialNumber and prtGeneralPrinterName of the first printer. (hrPrinterTable is in computers, too.)
+OF_A_PRINTER: Final = ("1.3.6.1.2.1.43.5.1.1.17.1", "1.3.6.1.2.1.43.5.1.1.16.1")
 # entPhysicalSerialNum and entPhysicalModelName of the chassis; the printer's; APC's and Phoenixtec's serial numbers.
 SERIALS: Final = (
     *("1.3.6.1.2.1.47.1.1.1.1.11.1", "1.3.6.1.2.1.43.5.1.1.17.1"),
