@@ -20,7 +20,7 @@ from schoolbeat_agent.settings import Device, SettingsError, load
 from schoolbeat_agent.setup import command, files
 from schoolbeat_agent.setup.desk import Lines, Stopped
 from schoolbeat_agent.setup.rows import rows, shown, with_kind
-from schoolbeat_agent.setup.terminal import Menu, Option, cleaned, fitted, frame, keys_of, width
+from schoolbeat_agent.setup.terminal import Menu, Option, between_words, cleaned, fitted, frame, keys_of, width
 
 KEY = "00112233445566778899aabbccddeeff"
 PASTED = """site = "th-nam-cuong"
@@ -445,7 +445,7 @@ def test_the_least_certain_stand_first_and_machines_of_people_are_left_out() -> 
     ]
     assert shown(found_rows()[0], "vi") == (
         "? Bảng tương tác 20",
-        "chưa có phòng · 192.168.7.20 · 40 % chắc",
+        "192.168.7.20 · 40 % chắc",
         "Hãng thử — mở cổng 554; MAC của hãng",
     )
 
@@ -487,6 +487,14 @@ def test_a_frame_is_never_wider_or_longer_than_its_screen_and_shows_the_cursor(
     assert len(lines) <= max(size[1], 6)
     assert max(map(width, plain)) <= max(size[0], 20)
     assert [line for line in plain if line.startswith(f"› Thiết bị số {cursor}"[: max(size[0], 20) - 2])]
+
+
+def test_lines_end_between_words_and_keep_their_indentation() -> None:
+    assert between_words("    Cần làm: xem thiết bị có bật và cắm cáp không", 30) == [
+        "    Cần làm: xem thiết bị có",
+        "    bật và cắm cáp không",
+    ]
+    assert between_words("Mật khẩu xem camera (không hiện): ", 24) == ["Mật khẩu xem camera", "(không hiện): "]
 
 
 def test_the_cursor_stays_in_the_list() -> None:

@@ -89,15 +89,17 @@ def run(
     stdout: TextIO = sys.stdout,
 ) -> int:
     """0: written and all is well; 1: written, and something is wrong; 2: not possible; 130: stopped by the person."""
+    said: Language = language or "vi"
     try:
         settings = load(config) if config.exists() else None
-        desk = desk_for(answers, language or (settings.language if settings else "vi"), stdin, stdout)
+        said = language or (settings.language if settings else "vi")
+        desk = desk_for(answers, said, stdin, stdout)
         return _steps(desk, config, settings, dry_run, sweep, own_lans, measure, stdout)
     except (SettingsError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     except (KeyboardInterrupt, EOFError, Stopped):
-        print(f"\n{texts.STOPPED.say(language or 'vi')}", file=sys.stderr)
+        print(f"\n{texts.STOPPED.say(said)}", file=sys.stderr)
         return 130
 
 

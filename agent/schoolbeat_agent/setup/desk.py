@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TextIO
 
 from schoolbeat_agent.credentials import SECRET_LETTERS
-from schoolbeat_agent.setup.terminal import Menu, Option, Screen, cleaned
+from schoolbeat_agent.setup.terminal import NARROWEST, Menu, Option, Screen, between_words, cleaned
 from schoolbeat_agent.texts import Language, Text
 from schoolbeat_wire import bounds
 
@@ -67,14 +68,18 @@ class Lines:
         self._in, self._out = stdin, stdout
 
     def say(self, text: str) -> None:
-        self._out.write("\n".join(cleaned(line) for line in text.split("\n")) + "\n")
+        self._out.write(self._laid("\n".join(cleaned(line) for line in text.split("\n"))) + "\n")
         self._out.flush()
+
+    def _laid(self, text: str) -> str:
+        """As it is shown."""
+        return text
 
     def progress(self, text: str) -> None:
         self.say(text)
 
     def _typed(self, prompt: str) -> str:
-        self._out.write(prompt)
+        self._out.write(self._laid(prompt))
         self._out.flush()
         found = self._in.readline()
         if not found:
@@ -103,7 +108,7 @@ class Lines:
             return self._typed(prompt)
         import getpass
 
-        return getpass.getpass(prompt, self._out).strip()
+        return getpass.getpass(self._laid(prompt), self._out).strip()
 
     def yes(self, key: str, prompt: str, default: bool) -> bool:
         def check(typed: str) -> str:
@@ -181,6 +186,11 @@ class Keys(Lines):
             self._out.write("\n")
             self._tells = False
         super().say(text)
+
+    def _laid(self, text: str) -> str:
+        """Lines end between words, also on a phone."""
+        columns = max(NARROWEST, os.get_terminal_size(self._out.fileno()).columns)
+        return "\n".join(line for part in text.split("\n") for line in between_words(part, columns))
 
     def progress(self, text: str) -> None:
         self._tells = True

@@ -15,9 +15,7 @@ SURE: Final = 50  # confidence from which on a guess may stand unconfirmed
 # Machines of people, and what nobody knows: watched only where the technician says so.
 LEFT_OUT: Final = frozenset({"computer", "phone", "other"})
 
-_UNSURE = Text("? chưa chắc", "? not sure")
 _OUT = Text("bỏ", "left out")
-_NO_ROOM = Text("chưa có phòng", "no room")
 _CONFIDENCE = Text("{percent} % chắc", "{percent} % sure")
 
 
@@ -71,10 +69,10 @@ def shown(row: Row, language: Language) -> tuple[str, str, str]:
         mark = "?"
     kind = kind_name(row.kind, language)
     head = f"{mark} {row.name}" if row.name.startswith(kind) else f"{mark} {kind} · {row.name}"
-    parts = [row.room or _NO_ROOM.say(language), row.found.address]
+    parts = [row.found.address, *filter(None, [row.room])]
     parts += [_CONFIDENCE.say(language, percent=row.found.confidence)] if not row.confirmed else []
     if not row.watched:
-        parts = [_OUT.say(language), row.found.address]
+        parts = [row.found.address, _OUT.say(language)]
     what = " ".join(filter(None, (row.found.vendor, row.found.model)))
     why = "; ".join(reason.vi if language == "vi" else reason.en for reason in row.found.reasons)
     return head, " · ".join(parts), " — ".join(filter(None, (what, why)))

@@ -114,6 +114,15 @@ def wrapped(text: str, columns: int, most: int = 99) -> list[str]:
     return lines[:most]
 
 
+def between_words(line: str, columns: int) -> list[str]:
+    """A line in as many as it takes, its indentation and the space at its end kept."""
+    if width(line) <= columns:
+        return [line]
+    indent = line[: len(line) - len(line.lstrip())]
+    found = textwrap.wrap(line, columns, subsequent_indent=indent) or [line]
+    return [*found[:-1], found[-1] + line[len(line.rstrip()) :]]
+
+
 def frame(menu: Menu, columns: int, rows: int) -> list[str]:
     """The screen's lines, none wider and not more than there is room for."""
     columns, rows = max(NARROWEST, columns), max(LOWEST, rows)
