@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import subprocess
 import time
 from collections.abc import Awaitable, Callable
@@ -197,6 +198,49 @@ def test_what_cannot_be_read_is_a_bad_answer(mangle: str) -> None:
         walked(agent, interfaces.IF_DESCR)
 
     assert failed.value.cause == "bad_answer"
+
+
+class Garbler(EmulatedAgent):
+    """Answers with some bytes changed, lost or put in."""
+
+    rng = random.Random(7)
+
+    def answer(self, datagram: bytes) -> bytes | None:
+        garbled = bytearray(super().answer(datagram) or b"")
+        for _ in range(self.rng.choice((1, 1, 2, 5))):
+            at = self.rng.randrange(len(garbled))
+            how = self.rng.random()
+            if how < 0.7:
+                garbled[at] = self.rng.choice((0, 1, 0x7F, 0x80, 0x82, 0x84, 0xFF, self.rng.randrange(256)))
+            else:
+                garbled[at : at + self.rng.randrange(0, 4)] = self.rng.randbytes(self.rng.randrange(0, 3))
+        return bytes(garbled)
+
+
+def test_garbled_answers_are_a_failure_or_values_and_nothing_worse() -> None:
+    agent, ends = Garbler(switch(12)), []
+
+    async def run(port: int) -> None:
+        for turn in range(120):
+            patience = Patience(time.monotonic() + 1, 0.03, 1)
+            session = await opened("127.0.0.1", PUBLIC, Habits(), patience, port=port)
+            try:
+                if turn % 2:
+                    rows = await session.get([system.SYS_DESCR, *column(switch(12), interfaces.IF_IN_OCTETS)])
+                else:
+                    rows = await walk(session, interfaces.IF_DESCR, rows_most=100, deadline=float("inf"))
+            except SnmpFailed as failed:
+                ends.append(failed.cause)
+            else:
+                ends.append("rows")
+                interfaces.parse(rows)
+                system.parse(rows)
+
+    with serving(agent) as port:
+        asyncio.run(run(port))
+
+    assert len(ends) == 120
+    assert {"bad_answer", "rows"} <= set(ends) <= {"bad_answer", "rows", "timeout"}
 
 
 @pytest.mark.parametrize("credential", [PUBLIC, V1], ids=["v2c", "v1"])

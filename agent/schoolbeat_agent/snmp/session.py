@@ -79,8 +79,8 @@ class Session:
     async def ask(self, request: Callable[[], Awaitable[T]], tries: int = 0, deadline: float | None = None) -> T:
         """One request, again where no answer came. SnmpFailed: timeout, refused, unreachable, auth_failed…"""
         async with self._lock:
-            for attempt in range(tries or self._patience.tries):
-                failed = None
+            last = (tries or self._patience.tries) - 1
+            for attempt in range(last + 1):
                 left, started = self.left_seconds(deadline), self.monotonic()
                 if left <= 0:
                     break
@@ -90,10 +90,9 @@ class Session:
                 except (KeyboardInterrupt, SystemExit, asyncio.CancelledError, SnmpFailed):
                     raise
                 except BaseException as error:  # gufo's own panics are no Exception: a datagram may cause one
-                    failed = _failure(error, self.monotonic() - started)
-                if failed.cause in ("auth_failed", "internal"):
-                    raise failed
-                if attempt + 1 == (tries or self._patience.tries):
+                    at_once = self.monotonic() - started < min(AT_ONCE_SECONDS, self._patience.timeout_seconds / 2)
+                    failed = _failure(error, at_once)
+                if attempt == last or failed.cause in ("auth_failed", "internal"):
                     raise failed
         raise SnmpFailed("timeout", "it answers too slowly: the time for this run is over")
 
@@ -223,11 +222,11 @@ def _user(credential: Credential) -> User:
     return gufo.User(credential.username, auth_key=auth_key, priv_key=privacy_key)
 
 
-def _failure(error: BaseException, seconds: float) -> SnmpFailed:
+def _failure(error: BaseException, at_once: bool) -> SnmpFailed:
     from gufo.snmp import SnmpAuthError, SnmpEncodeError, SnmpError
 
     if isinstance(error, TimeoutError):
-        if seconds < AT_ONCE_SECONDS:
+        if at_once:
             return SnmpFailed("refused", "the machine is there, but nothing listens on its SNMP port")
         return SnmpFailed("timeout", "no answer (is SNMP on there, for this address, and the community right?)")
     if isinstance(error, ConnectionRefusedError):
