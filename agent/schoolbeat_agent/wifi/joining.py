@@ -98,6 +98,8 @@ async def kept_by_network_manager(interface: str, programs: Programs) -> dict[st
         raise
     if out.code == NM_NOT_RUNNING:
         return None
+    if out.code:
+        raise ProbeFailed("bad_answer", f"nmcli says {out.errors.strip()[:120]!r}")
     row = nmcli.device(out.text, interface)
     if row is None or row["STATE"] == "unmanaged":
         return None
