@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
+import socket
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -221,6 +224,82 @@ def test_a_seat_that_may_not_guard_its_neighbours_is_not_tried_and_says_so_until
         assert failed.value.cause == "no_permission"
 
     assert len(there.memory.of_probe) == 2  # the lock and the turn
+
+
+async def emulated_dhcp(answers: Callable[[bytes, int], Sequence[bytes]], heard: list[bytes]) -> None:
+    """An EMULATED DHCP server on br0: BOOTP bodies for each message and how many came before; until cancelled."""
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        sock.setsockopt(socket.SOL_SOCKET, 25, b"br0\0")
+        sock.bind(("", 67))
+        while True:
+            body = await loop.sock_recv(sock, 2_048)
+            for said in answers(body, len(heard)):
+                await loop.sock_sendto(sock, said, ("255.255.255.255", 68))
+            heard.append(body)
+
+
+def bootp(asked: bytes, kind: int, options: bytes = bytes([1, 4, 255, 255, 255, 0, 54, 4, 10, 88, 0, 1])) -> bytes:
+    fixed = bytearray(asked[:236])
+    fixed[0] = 2
+    fixed[16:20] = bytes([10, 88, 0, 55])
+    return bytes(fixed) + dhcp.COOKIE + bytes([53, 1, kind]) + options + b"\xff"
+
+
+OTHERS = b"\x02" + bytes(299)
+BROKEN_SERVERS: dict[str, Callable[[bytes, int], Sequence[bytes]]] = {
+    "says no": lambda asked, _: [bootp(asked, dhcp.NAK if bytes([53, 1, dhcp.REQUEST]) in asked else dhcp.OFFER)],
+    "offers nothing of use": lambda asked, _: [bootp(asked, dhcp.OFFER, b"")],
+    "is cut short": lambda asked, _: [bootp(asked, dhcp.OFFER)[:-8] + b"\x36\xff"],
+    "answers others, very often": lambda asked, _: [OTHERS] * 3_000,
+}
+
+
+@pytest.mark.namespaces
+@pytest.mark.parametrize("how", BROKEN_SERVERS)
+def test_an_emulated_server_that_is_broken_gives_no_lease_and_is_not_pestered(lab: School, how: str) -> None:
+    heard: list[bytes] = []
+    stop = threading.Event()
+
+    async def serve() -> None:
+        task = asyncio.create_task(emulated_dhcp(BROKEN_SERVERS[how], heard))
+        while not stop.is_set() and not task.done():
+            await asyncio.sleep(0.05)
+        task.cancel()
+
+    async def ask() -> tuple[dhcp.Lease | None, float, int]:
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0.01)
+                turns += 1
+
+        beside = asyncio.create_task(others())
+        client = dhcp.Client(RADIO, os.urandom)
+        started = time.monotonic()
+        try:
+            return await client.obtain(2.0), time.monotonic() - started, turns
+        finally:
+            client.close()
+            beside.cancel()
+
+    thread = threading.Thread(target=in_namespace, args=(lab.school, serve))
+    thread.start()
+    try:
+        time.sleep(0.2)
+        lease, seconds, turns = in_namespace(lab.desk, ask)
+    finally:
+        stop.set()
+        thread.join()
+
+    assert lease is None
+    assert seconds < 5
+    assert turns > 20  # the rest of the agent went on meanwhile
+    assert 1 <= len(heard) <= 16
 
 
 # --- joining -----------------------------------------------------------------------------------------------------

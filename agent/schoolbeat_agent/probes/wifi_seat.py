@@ -14,7 +14,7 @@ from schoolbeat_agent.watch import Watch, of
 READINGS: Final = ("join_ms", "dhcp_ms", "dns_ms", "rtt_ms", "http_ms", "signal_dbm")
 TICK_SECONDS: Final = 90  # how often it is looked whether it is the seat's turn
 TIMEOUT_SECONDS: Final = 150.0
-JOIN_SECONDS, LEASE_SECONDS, IW_SECONDS = 40.0, 12.0, 5.0
+JOIN_SECONDS, LEASE_SECONDS, IW_SECONDS = 30.0, 12.0, 5.0
 
 
 @dataclass(frozen=True)

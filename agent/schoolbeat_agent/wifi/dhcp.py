@@ -25,7 +25,9 @@ FIXED: Final = struct.Struct("!BBBBIHH4s4s4s4s16s192x")  # RFC 2131, section 2; 
 DISCOVER, OFFER, REQUEST, ACK, NAK, RELEASE = 1, 2, 3, 5, 6, 7
 MASK, ROUTER, RESOLVERS, ADDRESS, KIND, SERVER, WANTED, CLIENT = 1, 3, 6, 50, 53, 54, 55, 61
 AGAIN_SECONDS: Final = (1.5, 2.5)  # then every 4 s: a pupil's computer is not more patient
+AFTER_NO_SECONDS: Final = 0.5  # refused, or offered nothing of use: begin anew, not at once
 PACKETS_READ: Final = 5_000  # of whatever else is on the air
+PACKETS_PER_TURN: Final = 64  # then the event loop goes on, however many more wait
 RESOLVERS_TAKEN: Final = 3
 
 
@@ -172,15 +174,13 @@ class Client:
             async with asyncio.timeout(timeout_seconds):
                 while True:
                     offer = await self._ask(DISCOVER, {WANTED: bytes([MASK, ROUTER, RESOLVERS])}, (OFFER,))
-                    offered = lease_of(offer)
-                    if offered is None:
-                        continue
-                    chosen = {ADDRESS: offer.address, SERVER: offer.options[SERVER]}
-                    wanted = chosen | {WANTED: bytes([MASK, ROUTER, RESOLVERS])}
-                    answer = await self._ask(REQUEST, wanted, (ACK, NAK))
-                    if answer.kind == ACK and (lease := lease_of(answer)):
-                        return lease
-                    await asyncio.sleep(0.5)  # refused: begin anew, not at once
+                    if lease_of(offer) is not None:
+                        chosen = {ADDRESS: offer.address, SERVER: offer.options[SERVER]}
+                        wanted = chosen | {WANTED: bytes([MASK, ROUTER, RESOLVERS])}
+                        answer = await self._ask(REQUEST, wanted, (ACK, NAK))
+                        if answer.kind == ACK and (lease := lease_of(answer)):
+                            return lease
+                    await asyncio.sleep(AFTER_NO_SECONDS)
         except TimeoutError:
             return None
 
@@ -218,7 +218,9 @@ class Client:
 
     async def _hear(self, wanted: tuple[int, ...]) -> Message:
         loop = asyncio.get_running_loop()
-        for _ in range(PACKETS_READ):
+        for number in range(PACKETS_READ):
+            if number % PACKETS_PER_TURN == PACKETS_PER_TURN - 1:
+                await asyncio.sleep(0)
             packet, sender = await _received(loop, self._sock)
             message = parse_packet(packet, self._transaction, self._mac)
             if message is not None and message.kind in wanted:
