@@ -17,6 +17,7 @@ from schoolbeat_wire.catalogue import CAUSES, RUNGS
 Level = Literal["well", "attention", "broken", "unknown"]
 ROUTER, ISP, DOMESTIC, INTERNATIONAL = RUNGS
 INTERNET, MAINS = "line.internet", "power.mains"
+WORN_SECONDS: Final = 3_600.0
 NAMED: Final = 3  # of several that fail, so many by name
 
 
@@ -263,6 +264,39 @@ def _services(facts: Facts) -> Diagnosis | None:
     return Diagnosis("attention", headline, innocent, (_by_cause(found.cause),), texts.CALL_SERVICE, found.since)
 
 
+def _lan(facts: Facts) -> Diagnosis | None:
+    """What one of the school's own machines does to the others."""
+    most_seconds = 2.5 * 60 * facts.view.settings.lan.minutes
+
+    def told(name: str) -> int:
+        return int(reading(facts.view, "lan", name, most_seconds) or 0)
+
+    if (servers := told("dhcp_servers")) > 1:
+        headline, steps = _said(texts.DHCP_STRANGER, count=servers), texts.DHCP_STEPS
+    elif told("gateway_changed"):
+        headline, steps = texts.ROUTER_CHANGED, texts.ROUTER_CHANGED_STEPS
+    elif twice := told("addresses_duplicate"):
+        headline, steps = _said(texts.ADDRESS_TWICE, count=twice), texts.ADDRESS_TWICE_STEPS
+    else:
+        return None
+    return Diagnosis("attention", headline, (texts.NOT_THE_LINE,), steps, texts.CALL_SCHOOL)
+
+
+def _wear(facts: Facts) -> Diagnosis | None:
+    """What still works and will not for long."""
+    worn = {"battery_replace": texts.BATTERY_WORN, "disks_faulty": texts.DISKS_FAULTY}
+    for subject, name in facts.view.sight.readings:
+        if name in worn and (count := reading(facts.view, subject, name, WORN_SECONDS)):
+            called = facts.called([subject]) if subject in facts.devices else texts.UPS.vi
+            english = called if subject in facts.devices else texts.UPS.en
+            text = worn[name]
+            headline = Text(
+                text.vi.format(name=called, count=int(count)), text.en.format(name=english, count=int(count))
+            )
+            return Diagnosis("attention", headline, (), texts.WORN_STEPS, texts.CALL_SCHOOL)
+    return None
+
+
 def _voltage(facts: Facts) -> Diagnosis | None:
     if not reading(facts.view, "host", "undervoltage"):
         return None
@@ -285,9 +319,11 @@ FINDINGS: Final[tuple[Callable[[Facts], Diagnosis | None], ...]] = (
     _internet,
     _abroad,
     _wifi,
+    _lan,
     _services,
     _devices,
     _targets,
+    _wear,
     _voltage,
 )
 

@@ -15,7 +15,7 @@ from schoolbeat_wire import catalogue
 
 # standby: it answers and is switched off. unasked: it is silent while nobody has to expect it.
 Word = Literal["up", "standby", "unasked", "down", "unknown"]
-READING_SECONDS: Final = 150.0  # a reading older than this tells nothing of now
+READING_SECONDS: Final = 150.0  # a reading older than this tells nothing of now, where it is read each minute
 STANDBY: Final = 0.0  # of the reading power_state
 
 
@@ -87,7 +87,7 @@ def _is_expected(view: View, device: Device) -> bool:
     return view.unix is not None and is_lesson(view.settings.lessons, view.unix) is True
 
 
-def reading(view: View, subject: str, name: str) -> float | None:
+def reading(view: View, subject: str, name: str, most_seconds: float = READING_SECONDS) -> float | None:
     """Its value now; None where it is not known or old."""
     found = view.sight.readings.get((subject, name))
-    return found[0] if found is not None and view.now - found[1] <= READING_SECONDS else None
+    return found[0] if found is not None and view.now - found[1] <= most_seconds else None

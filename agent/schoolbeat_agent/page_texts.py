@@ -69,6 +69,20 @@ WIFI_DOWN: Final = Text("Wi-Fi {names} không dùng được.", "The Wi-Fi {name
 DEVICE_DOWN: Final = Text("{name}: {vi}.", "{name}: {en}.")
 DEVICES_DOWN: Final = Text("{count} thiết bị không trả lời: {names}.", "{count} devices do not answer: {names}.")
 SERVICE_DOWN: Final = Text("Dịch vụ {names} đang hỏng.", "The service {names} is down.")
+DHCP_STRANGER: Final = Text(
+    "{count} máy cùng cấp địa chỉ (DHCP) trong mạng của trường: máy này vào được, máy kia không.",
+    "{count} machines give out addresses (DHCP) in the school: some computers get on, others do not.",
+)
+ADDRESS_TWICE: Final = Text(
+    "{count} địa chỉ IP bị hai máy cùng dùng.", "{count} IP addresses are used by two machines each."
+)
+ROUTER_CHANGED: Final = Text(
+    "Một máy khác đang trả lời thay bộ định tuyến của trường.",
+    "Another machine answers in the place of the school's router.",
+)
+UPS: Final = Text("Bộ lưu điện", "UPS")
+BATTERY_WORN: Final = Text("{name}: cần thay pin.", "{name}: the battery has to be replaced.")
+DISKS_FAULTY: Final = Text("{name}: {count} ổ đĩa hỏng.", "{name}: {count} disks at fault.")
 LOW_VOLTAGE: Final = Text(
     "Nguồn điện của thiết bị SchoolBeat yếu (điện áp thấp).",
     "The power supply of the SchoolBeat device is too weak (low voltage).",
@@ -93,6 +107,7 @@ LAN_ANSWERS: Final = Text(
     "The school's own network works: {count} devices answer.",
 )
 LINE_WELL: Final = Text("Đường truyền của nhà mạng vẫn thông.", "The provider's line is there.")
+NOT_THE_LINE: Final = Text("Không phải lỗi đường truyền của nhà mạng.", "It is not the fault of the provider's line.")
 NOT_THE_SCHOOL: Final = Text(
     "Không phải lỗi của trường, cũng không phải của đường truyền vào trường.",
     "It is neither the school's fault nor that of the line into the school.",
@@ -192,6 +207,25 @@ LOOK_AT: Final = Text("Tới chỗ {name}{where}.", "Go to {name}{where}.")
 HIDDEN: Final = Text(
     "{count} thiết bị nối sau nó vì vậy chưa biết ra sao.", "{count} devices behind it are therefore not known."
 )
+DHCP_STEPS: Final = (
+    Text(
+        "Tìm bộ phát Wi-Fi hay bộ định tuyến mới được cắm vào mạng của trường, rút dây mạng của nó ra.",
+        "Find the Wi-Fi box or router that was plugged into the school's network lately, and unplug its cable.",
+    ),
+)
+ADDRESS_TWICE_STEPS: Final = (
+    Text(
+        "Máy nào được đặt địa chỉ cố định gần đây: chuyển lại về tự động (DHCP).",
+        "A machine that was given a fixed address lately: set it back to automatic (DHCP).",
+    ),
+)
+ROUTER_CHANGED_STEPS: Final = (
+    Text(
+        "Nếu bộ định tuyến vừa được thay: không cần làm gì. Nếu không: báo ngay, có thể ai đó đang nghe lén.",
+        "If the router was replaced: nothing. If not: tell at once, somebody may be listening in.",
+    ),
+)
+WORN_STEPS: Final = (Text("Vẫn chạy, nhưng hãy đặt thay sớm.", "It still works, but have it replaced soon."),)
 VOLTAGE_STEPS: Final = (
     Text(
         "Thay bộ nguồn và dây nguồn bằng loại chính hãng của Raspberry Pi.",

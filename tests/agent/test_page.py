@@ -348,6 +348,37 @@ def test_a_service_that_is_down_is_not_the_schools_fault() -> None:
     assert by_clock.innocent == (INTERNET_WELL,)  # a wrong clock of this machine says the same
 
 
+@pytest.mark.parametrize(
+    ("readings", "headline"),
+    [
+        (
+            {"dhcp_servers": 2.0},
+            "2 máy cùng cấp địa chỉ (DHCP) trong mạng của trường: máy này vào được, máy kia không.",
+        ),
+        ({"dhcp_servers": 1.0, "gateway_changed": 1.0}, page_texts.ROUTER_CHANGED.vi),
+        ({"dhcp_servers": 1.0, "addresses_duplicate": 3.0}, "3 địa chỉ IP bị hai máy cùng dùng."),
+        ({"dhcp_servers": 1.0, "gateway_changed": 0.0, "addresses_duplicate": 0.0}, "Mọi thứ đang chạy."),
+    ],
+)
+def test_what_a_machine_in_the_school_does_to_the_others_is_not_blamed_on_the_line(
+    readings: dict[str, float], headline: str
+) -> None:
+    now = view(all_up(), readings={("lan", name): value for name, value in readings.items()})
+
+    found = diagnosis(now)
+
+    assert found.headline.vi == headline
+    assert (page_texts.NOT_THE_LINE in found.innocent) == (found.level == "attention")
+
+
+def test_what_wears_out_is_told_before_it_fails() -> None:
+    disks = diagnosis(view(all_up(), readings={("device.cam-1", "disks_faulty"): 2.0}))
+    battery = diagnosis(view(all_up(), readings={("power.mains", "battery_replace"): 1.0}))
+
+    assert (disks.level, disks.headline.vi) == ("attention", "Camera cổng: 2 ổ đĩa hỏng.")
+    assert battery.headline == Text("Bộ lưu điện: cần thay pin.", "UPS: the battery has to be replaced.")
+
+
 def test_a_weak_supply_of_the_pi_is_told() -> None:
     found = diagnosis(view(all_up(), readings={("host", "undervoltage"): 1.0}))
 
