@@ -114,12 +114,13 @@ def test_ports_are_chosen_by_name_and_each_has_a_subject_of_its_own() -> None:
         Port(4),
         Port(5, name="wan: ISP (eth1)"),
         Port(6, name="not asked"),
+        Port(7, name="if4x", descr="wan: ISP (eth1)"),
     ]
 
     found = chosen(ports, ["uplink", "LAN", "if4", "wan: ISP (eth1)"], "device.r1")
 
     assert {subject: port.index for subject, port in found.items()} == {
-        "device.r1.ether1": 1,
+        "device.r1.uplink": 1,
         "device.r1.LAN-2": 2,
         "device.r1.LAN-3": 3,
         "device.r1.if4": 4,

@@ -50,6 +50,9 @@ def watches(settings: Settings) -> list[Watch]:
         entry = device.snmp or (device.credential if decides else "")
         if not (decides or entry):
             continue
+        ports = device.interfaces
+        if settings.traffic.device == device.id and settings.traffic.port:
+            ports = tuple(dict.fromkeys((*ports, settings.traffic.port)))
         target = SnmpTarget(
             device.id,
             device.address,
@@ -57,16 +60,16 @@ def watches(settings: Settings) -> list[Watch]:
             settings.credential(entry),
             decides,
             device.port if decides and device.port else PORT,
-            device.interfaces,
+            ports,
         )
         subject = target.subject
-        ports = [pair for name in device.interfaces for pair in of(below(subject, name), *PORT_READINGS)]
+        rates = [pair for name in ports for pair in of(below(subject, name.strip()), *PORT_READINGS)]
         out.append(
             Watch(
                 "snmp",
                 target,
                 (subject,) if decides else (),
-                (*of(subject, "uptime_seconds"), *ports),
+                (*of(subject, "uptime_seconds"), *rates),
                 every_seconds=UPS_EVERY_SECONDS if device.kind == "ups" else EVERY_SECONDS,
                 timeout_seconds=TIMEOUT_SECONDS,
                 learns=True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -183,24 +182,26 @@ def up_count(rows: Rows) -> int | None:
 
 
 def chosen(ports: Sequence[Port], wanted: Iterable[str], subject: str) -> dict[str, Port]:
-    """subject of the port -> the port, of those that the inventory names by ifName, ifDescr or if<ifIndex>.
+    """subject of the port -> the port, of those that the inventory names: by ifName, else ifDescr, else if<ifIndex>.
 
-    Where several are called the same, each one's index stands behind its name.
+    The subject carries the inventory's name. Where several are called so, each one's index stands behind it.
     """
-    names = {name.strip() for name in wanted}
-    found = [port for port in ports if names & _names(port)]
-    alike = Counter(port.called for port in found)
-    return {
-        below(subject, port.called if alike[port.called] == 1 else f"{port.called}-{port.index}"): port
-        for port in found
-    }
+    found: dict[str, Port] = {}
+    for name in wanted:
+        alike = _named(ports, name.strip())
+        for port in alike:
+            found[below(subject, name.strip() if len(alike) == 1 else f"{name.strip()}-{port.index}")] = port
+    return found
 
 
 def missing(ports: Sequence[Port], wanted: Iterable[str]) -> bool:
     """Whether a name that is wanted is no port's now."""
-    there = {name for port in ports for name in _names(port)}
-    return any(name.strip() not in there for name in wanted)
+    return not all(_named(ports, name.strip()) for name in wanted)
 
 
-def _names(port: Port) -> set[str]:
-    return {port.name, port.descr, f"if{port.index}"}
+def _named(ports: Sequence[Port], name: str) -> list[Port]:
+    return (
+        [port for port in ports if port.name == name]
+        or [port for port in ports if port.descr == name]
+        or [port for port in ports if f"if{port.index}" == name]
+    )
