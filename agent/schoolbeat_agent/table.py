@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from typing import Final, TextIO
+from urllib.parse import unquote
 
 from schoolbeat_agent import clock, inventory
 from schoolbeat_agent.observation import Run, State
@@ -46,6 +47,7 @@ SIGNAL_NAMES: Final = {
     "line.domestic": Text("Mạng trong nước", "Domestic network"),
     "line.international": Text("Mạng quốc tế", "International network"),
     "line.internet": Text("Internet dùng được", "Usable Internet"),
+    "power.mains": Text("Điện lưới", "Mains power"),
 }
 
 # What to do, by cause.
@@ -98,6 +100,7 @@ REMEDIES: Final = {
     "not_now": Text("không cần làm gì: sẽ đo ngoài giờ học", "nothing: it is measured outside lessons"),
     "aborted": Text("không cần làm gì: sẽ đo lại", "nothing: it is measured again"),
     "no_capacity": Text("không cần làm gì: sẽ đo lại", "nothing: it is measured again"),
+    "radio_busy": Text("không cần làm gì: sẽ đo lại", "nothing: it is measured again"),
     "not_installed": Text("cài chương trình nêu trên bằng apt", "install the named program with apt"),
 }
 CHECK_NAMES: Final = {
@@ -153,7 +156,7 @@ def lines_of(watch: Watch, run: Run, names: dict[str, str], language: Language) 
 
 
 def _titled(title: str, subject: str) -> str:
-    return f"{title}: {subject.partition('.')[2]}" if "." in subject else title
+    return f"{title}: {unquote(subject.partition('.')[2])}" if "." in subject else title
 
 
 def _why(cause: str, language: Language) -> tuple[str, str]:
@@ -164,7 +167,7 @@ def _why(cause: str, language: Language) -> tuple[str, str]:
 def _named(signal: str, names: dict[str, str], language: Language) -> str:
     if signal in SIGNAL_NAMES:
         return SIGNAL_NAMES[signal].say(language)
-    return names.get(signal) or signal.partition(".")[2]
+    return names.get(signal) or unquote(signal.partition(".")[2])  # a Wi-Fi's name may hold any sign
 
 
 def _values(subject: str, readings: dict[tuple[str, str], float], note: str, language: Language) -> str:
