@@ -82,11 +82,11 @@ while True:
     threading.Thread(target=pour, args=(server.accept()[0],), daemon=True).start()
 """
 
-PUPIL = """
-import socket, time
+PUPILS = """
+import select, socket, time
 time.sleep(4)
-sock = socket.create_connection(("%s", 8003))
-while sock.recv(65536):
+socks = [socket.create_connection(("%s", 8003)) for _ in range(6)]
+while all(sock.recv(65536) for sock in select.select(socks, [], [])[0]):
     pass
 """
 
@@ -149,8 +149,9 @@ def test_the_shared_server_by_locate_with_its_faults(line: RatedLine, fault: str
     locate = f"http://{FAR}:8002/v2/nearest/ndt/ndt7"
     server = "" if fault == "locate204" else f"ws://{FAR}:8002"
     command = [*line.inside_far(), WEBSOCKETS, MATERIAL, "--address", FAR, "--port", "8002", "--end", fault]
-    with program([*command, "--seconds", str(SECONDS)]) as counted:
-        told = one_run(line, "ndt7", server, locate)
+    seconds = 6 if fault == "abort" else SECONDS  # it breaks off after two, before half of its time
+    with program([*command, "--seconds", str(seconds)]) as counted:
+        told = one_run(line, "ndt7", server, locate, seconds)
         truth = {test["test"]: test for test in counted()}
 
     assert told.pop("subjects") == [f"speed.{FAR}"]
@@ -168,7 +169,7 @@ def test_the_shared_server_by_locate_with_its_faults(line: RatedLine, fault: str
 
 def test_a_test_makes_way_when_others_begin_to_use_the_line(line: RatedLine) -> None:
     with serving("ndt7", FAR, 8000, "--seconds", "10", inside=line.inside_far()), flooding(line):
-        child = subprocess.Popen([*line.inside_school(), sys.executable, "-c", PUPIL % FAR])
+        child = subprocess.Popen([*line.inside_school(), sys.executable, "-c", PUPILS % FAR])
         try:
             told = one_run(line, "ndt7", f"ws://{FAR}:8000", "", seconds=10)
         finally:
@@ -176,5 +177,5 @@ def test_a_test_makes_way_when_others_begin_to_use_the_line(line: RatedLine) -> 
             child.wait()
 
     assert told["speed_failure"] == CAUSES["aborted"][0]
-    assert told["speed_seconds"] < 12
+    assert told["speed_seconds"] < 18  # of 20
     assert "upload_bps" not in told
