@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         "setup", help="thiết lập trường, hoặc xem có gì đổi / set a school up, or see what changed"
     )
     setup.add_argument("--answers", type=Path, metavar="FILE", help="tệp trả lời sẵn / answers from a file")
+    setup.add_argument("--all", action="store_true", help="cả cái không đổi / also what has not changed")
     setup.add_argument("--dry-run", action="store_true", help="không ghi gì, chỉ in ra / write nothing, only print")
     commands.add_parser("check", help="kiểm tra cấu hình, không đo gì / check the configuration, measure nothing")
     commands.add_parser("once", help="đo mọi thứ một lần, in bảng / run every probe once and print a table")
@@ -73,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
 def _setup(options: argparse.Namespace) -> int:
     from schoolbeat_agent.setup import command
 
-    return command.run(options.config, options.lang, answers=options.answers, dry_run=options.dry_run)
+    return command.run(
+        options.config, options.lang, answers=options.answers, dry_run=options.dry_run, everything=options.all
+    )
 
 
 def _watchable(settings: Settings, path: Path) -> None:

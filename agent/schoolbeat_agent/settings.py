@@ -205,8 +205,8 @@ def load_devices(path: Path) -> tuple[Device, ...]:
 
 
 def devices_of(found: dict[str, Any], path: Path) -> tuple[Device, ...]:
-    """From parsed TOML that holds [[device]] tables only; `path` stands in errors."""
-    _only_known(found, {"device"}, "", path)
+    """From parsed TOML that holds [[device]] tables; `path` stands in errors. left_out is for `setup` alone."""
+    _only_known(found, {"device", "left_out"}, "", path)
     return _entries(found, "device", DEVICE, Device, path)
 
 

@@ -177,11 +177,10 @@ def test_when_nothing_changed_nothing_is_written_and_it_measures_once(tmp_path: 
     typed(tmp_path / "agent.toml", "1\n\n\n\nc\n")
     before = state(tmp_path)
 
-    watched = [row for row in THERE if row[2] != "computer"]
-    code, told = typed(tmp_path / "agent.toml", "1\n\n\n", FakeSweep(watched))
+    code, told = typed(tmp_path / "agent.toml", "1\n\n\n")
 
     assert code == 0
-    assert "Thấy 3 thiết bị, 0 thiết bị mới." in told
+    assert "Thấy 4 thiết bị, 0 thiết bị mới." in told  # the computer was left out, and is remembered so
     assert "ĐÃ ĐO 3" in told
     assert state(tmp_path) == before
 
@@ -209,6 +208,39 @@ def test_only_what_is_new_is_shown_and_what_the_technician_wrote_stays(tmp_path:
     assert "Camera 9" not in told
     assert config.read_text() == AGENT_TOML
     assert [device.kind for device in load(config).devices] == ["board", "camera", "router", "printer"]
+
+
+def test_everything_can_be_named_anew_and_what_was_left_out_be_taken(tmp_path: Path) -> None:
+    form = "\n".join(["1", "", "", "1", "4", "Máy thư viện", "5", "3", "3", "2", "Cổng trường", "1", ""])
+    typed(put(tmp_path / "agent.toml"), "1\n\n\n\nc\n")
+    before = load(tmp_path / "agent.toml").devices
+
+    code, told = typed(tmp_path / "agent.toml", form + "\n", everything=True)
+
+    assert code == 0, told
+    after = load(tmp_path / "agent.toml").devices
+    assert [(device.name, device.room) for device in after] == [
+        ("Bảng tương tác 20", ""),
+        ("Camera 9", "Cổng trường"),
+        ("GW-Trường", ""),
+        ("Máy thư viện", ""),
+    ]
+    assert [(device.id, device.ask, device.interfaces) for device in after[:3]] == [
+        (device.id, device.ask, device.interfaces) for device in before
+    ]
+
+
+def test_a_classrooms_computer_sweeps_nothing_and_is_told_where_the_gateway_is(tmp_path: Path) -> None:
+    config, sweep = tmp_path / "agent.toml", FakeSweep()
+    pasted = PASTED.replace('role = "gateway"', 'role = "classroom"').replace('agent = "gateway"', 'agent = "may-5a"')
+
+    code, told = typed(config, pasted + "192.168.1.x\n192.168.1.5\n", sweep)
+
+    assert code == 0, told
+    assert sweep.asked == []
+    settings = load(config)
+    assert (settings.role, settings.agent, settings.classroom.gateway) == ("classroom", "may-5a", "192.168.1.5")
+    assert sorted(state(tmp_path)) == ["agent.toml", "password"]
 
 
 def test_a_device_of_agent_toml_is_never_rewritten_but_told_of(tmp_path: Path) -> None:

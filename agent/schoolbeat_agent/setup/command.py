@@ -17,7 +17,7 @@ from typing import Any, Final, TextIO
 
 from schoolbeat_agent import inventory
 from schoolbeat_agent.credentials import Credential
-from schoolbeat_agent.discovery.differences import differences
+from schoolbeat_agent.discovery.differences import Differences, differences
 from schoolbeat_agent.discovery.discover import Progress, discover
 from schoolbeat_agent.discovery.found import Found
 from schoolbeat_agent.discovery.lans import LARGEST, Lan, lans
@@ -45,10 +45,19 @@ from schoolbeat_wire.errors import WireError
 SITE_KEY: Final = "site-key"  # of secrets.toml; its password holds 32 hex digits
 SNMP, CAMERA = "snmp", "camera"
 COMMUNITIES: Final = 8
+LEFT_OUT: Final = 500  # telephones change their MAC each day: the newest are remembered
 TELL_EVERY: Final = 25  # addresses between two words of progress
 
 Sweep = Callable[..., Coroutine[Any, Any, list[Found]]]
 Measure = Callable[[Settings, Language, TextIO], Coroutine[Any, Any, tuple[str, bool]]]
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """devices.toml. left_out: ids that were found and are not wanted; they are not shown again."""
+
+    devices: tuple[Device, ...]
+    left_out: tuple[str, ...]
 
 
 @dataclass
@@ -82,19 +91,23 @@ def run(
     *,
     answers: Path | None = None,
     dry_run: bool = False,
+    everything: bool = False,
     sweep: Sweep = discover,
     own_lans: Callable[[], list[Lan]] = lans,
     measure: Measure | None = None,
     stdin: TextIO = sys.stdin,
     stdout: TextIO = sys.stdout,
 ) -> int:
-    """0: written and all is well; 1: written, and something is wrong; 2: not possible; 130: stopped by the person."""
+    """everything: also what has not changed is shown, to be named anew.
+
+    0: written and all is well; 1: written, and something is wrong; 2: not possible; 130: stopped by the person.
+    """
     said: Language = language or "vi"
     try:
         settings = load(config) if config.exists() else None
         said = language or (settings.language if settings else "vi")
         desk = desk_for(answers, said, stdin, stdout)
-        return _steps(desk, config, settings, dry_run, sweep, own_lans, measure, stdout)
+        return _steps(desk, config, settings, dry_run, everything, sweep, own_lans, measure, stdout)
     except (SettingsError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -108,23 +121,25 @@ def _steps(
     config: Path,
     settings: Settings | None,
     dry_run: bool,
+    everything: bool,
     sweep: Sweep,
     own_lans: Callable[[], list[Lan]],
     measure: Measure | None,
     stdout: TextIO,
 ) -> int:
     plan = _begun(desk, config, settings)
-    site_key = _site_key(desk, plan)
-    before = load_devices(config.with_name(DEVICES))
+    site_key = ""
     if plan.settings.role == "classroom":
         desk.say(texts.CLASSROOM.say(desk.language))
     else:
+        site_key = _site_key(desk, plan)
         networks = _networks(desk, own_lans())
         camera = _devices_secrets(desk, plan)
         found = _swept(desk, plan, networks, bytes.fromhex(site_key), sweep)
-        after = _confirmed(desk, plan.settings.devices, before, found, networks, camera)
+        before = Inventory(load_devices(config.with_name(DEVICES)), files.left_out(config.with_name(DEVICES)))
+        after = _confirmed(desk, plan.settings.devices, before, found, networks, camera, everything)
         if after != before:
-            plan.texts[DEVICES] = files.devices_toml(after)
+            plan.texts[DEVICES] = files.devices_toml(after.devices, after.left_out)
     if plan.new:
         former = config.with_name(SECRETS)
         text = former.read_text(encoding="utf-8") if former.exists() else ""
@@ -139,7 +154,8 @@ def _steps(
         if name in plan.texts:
             files.write(config.with_name(name), plan.texts[name])
             desk.say(texts.WROTE.say(desk.language, file=config.with_name(name)))
-    return _finished(desk, config, site_key if plan.new else "", measure, stdout)
+    is_new = any(entry.name == SITE_KEY for entry in plan.new)
+    return _finished(desk, config, site_key if is_new else "", measure, stdout)
 
 
 # --- agent.toml, the site's key ------------------------------------------------------------------------------------
@@ -256,35 +272,58 @@ def _swept(desk: Desk, plan: Plan, networks: Sequence[IPv4Network], key: bytes, 
 def _confirmed(
     desk: Desk,
     every: Sequence[Device],
-    before: tuple[Device, ...],
+    before: Inventory,
     found: Sequence[Found],
     networks: Sequence[IPv4Network],
     camera: str,
-) -> tuple[Device, ...]:
+    everything: bool,
+) -> Inventory:
     """devices.toml as it will be. every: with those of agent.toml, which stay the technician's own."""
     say = desk.language
     changed = differences(every, found)
-    ours = {device.id: device for device in before}
+    ours = {device.id: device for device in before.devices}
+    _move(desk, changed, ours)
+    _remove_gone(desk, changed, ours, networks)
+    new = [one for one in changed.new if everything or one.id not in before.left_out]
+    desk.say(texts.FOUND.say(say, all=len(found), new=len(new)))
+    proposed = row_of.rows(new, say)
+    if everything:
+        proposed += [row_of.known(one, ours[one.id]) for one in found if one.id in ours]
+    if not proposed:
+        return Inventory(tuple(ours.values()), before.left_out)
+    told = desk.applied(proposed) if isinstance(desk, Answers) else _form(desk, proposed, every)
+    left_out = dict.fromkeys(before.left_out)
+    for row in told:
+        if row.watched:
+            ours[row.found.id] = row_of.device(row, camera, ours.get(row.found.id))
+            left_out.pop(row.found.id, None)
+        else:
+            ours.pop(row.found.id, None)
+            left_out[row.found.id] = None
+    return Inventory(tuple(ours.values()), tuple(left_out)[-LEFT_OUT:])
+
+
+def _form(desk: Desk, proposed: Sequence[row_of.Row], every: Sequence[Device]) -> list[row_of.Row]:
+    return form.confirm(desk, proposed, [device.room for device in every])
+
+
+def _move(desk: Desk, changed: Differences, ours: dict[str, Device]) -> None:
+    say = desk.language
     for device, now in changed.moved:
         desk.say(texts.MOVED.say(say, name=device.name or device.id, before=device.address, now=now.address))
         if device.id in ours:
             ours[device.id] = replace(device, address=now.address)
         else:
             desk.say(texts.MOVED_BY_HAND.say(say, id=device.id, now=now.address))
+
+
+def _remove_gone(desk: Desk, changed: Differences, ours: dict[str, Device], networks: Sequence[IPv4Network]) -> None:
+    """Where the technician says so: it may only be off."""
     for device in changed.gone:
         if device.id in ours and _is_in(device.address, networks):
             name = f"{device.name or device.id} ({device.address})"
-            if desk.yes("remove_gone", texts.GONE.say(say, name=name), False):
+            if desk.yes("remove_gone", texts.GONE.say(desk.language, name=name), False):
                 del ours[device.id]
-    desk.say(texts.FOUND.say(say, all=len(found), new=len(changed.new)))
-    if changed.new:
-        proposed = row_of.rows(changed.new, say)
-        if isinstance(desk, Answers):
-            told = desk.applied(proposed)
-        else:
-            told = form.confirm(desk, proposed, [device.room for device in every])
-        ours |= {row.found.id: row_of.device(row, camera) for row in told if row.watched}
-    return tuple(ours.values())
 
 
 def _is_in(address: str, networks: Sequence[IPv4Network]) -> bool:

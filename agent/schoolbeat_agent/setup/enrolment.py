@@ -34,6 +34,10 @@ _CLASSROOM = Text(
     "Đây là máy trong phòng học (không phải thiết bị cổng của trường)?",
     "Is this a computer in a classroom (not the school's gateway)?",
 )
+_GATEWAY = Text(
+    "Địa chỉ IPv4 của thiết bị cổng, ví dụ 192.168.1.5 (để trống: không hỏi nó)",
+    "The gateway's IPv4 address, such as 192.168.1.5 (empty: it is not asked)",
+)
 _PASSWORD = Text("Mật khẩu của tác tử (không hiện khi gõ)", "The agent's password (not shown)")
 
 
@@ -55,8 +59,16 @@ def enrol(desk: Desk, config: Path) -> Enrolled:
     top = {name: found[name] for name in TOP if found.get(name)} | {"language": desk.language}
     settings = build(top | {"broker": broker | {"password": password}}, config.with_name("agent.toml.new"))
     broker["password_file"] = files.PASSWORD
-    texts = {files.PASSWORD: password + "\n", config.name: files.agent_toml(top, broker)}
+    sections = {"broker": broker, "classroom": found.get("classroom") or _gateway(desk, settings)}
+    texts = {files.PASSWORD: password + "\n", config.name: files.agent_toml(top, sections)}
     return Enrolled(settings, texts)
+
+
+def _gateway(desk: Desk, settings: Settings) -> dict[str, str]:
+    if settings.role != "classroom":
+        return {}
+    gateway = desk.line("gateway", _GATEWAY.say(desk.language), "", _of("classroom", "gateway"))
+    return {"gateway": gateway} if gateway else {}
 
 
 def _asked(desk: Desk) -> dict[str, Any]:

@@ -29,13 +29,24 @@ def _lines(table: Mapping[str, Any]) -> list[str]:
     return [f"{name} = {value(found)}" for name, found in table.items()]
 
 
-def agent_toml(top: Mapping[str, Any], broker: Mapping[str, Any]) -> str:
-    return "\n".join((*_lines(top), "", "[broker]", *_lines(broker), ""))
+def agent_toml(top: Mapping[str, Any], sections: Mapping[str, Mapping[str, Any]]) -> str:
+    tables = ["\n".join(("", f"[{name}]", *_lines(table), "")) for name, table in sections.items() if table]
+    return "\n".join((*_lines(top), *tables))
 
 
-def devices_toml(devices: Iterable[Device]) -> str:
-    """Only what differs from a key's default is written."""
-    tables = []
+def left_out(file: Path) -> tuple[str, ...]:
+    """Ids of devices that the technician does not want watched."""
+    import tomllib
+
+    if not file.exists():
+        return ()
+    found = tomllib.loads(file.read_text(encoding="utf-8")).get("left_out", [])
+    return tuple(str(one) for one in found) if isinstance(found, list) else ()
+
+
+def devices_toml(devices: Iterable[Device], without: Sequence[str] = ()) -> str:
+    """Only what differs from a key's default is written. without: ids that were found and are not watched."""
+    tables = [f"left_out = {value(list(without))}\n"] if without else []
     for device in devices:
         table = {
             field.name: list(found) if isinstance(found, tuple) else found

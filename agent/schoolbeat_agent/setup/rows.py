@@ -78,9 +78,19 @@ def shown(row: Row, language: Language) -> tuple[str, str, str]:
     return head, " · ".join(parts), " — ".join(filter(None, (what, why)))
 
 
-def device(row: Row, credential: str = "") -> Device:
-    """As it stands in devices.toml. credential: for cameras, where the technician gave one."""
+def known(found: Found, now: Device) -> Row:
+    """One that is watched already, to be named anew."""
+    return Row(found, now.kind, now.name or now.id, now.room, confirmed=True)
+
+
+def device(row: Row, credential: str = "", before: Device | None = None) -> Device:
+    """As it stands in devices.toml. credential: for cameras, where the technician gave one.
+
+    before: as it stood there; how it is asked stays as it was.
+    """
     found = row.found
+    if before is not None:
+        return replace(before, address=found.address, name=text(row.name), kind=row.kind, room=text(row.room))
     own = found.credential or (credential if row.kind in ("camera", "recorder") else "")
     return Device(
         id=found.id,
