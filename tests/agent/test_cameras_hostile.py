@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.agent.emulated_camera import EmulatedCamera
 from tests.ports import free_port
 
-from schoolbeat_agent.cameras import discovery, heads, onvif, soap, ws_discovery
+from schoolbeat_agent.cameras import discovery, heads, onvif, rtsp, soap, ws_discovery
 from schoolbeat_agent.credentials import Credential
 from schoolbeat_agent.observation import Observation, State
 from schoolbeat_agent.probes import onvif as probe_onvif
@@ -77,7 +77,7 @@ BOMB = '<!DOCTYPE a [<!ENTITY b "bb">]><a>&b;</a>'
         b'<!DOCTYPE a SYSTEM "http://127.0.0.1:1/x"><a/>',
         b"<!DOCTYPE a><a/>",
         b"<a>&nothing;</a>",
-        b"<a>" * (soap.DEPTH + 1),
+        b"<a>" * (soap.DEPTH + 1) + b"</a>" * (soap.DEPTH + 1),
         b"<a>" + b"<b/>" * soap.PARTS + b"</a>",
         b"<a " + b" ".join(b'x%d="1"' % n for n in range(soap.PARTS)) + b"/>",
         b"<a>" + b"x" * soap.BODY_BYTES + b"</a>",
@@ -232,15 +232,30 @@ def test_no_rtsp_server_is_too_strange(parts: list[bytes]) -> None:
     assert seen.states == {SIGNAL: State.DOWN}
 
 
+@pytest.mark.parametrize("unit", [b"\r\n", b"$\0\0\0", b"RTSP/1.0 100 Continue\r\n\r\n"], ids=repr)
+def test_many_small_messages_end_the_conversation(unit: bytes) -> None:
+    async def ask(port: int) -> Observation:
+        return await probe_rtsp.probe(RtspTarget("cam-1", "127.0.0.1", port, "/a", video_seconds=15), World())
+
+    seen = answering(unit * 200_000, then_close=False)(ask)
+
+    assert seen.causes == {SIGNAL: "bad_answer"}
+    assert f"{rtsp.RUN_MESSAGES} messages" in seen.notes[SIGNAL]
+
+
 def test_a_flood_does_not_grow_the_agent() -> None:
     """The peak of this process may grow by the buffers, not by what is sent."""
+    part = bytes(65_536)
+    chunk = b"10000\r\n" + part + b"\r\n"
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    against("huge")
-    answering(*[b"$\0\xff\xff" + bytes(65_535)] * 2_000)(
+    until_close = answering(HTTP + b"\r\n", *[part] * 1_000)(asked)
+    chunked = answering(HTTP + b"Transfer-Encoding: chunked\r\n\r\n", *[chunk] * 1_000)(asked)
+    video = answering(*[b"$\0\xff\xff" + part[:-1]] * 1_000)(
         lambda port: probe_rtsp.probe(RtspTarget("cam-1", "127.0.0.1", port, "/a", video_seconds=10), World())
     )
 
+    assert until_close.causes == chunked.causes == video.causes == {SIGNAL: "bad_answer"}
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 24 * 1024  # KiB
 
 

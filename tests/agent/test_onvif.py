@@ -27,6 +27,8 @@ from schoolbeat_agent.cameras import discovery, onvif, security, soap, ws_discov
 from schoolbeat_agent.cameras.discovery import Identity, identify, kind_of
 from schoolbeat_agent.cameras.http import Endpoint
 from schoolbeat_agent.cameras.onvif import Device, Profile
+from schoolbeat_agent.cameras.rtsp import Place
+from schoolbeat_agent.cameras.soap import Fault
 from schoolbeat_agent.cameras.ws_discovery import Hello, ws_discover
 from schoolbeat_agent.credentials import Credential
 from schoolbeat_agent.observation import Observation, ProbeFailed, State
@@ -267,6 +269,26 @@ def test_what_real_devices_do_differently_does_not_matter(fault: str, onvif_auth
 
     assert seen.states == {SIGNAL: State.UP}
     assert seen.readings.keys() >= {(SIGNAL, "clock_offset_seconds"), (SIGNAL, "open_stream")}
+
+
+def test_video_is_looked_for_on_the_device_itself_whatever_host_it_names() -> None:
+    of = camera(fault="other_host")
+
+    place = visit(of, lambda device: device.stream("p0"))
+
+    assert place == Place(of.address, of.rtsp_port, of.path)
+
+
+def test_a_fault_is_told_from_a_refused_password() -> None:
+    of = camera()
+
+    with pytest.raises(Fault) as fault:
+        visit(of, lambda device: device.call('<SystemReboots xmlns="http://www.onvif.org/ver10/device/wsdl"/>'))
+    with pytest.raises(Fault) as refused:
+        visit(of, Device.information, WRONG)
+
+    assert (fault.value.cause, refused.value.cause) == ("device_error", "auth_failed")
+    assert refused.value.codes == ("Sender", "NotAuthorized")
 
 
 @pytest.mark.parametrize("onvif_auth", ["wsse", "digest"])
