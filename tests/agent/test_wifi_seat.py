@@ -180,16 +180,25 @@ def test_a_seat_that_is_called_off_puts_everything_back(lab: School, target: Sea
 
 @pytest.mark.namespaces
 def test_only_one_at_a_time_uses_the_radio_and_each_when_it_is_its_turn(lab: School, target: SeatTarget) -> None:
-    world = lab.world()
+    at = 1_000.0
+    world = replace(lab.world(), monotonic=lambda: at)
     quick = replace(target, lease_seconds=0.3)
+    other = replace(quick, ssid="b")
+
+    async def both() -> list[Observation]:
+        return await asyncio.gather(*(wifi_seat.probe(one, world) for one in (quick, other)))
 
     async def busy() -> Observation:
         async with radio_lock(world):
             return await wifi_seat.probe(quick, world)
 
-    assert in_namespace(lab.desk, busy) == Observation()
+    first = in_namespace(lab.desk, both)  # the one waits for the other
+    assert [seen.causes for seen in first] == [{SIGNAL: "no_lease"}, {"wifi.b": "no_lease"}]
+    at = 1_100.0
+    assert tried(lab, quick, world) == Observation()  # not its turn: it says nothing
+    at = 1_900.0
+    assert in_namespace(lab.desk, busy) == Observation()  # its turn, but later
     assert tried(lab, quick, world).causes == {SIGNAL: "no_lease"}
-    assert tried(lab, quick, world) == Observation()  # a moment later it says nothing
 
 
 @pytest.mark.namespaces

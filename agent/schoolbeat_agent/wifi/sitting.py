@@ -80,15 +80,17 @@ async def seen_from(target: SeatTarget, world: World) -> Observation:
     check(target, world)
     signal = signal_of(target.ssid.encode())
     turn: Turn = world.memory.of_probe.setdefault(f"wifi_seat {signal}", Turn())
-    now = world.monotonic()
-    since_seconds = None if turn.at is None else now - turn.at
     lock = radio_lock(world)
-    if not is_turn(world.lessons, world.unix(), since_seconds, target.every_seconds) or lock.locked():
+    since_seconds = None if turn.at is None else world.monotonic() - turn.at
+    is_first = turn.at is None  # at the start, and for a technician's `once`, all that are tried wait for one another
+    if not is_turn(world.lessons, world.unix(), since_seconds, target.every_seconds) or (
+        lock.locked() and not is_first
+    ):
         if turn.failed is not None:
             raise ProbeFailed(turn.failed.cause, turn.failed.detail)  # the same trouble, until it is its turn again
         return Observation()
     async with lock:
-        turn.at, turn.failed = now, None
+        turn.at, turn.failed = world.monotonic(), None
         try:
             steps = await try_seat(target, world)
         except ProbeFailed as failed:
