@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import assume, given
@@ -10,10 +11,13 @@ from hypothesis import strategies as st
 
 from schoolbeat_agent.snmp.rates import (
     Count,
+    Flow,
     PortSample,
     Stamp,
+    flow_between,
     increase,
     octet_rates,
+    of_a_minute,
     packets_between,
     seconds_between,
 )
@@ -112,6 +116,28 @@ def test_an_increase_is_never_negative_and_never_more_than_can_be(one: int, othe
     found = increase(Count(one % 2**bits, bits), Count(other % 2**bits, bits), most)
 
     assert found is None or 0 <= found <= most
+
+
+def test_a_gigabit_port_with_32_bits_is_told_by_looks_half_a_minute_apart() -> None:
+    looks = [
+        sample(second, 1_000 + second, passed % 2**32, 0, 32)
+        for second, passed in ((0, 4_000_000_000), (30, 7_000_000_000), (60, 8_000_000_000))
+    ]
+
+    first, second = (flow_between(before, now) for before, now in pairwise(looks))
+
+    assert first == Flow(30, 800_000_000, 0)
+    assert second is not None
+    assert of_a_minute(first, second) == (4_000_000_000 * 8 / 60, 0)
+
+
+def test_a_minute_has_no_mean_of_what_is_not_known() -> None:
+    known = Flow(30, 600, 60)
+
+    assert of_a_minute(None, known) == (600, 60)
+    assert of_a_minute(Flow(60, 0, 0), known) == (600, 60)
+    assert of_a_minute(Flow(30, None, 0), known) == (600, 30)
+    assert of_a_minute(known, Flow(30, None, 0)) == (None, 30)
 
 
 # --- against a device whose truth is known -------------------------------------------------------------------------

@@ -34,6 +34,10 @@ snmp = "unknown"
 [[device]]
 id = "board-1"
 address = "192.168.1.20"
+[[device]]
+id = "switch-1"
+address = "192.168.1.30"
+snmp = "school"
 """
 SECRETS = """
 [[credential]]
@@ -51,6 +55,7 @@ def test_a_device_with_an_entry_is_asked_and_only_its_own_question_decides_its_s
 
     credential = Credential("school", community="doc-lap")
     router = SnmpTarget("router", "192.168.1.1", "school", credential, False, interfaces=("ether 1", "pppoe-out1"))
+    switch = SnmpTarget("switch-1", "192.168.1.30", "school", credential, False)
     ups = SnmpTarget("ups-1", "192.168.1.9", "unknown", None, True, 1161)
     ports = [
         (f"device.router.{port}", reading)
@@ -60,7 +65,8 @@ def test_a_device_with_an_entry_is_asked_and_only_its_own_question_decides_its_s
     assert [
         (watch.target, watch.signals, watch.about, watch.readings, watch.every_seconds, watch.learns) for watch in found
     ] == [
-        (router, (), "device.router", (("device.router", "uptime_seconds"), *ports), 60, True),
+        (router, (), "device.router", (("device.router", "uptime_seconds"), *ports), 30, True),
         (ups, ("device.ups-1",), "", (("device.ups-1", "uptime_seconds"),), 30, True),
+        (switch, (), "device.switch-1", (("device.switch-1", "uptime_seconds"),), 60, True),
     ]
     assert "doc-lap" not in repr(found)

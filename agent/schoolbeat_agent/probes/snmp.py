@@ -21,7 +21,8 @@ TIMEOUT_SECONDS: Final = 25.0
 RUN_SECONDS: Final = 20.0  # nothing more is asked after; what is known by then is told
 PORT_READINGS: Final = ("rx_bps", "tx_bps", "port_speed_bps")
 EVERY_SECONDS: Final = 60
-UPS_EVERY_SECONDS: Final = 30
+# A UPS; and a device whose ports are reported: in a minute a 32-bit counter of a gigabit port may wrap twice.
+OFTEN_SECONDS: Final = 30
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def watches(settings: Settings) -> list[Watch]:
                 target,
                 (subject,) if decides else (),
                 (*of(subject, "uptime_seconds"), *rates),
-                every_seconds=UPS_EVERY_SECONDS if device.kind == "ups" else EVERY_SECONDS,
+                every_seconds=OFTEN_SECONDS if device.kind == "ups" or ports else EVERY_SECONDS,
                 timeout_seconds=TIMEOUT_SECONDS,
                 learns=True,
                 about="" if decides else subject,

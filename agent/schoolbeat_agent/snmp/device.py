@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from schoolbeat_agent.snmp import host_resources, interfaces, profile, rates, system
 from schoolbeat_agent.snmp.profile import Profile
-from schoolbeat_agent.snmp.rates import Count, PortSample, Stamp
+from schoolbeat_agent.snmp.rates import Count, Flow, PortSample, Stamp
 from schoolbeat_agent.snmp.rows import Rows, Value
 from schoolbeat_agent.snmp.session import REPETITIONS, TOGETHER, Habits, Session, SnmpFailed
 from schoolbeat_agent.snmp.walk import walk
@@ -18,6 +18,7 @@ from schoolbeat_agent.snmp.walk import walk
 TABLE_SECONDS: Final = 3_600.0  # how long names, indices and families are believed
 AGAIN_SECONDS: Final = 600.0  # when a device did not tell all of them
 SPREAD_SECONDS: Final = 600  # by which devices differ in it
+ERRORS_SECONDS: Final = 50.0  # between looks at errors and discards: a minute's, though it may be asked oftener
 ROWS_MOST: Final = 1_024  # of a column: a port table beyond it is not reported
 COUNTED_PORTS_MOST: Final = 256  # beyond, the errors and discards of all ports are too many questions for each minute
 READINGS_MOST: Final = 128
@@ -49,9 +50,10 @@ class Known:
 
     habits: Habits = field(default_factory=Habits)
     learnt: Learnt | None = None
-    uptime_oid: str = ""
     stamp: Stamp | None = None
     ports: dict[str, PortSample] = field(default_factory=dict)
+    flows: dict[str, Flow] = field(default_factory=dict)  # the last, of each port that is reported
+    errors_at: Stamp | None = None
     errors: array[int] = field(default_factory=_no_counts)  # in the order of `_error_columns`, NOT_TOLD where unknown
     errors_of: tuple[int, ...] = ()  # ifIndex
 
@@ -70,15 +72,15 @@ async def told(session: Session, known: Known, hello: Rows, subject: str, wanted
     learnt = known.learnt
     if learnt is None or at >= learnt.until or learnt.said != said[:2] or _restarted(known, said):
         learnt = known.learnt = await _learn(session, hello, at, subject, wanted)
-    before, known.stamp = known.stamp, Stamp(at, said.uptime)
+    known.stamp = Stamp(at, said.uptime)
     rows: dict[str, Value] = {**learnt.still, **hello}
     readings: dict[tuple[str, str], float] = {}
     if said.uptime is not None:
         readings[subject, "uptime_seconds"] = said.uptime / 100
-    statuses, errors = await _port_columns(session, learnt)
-    if (up := interfaces.up_count(statuses)) is not None:
+    if (up := interfaces.up_count(await _statuses(session, learnt))) is not None:
         readings[subject, "ports_up"] = up
-    readings |= _errors(known, before, learnt, errors, subject)
+    if known.errors_at is None or at - known.errors_at.at > ERRORS_SECONDS:
+        readings |= _errors(known, known.stamp, learnt, await _error_counts(session, learnt), subject)
     readings |= await _traffic(session, known, learnt, said.uptime_oid)
     rows |= await _vendor_rows(session, learnt)
     readings |= _vendor_readings(learnt.profiles, rows, subject)
@@ -163,27 +165,30 @@ def _error_columns(learnt: Learnt) -> list[str]:
     return [f"{column}.{index}" for index in learnt.ports for column in (*interfaces.ERRORS, *interfaces.DISCARDS)]
 
 
-async def _port_columns(session: Session, learnt: Learnt) -> tuple[Rows, Rows | None]:
-    """(status of every port; errors and discards), by GET of what is known to be there."""
-    statuses: dict[str, Value] = {}
-    errors: dict[str, Value] = {}
-    if not await _part(session, statuses, gets=[f"{interfaces.IF_OPER_STATUS}.{index}" for index in learnt.ports]):
-        return {}, None
-    if len(learnt.ports) > COUNTED_PORTS_MOST:
-        return statuses, None
-    return statuses, errors if await _part(session, errors, gets=_error_columns(learnt)) else None
+async def _statuses(session: Session, learnt: Learnt) -> Rows:
+    """By GET of what is known to be there."""
+    found: dict[str, Value] = {}
+    whole = await _part(session, found, gets=[f"{interfaces.IF_OPER_STATUS}.{index}" for index in learnt.ports])
+    return found if whole else {}
+
+
+async def _error_counts(session: Session, learnt: Learnt) -> Rows | None:
+    found: dict[str, Value] = {}
+    if len(learnt.ports) > COUNTED_PORTS_MOST or not await _part(session, found, gets=_error_columns(learnt)):
+        return None
+    return found
 
 
 def _errors(
-    known: Known, before: Stamp | None, learnt: Learnt, found: Rows | None, subject: str
+    known: Known, stamp: Stamp, learnt: Learnt, found: Rows | None, subject: str
 ) -> dict[tuple[str, str], float]:
-    """Packets in error and discarded since the last run, over all ports; left out where one port is in doubt."""
+    """Packets in error and discarded since they were last counted, over all ports; none where one port is in doubt."""
     asked = _error_columns(learnt)
     told = [found.get(oid) if found is not None else None for oid in asked]
     now = array("q", (value if isinstance(value, int) and 0 <= value < 2**32 else NOT_TOLD for value in told))
-    last, same = known.errors, known.errors_of == learnt.ports
-    known.errors, known.errors_of = now, learnt.ports
-    seconds = rates.seconds_between(before, known.stamp) if before and known.stamp else None
+    last, before, same = known.errors, known.errors_at, known.errors_of == learnt.ports
+    known.errors, known.errors_at, known.errors_of = now, stamp, learnt.ports
+    seconds = rates.seconds_between(before, stamp) if before else None
     if seconds is None or not same or found is None or len(last) != len(now):
         return {}
     grown = [
@@ -209,6 +214,7 @@ async def _traffic(session: Session, known: Known, learnt: Learnt, uptime_oid: s
     """Rates and speed of the ports that are reported, each from one answer with the device's own clock in it."""
     out: dict[tuple[str, str], float] = {}
     samples: dict[str, PortSample] = {}
+    flows: dict[str, Flow] = {}
     clock = [uptime_oid] if uptime_oid else []
     for subject, (index, name) in learnt.reported.items():
         asked = [*clock, *(f"{column}.{index}" for column in (*interfaces.CALLED, *interfaces.TRAFFIC))]
@@ -228,14 +234,11 @@ async def _traffic(session: Session, known: Known, learnt: Learnt, uptime_oid: s
         samples[subject] = now = interfaces.sample(rows, index, session.monotonic(), uptime)
         if now.speed_bps is not None:
             out[subject, "port_speed_bps"] = now.speed_bps
-        if subject in known.ports:
-            rx_bps, tx_bps = rates.octet_rates(known.ports[subject], now)
-            out |= {
-                (subject, reading): value
-                for reading, value in (("rx_bps", rx_bps), ("tx_bps", tx_bps))
-                if value is not None
-            }
-    known.ports = samples
+        if subject in known.ports and (flow := rates.flow_between(known.ports[subject], now)) is not None:
+            flows[subject] = flow
+            both = zip(("rx_bps", "tx_bps"), rates.of_a_minute(known.flows.get(subject), flow), strict=True)
+            out |= {(subject, reading): value for reading, value in both if value is not None}
+    known.ports, known.flows = samples, flows
     return out
 
 

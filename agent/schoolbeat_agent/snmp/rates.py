@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 LEAST_SECONDS: Final = 5.0  # between samples: below, the device's own caching would show as a rate
 MOST_SECONDS: Final = 300.0  # above, the mean says nothing of now
+MINUTE_SECONDS: Final = 75.0  # of two flows together, at most
 TICK_SECONDS: Final = 0.02  # of both uptimes, in hundredths of a second, cut off
 CLOCK_SECONDS: Final = 5.0  # by which the device's clock may differ, for retries and caches
 CLOCK_SHARE: Final = 0.05
@@ -46,6 +47,33 @@ class PortSample:
     rx: Count | None
     tx: Count | None
     speed_bps: int | None
+
+
+class Flow(NamedTuple):
+    """What passed between two samples; None: in doubt."""
+
+    seconds: float
+    rx_bps: float | None
+    tx_bps: float | None
+
+
+def flow_between(before: PortSample, now: PortSample) -> Flow | None:
+    """None where even the time between them is in doubt."""
+    seconds = seconds_between(before.stamp, now.stamp)
+    return None if seconds is None else Flow(seconds, *octet_rates(before, now))
+
+
+def of_a_minute(last: Flow | None, now: Flow) -> tuple[float | None, float | None]:
+    """(received, sent) in bit/s: the mean over both, where a minute holds them and both are known."""
+    if last is None or last.seconds + now.seconds > MINUTE_SECONDS:
+        return now.rx_bps, now.tx_bps
+    return _mean(last, now, last.rx_bps, now.rx_bps), _mean(last, now, last.tx_bps, now.tx_bps)
+
+
+def _mean(last: Flow, now: Flow, earlier: float | None, later: float | None) -> float | None:
+    if earlier is None or later is None:
+        return later
+    return (earlier * last.seconds + later * now.seconds) / (last.seconds + now.seconds)
 
 
 def seconds_between(before: Stamp, now: Stamp) -> float | None:
