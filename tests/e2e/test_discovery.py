@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -33,27 +32,26 @@ def discovered(lan: SchoolLan) -> tuple[list[Found], dict[str, Any]]:
     return [as_found(entry) for entry in told["found"]], told
 
 
-@pytest.fixture(params=["rows written here", "recordings of real devices"])
-def real(request: pytest.FixtureRequest) -> bool:
+@pytest.fixture(scope="module", params=["rows written here", "recordings of real devices"])
+def seen(request: pytest.FixtureRequest) -> tuple[bool, list[Machine], list[Found], dict[str, Any]]:
+    """Whether SNMP answers were real ones, what stands there, what was found, and what that cost."""
     need_namespaces()
     real: bool = request.param.startswith("recordings")
     if real and not RECORDINGS.is_dir():
         pytest.skip(f"no recordings in {RECORDINGS}")
-    return real
-
-
-@pytest.fixture
-def lan(real: bool) -> Iterator[SchoolLan]:
     with SchoolLan(school(real)) as lan:
-        yield lan
+        return real, lan.machines, *discovered(lan)
 
 
-def test_all_are_found_none_of_a_wrong_kind_in_a_minute(lan: SchoolLan, real: bool) -> None:
-    found, told = discovered(lan)
+Seen = tuple[bool, list[Machine], list[Found], dict[str, Any]]
 
-    assert [one.address for one in found] == [machine.address for machine in lan.machines]
+
+def test_all_are_found_none_of_a_wrong_kind_in_a_minute(seen: Seen) -> None:
+    real, machines, found, told = seen
+
+    assert [one.address for one in found] == [machine.address for machine in machines]
     unsure = {*SILENT, *(() if real else (13,))}
-    expected = {machine.address: "other" if machine.last in unsure else machine.kind for machine in lan.machines}
+    expected = {machine.address: "other" if machine.last in unsure else machine.kind for machine in machines}
     assert {one.address: one.kind for one in found} == expected
     assert all((one.confidence >= 50) == (one.kind != "other") and one.reasons for one in found)
     assert told["seconds"] < 60
@@ -62,11 +60,11 @@ def test_all_are_found_none_of_a_wrong_kind_in_a_minute(lan: SchoolLan, real: bo
     assert told["steps"][-1]["done"] == told["steps"][-1]["all"] == len(found)
 
 
-def test_each_is_known_by_its_mac_and_asked_as_it_can_be(lan: SchoolLan, real: bool) -> None:
-    found, _ = discovered(lan)
+def test_each_is_known_by_its_mac_and_asked_as_it_can_be(seen: Seen) -> None:
+    real, machines, found, _ = seen
 
     assert {one.address: (one.identity, one.id) for one in found} == {
-        machine.address: (f"mac {machine.mac}", device_id(SITE_KEY, f"mac {machine.mac}")) for machine in lan.machines
+        machine.address: (f"mac {machine.mac}", device_id(SITE_KEY, f"mac {machine.mac}")) for machine in machines
     }
     of = {int(one.address.rpartition(".")[2]): one for one in found}
     assert {last: (one.ask, one.port, one.profile, one.snmp) for last, one in of.items()} == {
@@ -76,10 +74,10 @@ def test_each_is_known_by_its_mac_and_asked_as_it_can_be(lan: SchoolLan, real: b
         **dict.fromkeys((6, 7), ("rtsp", 554, "", "")),
         14: ("display", 9761, "lg", ""),
     }
+    assert [of[last].name for last in (10, 11, 12)] == ["", "", ""], "people name their machines after themselves"
     if not real:
         assert (of[1].interfaces, of[2].interfaces) == (("pppoe-out1",), ("gigabitEthernet 1/0/17",))
         assert [of[last].name for last in (1, 2, 5)] == ["cong-truong", "sw-tang-1", "Phòng 7A1"]
-    assert [of[last].name for last in (10, 11, 12)] == ["", "", ""], "people name their machines after themselves"
 
 
 def test_a_new_card_finds_the_same_ids_and_only_what_changed_is_shown() -> None:

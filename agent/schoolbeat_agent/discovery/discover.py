@@ -29,7 +29,7 @@ __all__ = ["Differences", "Found", "Lan", "Progress", "differences", "discover"]
 
 HOSTS_AT_ONCE: Final = 24
 CONNECTIONS_AT_ONCE: Final = 64
-MULTICAST_SECONDS: Final = 8.0  # a projector answers a search after 0-10 s; those that miss it are asked singly
+MULTICAST_SECONDS: Final = 5.0  # projectors may take 10 to answer a search: those that do are met by their port
 FORGETTING_SECONDS: Final = 9.0  # after 5 s the kernel asks again, three times (delay_first_probe_time, ucast_solicit)
 # People name their own machines after themselves: such names stay where they are.
 NAMED: Final = frozenset(
