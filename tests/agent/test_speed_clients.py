@@ -7,6 +7,7 @@ import contextlib
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from itertools import pairwise
@@ -153,6 +154,19 @@ def test_a_test_ends_at_the_bytes_it_may_move(client: Client, kind: str) -> None
     assert up.bytes < 12_000_000 + 300_000
     assert (down.download_bps, up.upload_bps) == (None, None)
     assert up.download_bps is not None
+
+
+def test_a_machine_that_was_too_busy_to_look_gives_no_figure() -> None:
+    port, tally = free_port(), Tally(PLENTY)
+
+    async def run() -> str:
+        asyncio.get_running_loop().call_later(0.7, time.sleep, 1.5)
+        return await outcome(by_ndt7, port, 3, tally)
+
+    with serving("ndt7", HERE, port, "--pace", str(PACE)):
+        cause = asyncio.run(run())
+
+    assert (cause, tally.download_bps) == ("hung", None)
 
 
 def test_nothing_is_left_running_or_open_behind_a_test() -> None:

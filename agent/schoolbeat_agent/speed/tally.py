@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
+from schoolbeat_agent.observation import ProbeFailed
 from schoolbeat_agent.probes.no_answer import NoAnswer
 
 WARM_SECONDS: Final = 2.0  # TCP has found the line's rate by then
@@ -18,6 +19,7 @@ WARM_SHARE: Final = 1 / 3  # of a test that ended early
 LEAST_SECONDS: Final = 1.5  # a shorter test says nothing
 SAMPLE_SECONDS: Final = 0.1
 SILENT_SECONDS: Final = 3.0  # without a byte the server, or the line, is gone
+LATE_SECONDS: Final = 1.0  # beyond SAMPLE_SECONDS: what waited meanwhile would be read at no rate of the line's
 SILENT_END_SECONDS: Final = 1.5  # the same at the end of the time, where one cannot wait longer
 
 Sample = tuple[float, int]  # seconds, bytes so far
@@ -90,13 +92,16 @@ async def sampled(
 ) -> list[Sample]:
     """Samples of what was moved, until the time is over or `done`, however that ended; the last is of the very end.
 
-    NoAnswer: timeout after SILENT_SECONDS without a byte, over_budget.
+    NoAnswer: timeout after SILENT_SECONDS without a byte, over_budget. ProbeFailed("hung") when this machine was too
+    busy to look.
     """
     started = clock()
     samples = [(started, moved())]
     while not done.done() and samples[-1][0] - started < seconds:
         await asyncio.wait([done], timeout=min(SAMPLE_SECONDS, max(0.001, started + seconds - clock())))
         samples.append((clock(), moved()))
+        if samples[-1][0] - samples[-2][0] > SAMPLE_SECONDS + LATE_SECONDS:
+            raise ProbeFailed("hung", "this machine was too busy to measure: bytes waited that the line had brought")
         tally.check()
         _check_silence(samples, SILENT_SECONDS, tally.server)
     _check_silence(samples, SILENT_SECONDS if done.done() else SILENT_END_SECONDS, tally.server)
