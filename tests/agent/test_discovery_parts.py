@@ -18,9 +18,10 @@ from schoolbeat_agent.cameras.ws_discovery import Hello
 from schoolbeat_agent.discovery import asking, lans, leases, mdns, neighbours, netbios, oui, snmp_facts, ssdp, visits
 from schoolbeat_agent.discovery.asking import Asking
 from schoolbeat_agent.discovery.differences import Differences, differences, with_registered_ids
-from schoolbeat_agent.discovery.discover import Heard, devices, discover, found_of, identity_of, is_silent, onvif_facts
+from schoolbeat_agent.discovery.discover import devices, discover, found_of, identity_of, is_silent
 from schoolbeat_agent.discovery.evidence import Evidence, OnvifFacts, PjlinkFacts, SnmpFacts, WebPage
 from schoolbeat_agent.discovery.found import Found, device_id
+from schoolbeat_agent.discovery.hearing import Heard, onvif_facts
 from schoolbeat_agent.discovery.lans import Lan
 from schoolbeat_agent.discovery.sweep import Swept, addresses_of
 from schoolbeat_agent.probes.world import World

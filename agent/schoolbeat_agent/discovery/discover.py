@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Final
 
-from schoolbeat_agent.cameras.ws_discovery import Hello, mac_of, ws_discover
 from schoolbeat_agent.credentials import Credential
-from schoolbeat_agent.discovery import asking, lans, leases, mdns, neighbours, netbios, oui, snmp_facts, ssdp, visits
+from schoolbeat_agent.discovery import asking, lans, leases, neighbours, netbios, oui, snmp_facts, visits
 from schoolbeat_agent.discovery.differences import Differences, differences, with_registered_ids
-from schoolbeat_agent.discovery.evidence import Evidence, OnvifFacts, PjlinkFacts
+from schoolbeat_agent.discovery.evidence import Evidence, PjlinkFacts
 from schoolbeat_agent.discovery.found import Found, device_id
+from schoolbeat_agent.discovery.hearing import Heard, hear, onvif_facts
 from schoolbeat_agent.discovery.identify import identify
 from schoolbeat_agent.discovery.lans import LARGEST, Lan
 from schoolbeat_agent.discovery.sweep import Swept, sweep, table
@@ -24,29 +23,15 @@ from schoolbeat_agent.observation import ProbeFailed
 from schoolbeat_agent.probes.world import World, read_text
 from schoolbeat_agent.settings import Device
 from schoolbeat_agent.texts import Text
+from schoolbeat_wire import catalogue
 
 __all__ = ["Differences", "Found", "Lan", "Progress", "differences", "discover"]
 
 HOSTS_AT_ONCE: Final = 24
 CONNECTIONS_AT_ONCE: Final = 64
-MULTICAST_SECONDS: Final = 5.0  # projectors may take 10 to answer a search: those that do are met by their port
 FORGETTING_SECONDS: Final = 9.0  # after 5 s the kernel asks again, three times (delay_first_probe_time, ucast_solicit)
 # People name their own machines after themselves: such names stay where they are.
-NAMED: Final = frozenset(
-    (
-        "router",
-        "ont",
-        "switch",
-        "access_point",
-        "board",
-        "projector",
-        "television",
-        "camera",
-        "recorder",
-        "ups",
-        "printer",
-    )
-)
+NAMED: Final = frozenset(catalogue.DEVICE_KINDS) - {"computer", "server", "sensor", "phone", "other"}
 SWEEPING = Text("tìm địa chỉ có máy", "looking for addresses in use")
 ASKING = Text("hỏi từng thiết bị", "asking each device")
 
@@ -63,17 +48,6 @@ class Progress:
 
 def tell_nobody(progress: Progress) -> None:
     """Nobody watches."""
-
-
-@dataclass
-class Heard:
-    """What came in answer to questions to all; `mute` says which of them could not be asked, and why."""
-
-    mdns: dict[str, mdns.Offered] = field(default_factory=dict)
-    ssdp: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    onvif: dict[str, Hello] = field(default_factory=dict)
-    pjlink: dict[str, str] = field(default_factory=dict)
-    mute: dict[str, str] = field(default_factory=dict)
 
 
 async def discover(
@@ -179,33 +153,6 @@ async def _judged(
     return list(await asyncio.gather(*map(one, there)))
 
 
-async def hear(own: Sequence[str], networks: Sequence[IPv4Network], world: World) -> Heard:
-    """Questions to all on the LAN, by multicast and broadcast; those that cannot be asked are left out."""
-    heard = Heard()
-
-    async def told(name: str, question: Any) -> Any:
-        try:
-            return await question
-        except ProbeFailed as failed:
-            heard.mute[name] = failed.detail
-        except OSError as error:
-            heard.mute[name] = error.strerror or str(error)
-        return None
-
-    if not own:
-        return heard
-    broadcasts = [str(network.broadcast_address) for network in networks]
-    by_mdns, by_ssdp, by_pjlink, *by_onvif = await asyncio.gather(
-        told("mDNS", mdns.heard(own, MULTICAST_SECONDS)),
-        told("SSDP", ssdp.search(own)),
-        told("PJLink", pjlink.search(broadcasts, MULTICAST_SECONDS)),
-        *(told("WS-Discovery", ws_discover(address, 4.0, world.entropy)) for address in own),
-    )
-    heard.mdns, heard.ssdp, heard.pjlink = by_mdns or {}, by_ssdp or {}, by_pjlink or {}
-    heard.onvif = {hello.address: hello for hellos in by_onvif for hello in hellos or ()}
-    return heard
-
-
 def devices(swept: Swept, heard: Heard, networks: Iterable[IPv4Network], own: Iterable[str], router: str) -> list[str]:
     """One address of each device of the networks: of several with one MAC the router's, then one that answered."""
     inside = list(networks)
@@ -268,17 +215,6 @@ async def _pjlink(address: str, ports: frozenset[int], heard: Heard, world: Worl
     if told is None:
         return PjlinkFacts(mac=mac) if mac else None
     return PjlinkFacts(True, told.wants_password, told.name, told.manufacturer, told.model, mac, str(told.pjlink_class))
-
-
-def onvif_facts(hello: Hello) -> OnvifFacts:
-    """Scopes (ONVIF Core, 7.3.2.2) are onvif://www.onvif.org/<name>/<value>."""
-    port = 80
-    if hello.xaddrs:
-        with contextlib.suppress(ValueError):
-            parts = urlsplit(hello.xaddrs[0])
-            port = parts.port or (443 if parts.scheme == "https" else 80)
-    kinds = tuple(scope.rpartition("/")[2] for scope in hello.scopes if "/type/" in scope.lower())
-    return OnvifFacts(hello.types, hello.scope("name"), hello.scope("hardware"), kinds, port, mac_of(hello.endpoint))
 
 
 def identity_of(evidence: Evidence) -> str:
