@@ -67,6 +67,14 @@ def test_with_a_grant_it_is_tested_outside_lessons_and_exam_days(unix: float | N
     assert (decision.run, decision.why) == (not why, why)
 
 
+def test_a_lesson_of_a_single_minute_is_a_lesson_too() -> None:
+    hours = Lessons(((0, 1_200, 1_201),))
+
+    free = [second for second in range(-180, 180) if decided(at(0, 20) + second, hours=hours).run]
+
+    assert free == [*range(-180, -75), *range(60, 180)]
+
+
 @pytest.mark.parametrize(
     ("rates", "hours"),
     [(IDLE, Lessons()), (IDLE, Lessons((), ("2026-11-25",))), (None, HOURS)],
