@@ -162,12 +162,14 @@ def test_while_the_line_is_down_the_wifi_is_not_blamed(lab: School, target: Seat
 @pytest.mark.namespaces
 def test_a_seat_that_is_called_off_puts_everything_back(lab: School, target: SeatTarget) -> None:
     hanging = replace(target, url="http://page.test/hang")
+    routes = lab.ip(lab.desk, "route list")
 
     async def called_off() -> None:
         task = asyncio.create_task(wifi_seat.probe(hanging, lab.world()))
         async with asyncio.timeout(20):
-            while not lab.left_behind()[1]:
+            while len(lab.left_behind()[1]) < 2:
                 await asyncio.sleep(0.1)
+        assert lab.ip(lab.desk, "route list") == routes  # while it sits, too: nobody else's packets go that way
         task.cancel()
         await asyncio.wait([task])
 

@@ -61,6 +61,8 @@ class School:
         self.ip(self.school, "link set br0 up")
         self.ip(self.school, "addr add 10.88.0.1/24 dev br0")
         self.ip(self.school, "addr add 198.51.100.10/32 dev lo")
+        # Nobody answers ARP for what is beyond the router: it must be asked as a router.
+        self.run("ip", "netns", "exec", self.school, "sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1")
         self.ip(self.desk, "addr add 10.88.0.9/24 dev eth0")
         self.ip(self.desk, "route add default via 10.88.0.1 dev eth0")
         # As strict as a distribution may set it.
