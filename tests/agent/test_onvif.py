@@ -23,10 +23,11 @@ from tests.agent.emulated_camera import EmulatedCamera
 from tests.agent.probe_fakes import in_namespace, need_namespaces
 from tests.ports import free_port
 
-from schoolbeat_agent.cameras import discovery, onvif, security, soap, ws_discovery
+from schoolbeat_agent.cameras import discovery, onvif, onvif_answers, security, soap, ws_discovery
 from schoolbeat_agent.cameras.discovery import Identity, identify, kind_of
 from schoolbeat_agent.cameras.http import Endpoint
-from schoolbeat_agent.cameras.onvif import Device, Profile
+from schoolbeat_agent.cameras.onvif import Device
+from schoolbeat_agent.cameras.onvif_answers import Profile
 from schoolbeat_agent.cameras.rtsp import Place
 from schoolbeat_agent.cameras.soap import Fault
 from schoolbeat_agent.cameras.ws_discovery import Hello, ws_discover
@@ -115,7 +116,7 @@ def clock_answer(**given: object) -> bytes:
     ],
 )
 def test_a_cameras_clock(given: dict[str, object], unix: float | None) -> None:
-    assert onvif.clock_of(soap.answer(clock_answer(**given))) == unix
+    assert onvif_answers.clock_of(soap.answer(clock_answer(**given))) == unix
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ def test_a_cameras_clock(given: dict[str, object], unix: float | None) -> None:
     ],
 )
 def test_the_date_of_a_firmware_only_where_it_is_clear(firmware: str, day: date | None) -> None:
-    assert onvif.built_on(firmware) == day
+    assert onvif_answers.built_on(firmware) == day
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_the_date_of_a_firmware_only_where_it_is_clear(firmware: str, day: date 
     [([], None), (["Idle"], False), (["Idle", "Active"], True), (["PartiallyActive"], True), (["Error", ""], False)],
 )
 def test_a_recorder_records_when_one_of_its_jobs_does(states: list[str], records: bool | None) -> None:
-    assert onvif.is_recording(states) is records
+    assert onvif_answers.is_recording(states) is records
 
 
 @pytest.mark.parametrize(
@@ -462,20 +463,23 @@ def test_every_captured_answer_is_read_but_the_two_that_are_not_xml() -> None:
 
 
 def test_the_captured_camera() -> None:
-    services = onvif.services_of(soap.answer(capture("GetServices.xml")))
-    information = onvif.information_of(soap.answer(capture("GetDeviceInformation.xml")))
+    services = onvif_answers.services_of(soap.answer(capture("GetServices.xml")))
+    information = onvif_answers.information_of(soap.answer(capture("GetDeviceInformation.xml")))
 
-    assert onvif.clock_of(soap.answer(capture("GetSystemDateAndTime.xml"))) == 1_419_448_477.0
-    assert services[onvif.MEDIA] == "http://192.168.68.111/onvif/services"
-    assert onvif.services_of(soap.answer(capture("GetCapabilities.xml")))[onvif.MEDIA] == services[onvif.MEDIA]
-    assert onvif.profiles_of(soap.answer(capture("GetProfiles.xml"))) == [Profile("main", "vidsrc0", True)]
+    assert onvif_answers.clock_of(soap.answer(capture("GetSystemDateAndTime.xml"))) == 1_419_448_477.0
+    assert services[onvif_answers.MEDIA] == "http://192.168.68.111/onvif/services"
+    assert (
+        onvif_answers.services_of(soap.answer(capture("GetCapabilities.xml")))[onvif_answers.MEDIA]
+        == services[onvif_answers.MEDIA]
+    )
+    assert onvif_answers.profiles_of(soap.answer(capture("GetProfiles.xml"))) == [Profile("main", "vidsrc0", True)]
     assert (information.vendor, information.model, information.firmware, information.serial) == (
         "Mockup Manufacturer",
         "Mockup Model",
         "Mockup_15_14_13",
         "00000000",
     )
-    assert onvif.built_on(information.firmware) is None
+    assert onvif_answers.built_on(information.firmware) is None
 
 
 def test_the_captured_answer_to_a_search() -> None:

@@ -12,7 +12,8 @@ from typing import Final, Literal
 from schoolbeat_agent.cameras import onvif, rtsp, ws_discovery
 from schoolbeat_agent.cameras.digest import Login
 from schoolbeat_agent.cameras.http import Endpoint
-from schoolbeat_agent.cameras.onvif import Device, Profile, Unauthorized
+from schoolbeat_agent.cameras.onvif import Device, Unauthorized
+from schoolbeat_agent.cameras.onvif_answers import RECORDING, Profile
 from schoolbeat_agent.cameras.rtsp import Place
 from schoolbeat_agent.cameras.soap import Fault
 from schoolbeat_agent.cameras.ws_discovery import Hello, ws_discover
@@ -150,7 +151,7 @@ async def _told(device: Device, known: Identity, said: str) -> Identity:
     """NoAnswer("auth_failed") where it wants another credential."""
     information = await device.information()
     profiles: list[Profile] = await device.profiles()
-    records = onvif.RECORDING in await device.services()
+    records = RECORDING in await device.services()
     video = next((profile for profile in profiles if profile.has_video), None)
     place = await device.stream(video.token) if video else None
     mac = known.mac

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from schoolbeat_agent.cameras import lockout, onvif, rtsp, security
-from schoolbeat_agent.cameras.onvif import Device, Information
+from schoolbeat_agent.cameras import lockout, onvif, onvif_answers, rtsp, security
+from schoolbeat_agent.cameras.onvif import Device
+from schoolbeat_agent.cameras.onvif_answers import Information
 from schoolbeat_agent.cameras.rtsp import Place
 from schoolbeat_agent.credentials import Credential
 from schoolbeat_agent.observation import Observation, ProbeFailed, State
@@ -165,13 +166,13 @@ async def _stream(target: OnvifTarget, device: Device, world: World, values: dic
 
 
 async def _recording(target: OnvifTarget, device: Device, world: World, values: dict[str, float]) -> None:
-    if target.is_recorder and (found := onvif.is_recording(await device.job_states())) is not None:
+    if target.is_recorder and (found := onvif_answers.is_recording(await device.job_states())) is not None:
         values["recording"] = float(found)
 
 
 def firmware_age(told: Information, unix: float | None) -> float | None:
     """Whole days since the date that its firmware states; None where it states none, or one that is to come."""
-    built = onvif.built_on(told.firmware)
+    built = onvif_answers.built_on(told.firmware)
     if built is None or unix is None:
         return None
     days = (datetime.fromtimestamp(unix, UTC).date() - built).days
