@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from schoolbeat_agent.probes.no_answer import NoAnswer
 from schoolbeat_agent.probes.world import World
 from schoolbeat_agent.speed import iperf3, librespeed, ndt7
 from schoolbeat_agent.speed.tally import Tally
@@ -138,12 +139,44 @@ def test_iperf3_is_within_five_per_cent_and_the_others_agree_with_it(line: Rated
     is_the_truth(tally)
 
 
-@pytest.mark.parametrize("fault", ["normal", "early", "abort", "stall", "noproto", "locate204"])
-def test_the_shared_server_by_locate_with_its_faults(line: RatedLine, fault: str) -> None:
+def need_shared_server() -> None:
     if not MATERIAL.exists():
         pytest.skip("the shared ndt7 server is not in this clone")
     if not WEBSOCKETS.exists():
         pytest.skip(f"the shared ndt7 server needs {WEBSOCKETS.parents[1]}: see docs/dependencies.md")
+
+
+def certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """Its own authority, for the far end's address."""
+    made = folder / f"{name}.pem", folder / f"{name}.key"
+    subject = f"-subj /CN={name} -addext subjectAltName=IP:{FAR}"
+    command = f"openssl req -x509 -newkey rsa:2048 -nodes -days 30 {subject} -out {made[0]} -keyout {made[1]}"
+    subprocess.run(command.split(), check=True, capture_output=True)
+    return made
+
+
+def test_locate_leads_to_the_shared_server_over_tls_whose_certificate_is_checked(
+    line: RatedLine, tmp_path: Path
+) -> None:
+    need_shared_server()
+    (cert, key), (other, _) = certificate(tmp_path, "far"), certificate(tmp_path, "other")
+    locate = f"https://{FAR}:8004/v2/nearest/ndt/ndt7"
+    command = [*line.inside_far(), WEBSOCKETS, MATERIAL, "--address", FAR, "--port", "8004", "--seconds", "3"]
+    with program([*command, "--cert", cert, "--key", key]) as counted:
+        tally = measured(line, lambda t: ndt7.run("", locate, (), 3, t, (), World(ca_file=cert)))
+        with pytest.raises(NoAnswer) as refused:
+            measured(line, lambda t: ndt7.run("", locate, (), 3, t, (), World(ca_file=other)))
+        truth = [test["query"] for test in counted() if test["test"] == "download"]
+
+    is_the_truth(tally)
+    assert tally.server == FAR
+    assert [sorted(query) for query in truth] == [["access_token", "client_name"]]
+    assert refused.value.cause == "tls_invalid"
+
+
+@pytest.mark.parametrize("fault", ["normal", "early", "abort", "stall", "noproto", "locate204"])
+def test_the_shared_server_with_its_faults(line: RatedLine, fault: str) -> None:
+    need_shared_server()
     expected = {"abort": "bad_answer", "stall": "timeout", "noproto": "bad_answer", "locate204": "no_capacity"}
     # It has no certificate, so of what its Locate names nothing can be used: only its refusal is asked for there.
     locate = f"http://{FAR}:8002/v2/nearest/ndt/ndt7"
