@@ -57,7 +57,7 @@ def port_bps(world: World, interface: str) -> int:
 def counters(world: World, interface: str) -> Counters:
     """What the kernel has counted on it. ProbeFailed when it has no such interface."""
     folder = world.sys / "class" / "net" / interface / "statistics"
-    counted = [(read_text(folder / name) or "").strip() for name in ("rx_bytes", "tx_bytes")]
+    counted = [(read_text(folder / f"{way}_bytes") or "").strip() for way in ("rx", "tx")]
     if all(text.isascii() and text.isdigit() and len(text) < 21 for text in counted):
         return Counters(world.monotonic(), int(counted[0]), int(counted[1]))
     if os.name == "nt":
