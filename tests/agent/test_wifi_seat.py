@@ -425,7 +425,8 @@ def test_programs_that_hang_are_ended_in_time(tmp_path: Path, monkeypatch: pytes
 
 
 def test_where_network_manager_leaves_the_radio_alone_we_join_by_ourselves(tmp_path: Path) -> None:
-    for body in ("exit 8", f"printf '{RADIO}:wifi:unmanaged::\\n'", "printf 'wlan9:wifi:connected:x:y\\n'"):
+    no_bus = "echo 'Error: Could not create NMClient object: Could not connect.' >&2; exit 1"
+    for body in ("exit 8", no_bus, f"printf '{RADIO}:wifi:unmanaged::\\n'", "printf 'wlan9:wifi:connected:x:y\\n'"):
         supplicant = emulated(tmp_path, "supplicant", f"cat /proc/$$/fd/* > /dev/null 2>&1; {SUPPLICANT_JOINS}")
         programs = Programs(emulated(tmp_path, "nmcli", body), supplicant)
         assert cause_of(NETWORK, programs) == "joined"

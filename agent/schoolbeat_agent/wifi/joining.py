@@ -26,6 +26,7 @@ STOP_SECONDS: Final = 5.0
 LINES_KEPT: Final = 200  # of what wpa_supplicant says; it can say a lot
 LINE_BYTES: Final = 4_096
 NM_NOT_RUNNING: Final = 8  # nmcli(1), exit status
+NO_BUS: Final = "Could not create NMClient object"  # there is not even a D-Bus that it could run on
 SUPPLICANT_SOCKETS: Final = Path("/run/wpa_supplicant")
 
 # What nmcli says of a failed activation, and what that means; the first that stands there counts.
@@ -96,7 +97,7 @@ async def kept_by_network_manager(interface: str, programs: Programs) -> dict[st
         if failed.cause == "not_installed":
             return None
         raise
-    if out.code == NM_NOT_RUNNING:
+    if out.code == NM_NOT_RUNNING or NO_BUS in out.errors:
         return None
     if out.code:
         raise ProbeFailed("bad_answer", f"nmcli says {out.errors.strip()[:120]!r}")
