@@ -148,6 +148,19 @@ def test_a_grant_that_ran_out_unused_says_once_what_was_in_its_way(tmp_path: Pat
     assert gateway.memory.grants == []
 
 
+def test_a_grant_that_the_months_data_does_not_allow_is_given_back_at_once(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path, free_port())
+    gateway.memory.kept[speed.KEPT] = policy.write_used(policy.Used("2026-11", 10**10))
+    gateway.idle()
+    gateway.grant()
+
+    now, later = gateway.run(), gateway.run()
+
+    assert figures(now) == {"speed_failure": CAUSES["over_budget"][0], "speed_method": 1}
+    assert later == Observation(notes={"speed": "no_grant"})
+    assert gateway.used() == policy.Used("2026-11", 10**10)
+
+
 def test_without_the_time_nothing_is_tested_and_no_grant_is_lost(tmp_path: Path) -> None:
     gateway = Gateway(tmp_path, free_port())
     gateway.grant()

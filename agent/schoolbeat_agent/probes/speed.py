@@ -105,20 +105,23 @@ async def probe(target: SpeedTarget, world: World) -> Observation:
 
 
 def _waiting(target: SpeedTarget, world: World, used: policy.Used, why: str, unix: float | None) -> Observation:
-    """Nothing; but of a grant that ran out unused it says once what was in its way."""
+    """Nothing; but of a grant that ran out unused it says once what was in its way, and a grant that this month's
+    data does not allow to use is not waited with: others may want its place."""
     reasons: dict[str, str] = world.memory.of_probe.setdefault("speed waits", {})
     seen = Observation(notes={"speed": why})
     if unix is None:
         return seen
-    for grant in [grant for grant in world.memory.grants if grant.until_unix < unix]:
+    live = policy.live_grant(world.memory.grants, used, unix)
+    if live is not None and why in CAUSES:
+        reasons[live.token] = why
+    for grant in list(world.memory.grants):
+        if grant.until_unix >= unix and not (grant is live and why == "over_budget"):
+            continue
         world.memory.grants.remove(grant)
         if reason := reasons.pop(grant.token, ""):
             subject = subject_of(target.speed, host_of(target.speed), used)
             seen.readings[subject, "speed_failure"] = float(CAUSES[reason][0])
             seen.readings[subject, "speed_method"] = float(METHODS[target.speed.method])
-    live = policy.live_grant(world.memory.grants, used, unix)
-    if live is not None and why in CAUSES:
-        reasons[live.token] = why
     return seen
 
 
