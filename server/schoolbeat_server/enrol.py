@@ -53,6 +53,7 @@ def add_agent(
         "password_hash": hash_password(password),
         "created_ms": now_ms,
         "simulated": simulated,
+        "issued_ms": now_ms,
     }
     with writing(engine) as connection:
         _check_site(connection, site)
@@ -63,7 +64,7 @@ def add_agent(
                     f"agent {name} of site {site} is there already; --replace gives it a new password",
                 )
             change = update(schema.agent).where(schema.agent.c.site == site, schema.agent.c.name == name)
-            connection.execute(change.values(password_hash=values["password_hash"], role=role))
+            connection.execute(change.values(password_hash=values["password_hash"], role=role, issued_ms=now_ms))
         else:
             connection.execute(insert(schema.agent).values(values))
     return Credentials(agent_user_name(site, name), password)

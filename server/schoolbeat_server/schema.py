@@ -110,6 +110,7 @@ agent = Table(
     Column("password_hash", Text, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("simulated", Boolean, nullable=False, default=False),
+    Column("issued_ms", BigInteger, nullable=False, default=0, server_default="0"),  # its newest password
 )
 
 # ---- what agents sent --------------------------------------------------------------------------------------
@@ -232,6 +233,62 @@ aside = Table(
     Column("text", Text, nullable=False),
     Column("payload", LargeBinary, nullable=False),  # cut to a bound
 )
+
+card = Table(
+    "card",  # who speaks with an agent's credentials: clones.py
+    metadata,
+    Column("site", String(40), primary_key=True),
+    Column("agent", String(40), primary_key=True),
+    Column("hardware", String(32), primary_key=True),
+    Column("boot", String(32), primary_key=True),
+    Column("epoch", String(32), nullable=False),
+    Column("state", String(10), nullable=False),  # clones.State
+    Column("first_ms", BigInteger, nullable=False),
+    Column("heard_ms", BigInteger, nullable=False),
+    Column("presence_ms", BigInteger, nullable=False),
+)
+
+decision = Table(
+    "decision",  # an operator's, on a cloned card or on what is in quarantine; carried out by the running server
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("who", String(80), nullable=False),
+    Column("what", String(10), nullable=False),  # true | release | discard
+    Column("site", String(40), nullable=False),
+    Column("agent", String(40), nullable=False),
+    Column("hardware", String(32), nullable=False, default=""),
+    Column("boot", String(32), nullable=False, default=""),
+    Column("held", Integer),  # the row of table `held`; NULL: all that the site's agent has there
+    Column("reason", Text, nullable=False),
+    Column("done_ms", BigInteger),
+    Column("outcome", Text, nullable=False, default=""),
+    sqlite_autoincrement=True,
+)
+
+held = Table(
+    "held",  # reports that are not believed yet, whole: quarantine.py
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("site", String(40), nullable=False),
+    Column("agent", String(40), nullable=False),
+    Column("epoch", String(32), nullable=False),
+    Column("hardware", String(32), nullable=False),
+    Column("boot", String(32), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("first_minute", Integer, nullable=False),
+    Column("last_minute", Integer, nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+    Column("why", String(10), nullable=False),  # quarantine.Why
+    Column("text", Text, nullable=False),
+    Column("state", String(10), nullable=False),  # waiting | releasing | released | discarded
+    Column("decision", Integer),  # the decision.id that said so
+    Column("payload", LargeBinary, nullable=False),  # as received; empty once it is released
+    UniqueConstraint("site", "agent", "epoch", "hardware", "boot", "seq", "first_minute"),
+    sqlite_autoincrement=True,
+)
+Index("held_state", held.c.state)
 
 counter = Table(
     "counter",

@@ -36,6 +36,59 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "card",
+        sa.Column("site", sa.String(length=40), nullable=False),
+        sa.Column("agent", sa.String(length=40), nullable=False),
+        sa.Column("hardware", sa.String(length=32), nullable=False),
+        sa.Column("boot", sa.String(length=32), nullable=False),
+        sa.Column("epoch", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("first_ms", sa.BigInteger(), nullable=False),
+        sa.Column("heard_ms", sa.BigInteger(), nullable=False),
+        sa.Column("presence_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("site", "agent", "hardware", "boot"),
+    )
+    op.create_table(
+        "decision",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("who", sa.String(length=80), nullable=False),
+        sa.Column("what", sa.String(length=10), nullable=False),
+        sa.Column("site", sa.String(length=40), nullable=False),
+        sa.Column("agent", sa.String(length=40), nullable=False),
+        sa.Column("hardware", sa.String(length=32), nullable=False),
+        sa.Column("boot", sa.String(length=32), nullable=False),
+        sa.Column("held", sa.Integer(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("done_ms", sa.BigInteger(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "held",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("site", sa.String(length=40), nullable=False),
+        sa.Column("agent", sa.String(length=40), nullable=False),
+        sa.Column("epoch", sa.String(length=32), nullable=False),
+        sa.Column("hardware", sa.String(length=32), nullable=False),
+        sa.Column("boot", sa.String(length=32), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("first_minute", sa.Integer(), nullable=False),
+        sa.Column("last_minute", sa.Integer(), nullable=False),
+        sa.Column("received_ms", sa.BigInteger(), nullable=False),
+        sa.Column("why", sa.String(length=10), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("decision", sa.Integer(), nullable=True),
+        sa.Column("payload", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("site", "agent", "epoch", "hardware", "boot", "seq", "first_minute"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("held_state", "held", ["state"])
+    op.create_table(
         "contact",
         sa.Column("site", sa.String(length=40), nullable=False),
         sa.Column("session", sa.Boolean(), nullable=False),
@@ -268,6 +321,7 @@ def upgrade() -> None:
         sa.Column("password_hash", sa.Text(), nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.Column("simulated", sa.Boolean(), nullable=False),
+        sa.Column("issued_ms", sa.BigInteger(), nullable=False, server_default="0"),
         sa.ForeignKeyConstraint(
             ["site"],
             ["site.id"],
@@ -379,6 +433,9 @@ def downgrade() -> None:
     op.drop_table("counter")
     op.drop_table("contact_minute")
     op.drop_table("contact")
+    op.drop_table("held")
+    op.drop_table("decision")
+    op.drop_table("card")
     op.drop_table("aside")
     op.drop_table("area")
     # ### end Alembic commands ###

@@ -1,0 +1,210 @@
+"""Cloned cards: who speaks with an agent's credentials, and whether it is believed, on trial or set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from sqlalchemy import Connection, delete, select
+
+from schoolbeat_server import schema
+from schoolbeat_server.batch import EpochKey
+from schoolbeat_server.database import upsert
+from schoolbeat_wire import messages as wire
+
+# true: believed. trial: another boot of the same machine, too soon after the last word of the one before to be sure
+# that it is no copy. former: believed once. aside: waits for an operator. false: an operator said that it is a copy.
+State = Literal["true", "trial", "former", "aside", "false"]
+BELIEVED: frozenset[State] = frozenset({"true"})
+SPEAKS_FOR_SITE: frozenset[State] = frozenset({"true", "trial"})
+
+LIVE_MS = 120_000  # who was heard so lately may be alive: a report comes every minute
+TRIAL_MS = 60_000  # two copies take the connection from each other within seconds
+GRACE_MS = 10_000  # a session by the old password may say a word more before the broker ends it
+WRITE_MS = 300_000  # how far the stored time of the last word may lag
+MOST = 50  # cards of one agent: the oldest that nobody believes are forgotten
+
+Key = tuple[str, str]  # site, agent
+
+
+@dataclass
+class Card:
+    """A memory card (or disk) in a machine, in one of its boots. epoch: of its outbox, as it said last."""
+
+    hardware: str
+    boot: str
+    epoch: str
+    state: State
+    first_ms: int
+    heard_ms: int
+    presence_ms: int
+
+
+def same_boot(one: str, other: str) -> bool:
+    """Windows tells the time of its boot instead, in steps; a corrected clock may move it into the next one."""
+    return one == other or bool(one and other) and abs(int(one, 16) - int(other, 16)) == 1
+
+
+def judge(known: Sequence[Card], hardware: str, boot: str, now_ms: int, issued_ms: int) -> State:
+    """What a card is that says `hardware` and `boot` just now; issued_ms: when the credentials were last given out.
+
+    Another machine is believed at once only if the one before has not connected since new credentials were given out:
+    nobody but who got them can be speaking. Otherwise it may be a copy, and an operator says which is true."""
+    mine = next((one for one in known if one.hardware == hardware and same_boot(one.boot, boot)), None)
+    if mine is not None and mine.state in ("true", "trial", "false"):
+        return mine.state
+    live = [one for one in known if one.state in SPEAKS_FOR_SITE]
+    if not live:
+        return "true"
+    of_same = [one for one in live if one.hardware == hardware]
+    if not of_same:
+        refused = any(one.hardware == hardware and one.state == "false" for one in known)
+        connected_ms = max(one.presence_ms for one in live)
+        if connected_ms - GRACE_MS < issued_ms <= now_ms:
+            return "true"
+        return "false" if refused else "aside"
+    if mine is not None:  # a boot that was over speaks again: it never was over
+        return "aside"
+    return "trial" if now_ms - max(one.heard_ms for one in of_same) <= LIVE_MS else "true"
+
+
+class Cards:
+    """All cards of all agents. Remembers the rows of table `card`."""
+
+    def __init__(self) -> None:
+        self.known: dict[Key, list[Card]] = {}
+        self.speaking: dict[Key, Card] = {}  # whose presence came last
+        self.issued_ms: dict[Key, int] = {}
+        self.changed: set[Key] = set()
+
+    def load(self, connection: Connection) -> None:
+        self.known, self.speaking, self.changed = {}, {}, set()
+        for row in connection.execute(select(schema.card).order_by(schema.card.c.presence_ms)):
+            values = row._asdict()
+            key = (values.pop("site"), values.pop("agent"))
+            self.known.setdefault(key, []).append(Card(**values))
+        for key, cards in self.known.items():
+            self.speaking[key] = cards[-1]
+
+    # ---- what is said ------------------------------------------------------------------------------------------
+
+    def present(self, key: Key, presence: wire.Presence, now_ms: int, *, retained: bool) -> Card | None:
+        """The card that says so; None: it does not say on what machine it runs."""
+        if not presence.hardware:
+            self.speaking.pop(key, None)
+            return None
+        known = self.known.setdefault(key, [])
+        before = self.speaking.get(key)
+        state = judge(known, presence.hardware, presence.boot, now_ms, self.issued_ms.get(key, 0))
+        card = self.find(key, presence.hardware, presence.boot)
+        if card is None:
+            card = Card(presence.hardware, presence.boot, presence.epoch, state, now_ms, now_ms, now_ms)
+            known.append(card)
+            self._forget_some(known)
+        elif card.state == "true" and before is not None and before.state == "trial" and not retained:
+            before.state = "aside"  # both are alive: the one that was there before goes on
+        if state == "true":
+            self._believe(known, card)
+        card.state, card.epoch = state, presence.epoch
+        if not retained:
+            card.heard_ms = card.presence_ms = now_ms
+        self.speaking[key] = card
+        self.changed.add(key)
+        return card
+
+    def speaker(self, key: EpochKey, hardware: str, boot: str) -> Card | None:
+        """Whose report of that epoch it is; hardware, boot: what presence said last of the epoch."""
+        agent = key[:2]
+        if agent not in self.known:
+            return None
+        return self.find(agent, hardware, boot) if hardware else self.speaking.get(agent)
+
+    def heard(self, key: Key, card: Card, now_ms: int) -> None:
+        if now_ms // WRITE_MS != card.heard_ms // WRITE_MS:
+            self.changed.add(key)
+        card.heard_ms = now_ms
+
+    def speaks_for_site(self, key: Key) -> bool:
+        """Whether who is connected now is the agent, as far as we know."""
+        card = self.speaking.get(key)
+        return card is None or card.state in SPEAKS_FOR_SITE
+
+    def is_fought_over(self, key: Key, now_ms: int) -> bool:
+        """Two take the connection from each other: that it ends says nothing."""
+        cards = self.known.get(key, ())
+        return any(one.state not in ("true", "former") and now_ms - one.heard_ms <= LIVE_MS for one in cards)
+
+    def shares_epoch(self, key: Key, card: Card) -> bool:
+        """A believed card numbers its minutes in the same epoch: to settle a seq would settle the other's too."""
+        others = (one for one in self.known[key] if one is not card)
+        return any(one.epoch == card.epoch and one.state in ("true", "trial", "former") for one in others)
+
+    def find(self, key: Key, hardware: str, boot: str) -> Card | None:
+        cards = self.known.get(key, ())
+        return next((one for one in cards if one.hardware == hardware and same_boot(one.boot, boot)), None)
+
+    def waiting(self, sites: str) -> list[tuple[Key, Card]]:
+        """The cards of a site that an operator has to decide about."""
+        return [
+            (key, card)
+            for key, cards in self.known.items()
+            if key[0] == sites
+            for card in cards
+            if card.state == "aside"
+        ]
+
+    # ---- what follows ------------------------------------------------------------------------------------------
+
+    def on_trial(self, now_ms: int) -> list[tuple[Key, Card]]:
+        """Those whose trial is over: nobody else has spoken."""
+        return [
+            (key, card)
+            for key, cards in self.known.items()
+            for card in cards
+            if card.state == "trial" and not 0 <= now_ms - card.first_ms < TRIAL_MS
+        ]
+
+    def believe(self, key: Key, card: Card) -> None:
+        self._believe(self.known[key], card)
+        card.state = "true"
+        self.changed.add(key)
+
+    def decide(self, key: Key, hardware: str, boot: str) -> tuple[list[Card], list[Card]]:
+        """An operator says which is true. Returns (believed now, refused now)."""
+        cards = self.known.get(key, [])
+        true = [one for one in cards if one.hardware == hardware and (not boot or one.boot == boot)]
+        if not true:
+            return [], []
+        newest = max(true, key=lambda one: one.presence_ms)
+        refused = [one for one in cards if one not in true and one.state != "former"]
+        for one in true:
+            one.state = "true" if one is newest else "former"
+        for one in refused:
+            one.state = "false"
+        self.changed.add(key)
+        return true, refused
+
+    def _believe(self, known: list[Card], card: Card) -> None:
+        for one in known:
+            if one is not card and one.state in SPEAKS_FOR_SITE:
+                one.state = "former"
+
+    def _forget_some(self, known: list[Card]) -> None:
+        for state in ("former", "false", "aside"):
+            old = sorted((one for one in known[:-1] if one.state == state), key=lambda one: one.heard_ms)
+            for one in old[: max(0, len(known) - MOST)]:
+                known.remove(one)
+
+    def write(self, connection: Connection, keys: Iterable[Key]) -> None:
+        for site, agent in keys:
+            table = schema.card
+            rows = [{"site": site, "agent": agent, **asdict(card)} for card in self.known.get((site, agent), ())]
+            if rows:
+                kept = {(row["hardware"], row["boot"]) for row in rows}
+                where = (table.c.site == site) & (table.c.agent == agent)
+                stored = connection.execute(select(table.c.hardware, table.c.boot).where(where)).all()
+                for hardware, boot in {tuple(row) for row in stored} - kept:
+                    connection.execute(delete(table).where(where, table.c.hardware == hardware, table.c.boot == boot))
+                upsert(connection, table, rows, ("site", "agent", "hardware", "boot"))
+        self.changed = set()
