@@ -41,6 +41,8 @@ NM_TROUBLES: Final = (
     ("Not authorized", "no_permission"),
     ("no suitable device", "no_radio"),
     ("No suitable device", "no_radio"),
+    ("not compatible with connection", "not_configured"),  # it is no Wi-Fi interface
+    ("is not available on device", "not_configured"),
 )
 
 
