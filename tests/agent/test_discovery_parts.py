@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schoolbeat_agent.cameras.discovery import Identity
 from schoolbeat_agent.cameras.ws_discovery import Hello
 from schoolbeat_agent.discovery import asking, lans, leases, mdns, neighbours, netbios, oui, snmp_facts, ssdp, visits
 from schoolbeat_agent.discovery.asking import Asking
@@ -281,6 +282,12 @@ FAMILIES = frozenset({"lg", "benq-board"})
     ("kind", "evidence", "how"),
     [
         ("camera", Evidence("a", ports=frozenset({554, 80})), Asking("rtsp", 554)),
+        (
+            "camera",
+            Evidence("a", video=Identity("camera", rtsp_port=8554, stream="/live")),
+            Asking("rtsp", 8554, stream="/live"),
+        ),
+        ("recorder", Evidence("a", video=Identity("recorder", rtsp_port=554), answers_icmp=True), Asking()),
         ("camera", Evidence("a", onvif=OnvifFacts(port=8899)), Asking("onvif", 8899)),
         ("camera", Evidence("a", onvif=OnvifFacts(port=8899), answers_icmp=True), Asking()),
         ("projector", Evidence("a", pjlink=PjlinkFacts(True), ports=frozenset({4352})), Asking("pjlink", 4352)),
@@ -288,7 +295,7 @@ FAMILIES = frozenset({"lg", "benq-board"})
         ("television", Evidence("a", ports=frozenset({1515}), answers_icmp=True), Asking()),
         ("computer", Evidence("a", ports=frozenset({445, 3389})), Asking("tcp", 445)),
         ("phone", Evidence("a"), Asking()),
-        ("router", Evidence("a", snmp=SnmpFacts("s", wan="pppoe-out1")), Asking("snmp", 0, "", ("pppoe-out1",))),
+        ("router", Evidence("a", snmp=SnmpFacts("s", wan="pppoe-out1")), Asking("snmp", interfaces=("pppoe-out1",))),
         (
             "switch",
             Evidence("a", snmp=SnmpFacts("s", wan="vlan1", uplink="gi24"), answers_icmp=True),

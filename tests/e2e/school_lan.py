@@ -10,17 +10,17 @@ import contextlib
 import ctypes
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tests.agent import snmprec
+from tests.agent.emulated_camera import EmulatedCamera
 from tests.agent.emulated_projector import EmulatedProjector, Projector
 from tests.agent.snmp_responder import EmulatedAgent, Responder
 
@@ -106,34 +106,6 @@ def rtsp_wants_password(realm: str) -> bytes:
     return f'RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\nWWW-Authenticate: Digest realm="{realm}", nonce="8b5c"\r\n\r\n'.encode()
 
 
-def probe_match(address: str, name: str, hardware: str, device_mac: str) -> Callable[[bytes], bytes | None]:
-    """An EMULATED camera's answer to WS-Discovery, worded as ONVIF Core 7.3 has it."""
-    uuid = f"urn:uuid:2419d68a-2dd2-11b2-a205-{device_mac.replace(':', '')}"
-    scope = "onvif://www.onvif.org"
-
-    def answer(datagram: bytes) -> bytes | None:
-        asked = re.search(rb"MessageID[^>]*>\s*([^<]+?)\s*<", datagram)
-        if not asked or b"Probe" not in datagram:
-            return None
-        return (
-            '<?xml version="1.0" encoding="UTF-8"?><s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" '
-            'xmlns:a="http://schemas.xmlsoap.org/ws/2004/08/addressing" '
-            'xmlns:d="http://schemas.xmlsoap.org/ws/2005/04/discovery" '
-            'xmlns:dn="http://www.onvif.org/ver10/network/wsdl"><s:Header>'
-            f"<a:MessageID>urn:uuid:1</a:MessageID><a:RelatesTo>{asked[1].decode()}</a:RelatesTo>"
-            "<a:To>http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous</a:To>"
-            "<a:Action>http://schemas.xmlsoap.org/ws/2005/04/discovery/ProbeMatches</a:Action></s:Header>"
-            "<s:Body><d:ProbeMatches><d:ProbeMatch>"
-            f"<a:EndpointReference><a:Address>{uuid}</a:Address></a:EndpointReference>"
-            f"<d:Types>dn:NetworkVideoTransmitter</d:Types><d:Scopes>{scope}/type/video_encoder "
-            f"{scope}/Profile/Streaming {scope}/hardware/{hardware} {scope}/name/{name}</d:Scopes>"
-            f"<d:XAddrs>http://{address}/onvif/device_service</d:XAddrs><d:MetadataVersion>1</d:MetadataVersion>"
-            "</d:ProbeMatch></d:ProbeMatches></s:Body></s:Envelope>"
-        ).encode()
-
-    return answer
-
-
 def netbios(datagram: bytes) -> bytes | None:
     """Node status answer (RFC 1002, 4.2.18) with one name."""
     if len(datagram) < 50:
@@ -182,6 +154,7 @@ class Machine:
     udp: Mapping[int, Callable[[bytes], bytes | None]] = field(default_factory=dict)
     groups: Sequence[str] = ()
     projector: Projector | None = None
+    camera: EmulatedCamera | None = None
     mdns: str = ""
 
     address: str = ""
@@ -193,7 +166,7 @@ class Machine:
 def school(real: bool) -> list[Machine]:
     """The devices of a small school. real: recordings in place of the rows written here."""
     camera_1, camera_2 = mac(6, "24:0f:9b"), mac(7, "14:a7:8b")
-    beamer = mac(5, "dc:d2:fc")
+    beamer, recorder = mac(5, "dc:d2:fc"), mac(15, "00:12:16")
     return [
         Machine(1, "router", ROUTER_MAC, rows(ROUTER, "routeros_rb750gr3", real), {80: page("RouterOS router")}),
         Machine(2, "switch", mac(2, "1c:61:b4"), rows(SWITCH, "jetstream_sg2218p", real), {80: page("Login")}),
@@ -206,17 +179,23 @@ def school(real: bool) -> list[Machine]:
             6,
             "camera",
             camera_1,
-            tcp={80: page("", "App-webs/"), 554: rtsp_wants_password("IP Camera(C1234)"), 8000: None},
-            udp={3702: probe_match(f"{NETWORK}.6", "HIKVISION%20DS-2CD1023G0E-I", "DS-2CD1023G0E-I", camera_1)},
-            groups=("239.255.255.250",),
+            tcp={8000: None},
+            camera=EmulatedCamera(
+                f"{NETWORK}.6", mac=camera_1, vendor="HIKVISION", model="DS-2CD1023G0E-I", password="School@123"
+            ),
         ),
         Machine(
             7,
             "camera",
             camera_2,
-            tcp={80: page("WEB SERVICE"), 554: rtsp_wants_password("Login to 5J0"), 37777: None},
-            udp={3702: probe_match(f"{NETWORK}.7", "Dahua", "DH-IPC-HFW1230S", camera_2)},
-            groups=("239.255.255.250",),
+            tcp={37777: None},
+            camera=EmulatedCamera(
+                f"{NETWORK}.7",
+                mac=camera_2,
+                vendor="Dahua",
+                model="DH-IPC-HFW1230S",
+                path="/cam/realmonitor?channel=1&subtype=0",
+            ),
         ),
         Machine(
             8,
@@ -246,6 +225,20 @@ def school(real: bool) -> list[Machine]:
             udp={1900: media_renderer},
             groups=("239.255.255.250",),
             tcp={9761: None},
+        ),
+        Machine(
+            15,
+            "recorder",
+            recorder,
+            camera=EmulatedCamera(
+                f"{NETWORK}.15",
+                kind="recorder",
+                mac=recorder,
+                model="R-16",
+                password="School@123",
+                rtsp_port=0,
+                channels=16,
+            ),
         ),
     ]
 
@@ -437,9 +430,12 @@ async def _serve(machine: Machine, started: threading.Event, stop: threading.Eve
             member = socket.inet_aton(group) + socket.inet_aton(machine.address)
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
         ears.append((await loop.create_datagram_endpoint(datagrams(answer), sock=sock))[0])
-    started.set()
-    while not stop.is_set():
-        await asyncio.sleep(0.05)
+    async with contextlib.AsyncExitStack() as stack:
+        if machine.camera is not None:
+            await stack.enter_async_context(replace(machine.camera, address=machine.address).serving())
+        started.set()
+        while not stop.is_set():
+            await asyncio.sleep(0.05)
     for server in servers:
         server.close()
     for ear in ears:

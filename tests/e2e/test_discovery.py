@@ -69,11 +69,13 @@ def test_each_is_known_by_its_mac_and_asked_as_it_can_be(seen: Seen) -> None:
     of = {int(one.address.rpartition(".")[2]): one for one in found}
     assert {last: (one.ask, one.port, one.profile, one.snmp) for last, one in of.items()} == {
         **dict.fromkeys((1, 2, 3, 4, 8, 9, 13), ("", 0, "", "school")),
-        **dict.fromkeys((10, 11, 12), ("", 0, "", "")),
+        **dict.fromkeys((10, 11, 12, 15), ("", 0, "", "")),
         5: ("pjlink", 4352, "", ""),
         **dict.fromkeys((6, 7), ("rtsp", 554, "", "")),
         14: ("display", 9761, "lg", ""),
     }
+    # Of the camera without a password the stream is known at once.
+    assert (of[6].stream, of[7].stream) == ("", "/cam/realmonitor?channel=1&subtype=0")
     assert [of[last].name for last in (10, 11, 12)] == ["", "", ""], "people name their machines after themselves"
     if not real:
         assert (of[1].interfaces, of[2].interfaces) == (("pppoe-out1",), ("gigabitEthernet 1/0/17",))
@@ -92,7 +94,7 @@ def test_a_new_card_finds_the_same_ids_and_only_what_changed_is_shown() -> None:
         lan.switch_off(5)
         lan.switch_on(replace(at_first[1], mac=mac(55, "dc:d2:fc"), projector=at_first[1].projector))
         lan.switch_off(6)
-        lan.switch_on(replace(at_first[2], address=f"{NETWORK}.66", udp={}))
+        lan.switch_on(replace(at_first[2], address=f"{NETWORK}.66"))
         lan.switch_off(10)
         lan.switch_on(Machine(20, "computer", mac(20, "f8:b1:56"), tcp={3389: None, 445: None}))
         # As a minute later: the kernel still lists the silent one, but no longer without asking.

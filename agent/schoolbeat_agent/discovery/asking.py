@@ -25,11 +25,15 @@ class Asking:
     ask: Ask = ""
     port: int = 0
     profile: str = ""
+    stream: str = ""
     interfaces: tuple[str, ...] = ()
 
 
 def how(kind: str, evidence: Evidence, families: frozenset[str]) -> Asking:
     """What proves most of its kind: video of a camera, power state of a projector; an echo of everything else."""
+    video = evidence.video
+    if kind == "camera" and video and video.rtsp_port:
+        return Asking("rtsp", video.rtsp_port, stream=video.stream)
     if kind == "camera" and RTSP in evidence.ports:
         return Asking("rtsp", RTSP)
     if kind in ("camera", "recorder") and evidence.onvif and not evidence.answers_icmp:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Final
 
+from schoolbeat_agent.cameras import discovery as cameras
 from schoolbeat_agent.credentials import Credential
 from schoolbeat_agent.discovery import asking, lans, leases, neighbours, netbios, oui, snmp_facts, visits
 from schoolbeat_agent.discovery.differences import Differences, differences, with_registered_ids
@@ -192,6 +193,8 @@ async def _ask(
     pages = [
         page for port in (*visits.WEB, *visits.TLS) if port in ports and (page := await visits.web_page(address, port))
     ]
+    hello = heard.onvif.get(address)
+    video = await cameras.identify(address, (), world, hello) if hello or visits.RTSP in ports else None
     server, realm = await visits.rtsp(address) if visits.RTSP in ports else ("", "")
     said = await visits.banner(address) if visits.SSH in ports else ""
     return replace(
@@ -202,6 +205,7 @@ async def _ask(
         rtsp_server=server,
         rtsp_realm=realm,
         banners=(said,) if said else (),
+        video=video,
         pjlink=await _pjlink(address, ports, heard, world),
     )
 
@@ -219,12 +223,13 @@ async def _pjlink(address: str, ports: frozenset[int], heard: Heard, world: Worl
 
 def identity_of(evidence: Evidence) -> str:
     """What stays the same wherever the device is found: its MAC; behind a router what it says of itself."""
-    said = evidence.onvif.mac if evidence.onvif else ""
-    mac = evidence.mac or (evidence.pjlink.mac if evidence.pjlink else "") or said
-    if mac:
+    onvif, video, beamer = evidence.onvif, evidence.video, evidence.pjlink
+    macs = (evidence.mac, beamer.mac if beamer else "", onvif.mac if onvif else "", video.mac if video else "")
+    if mac := next((mac for mac in macs if mac), ""):
         return f"mac {mac}"
-    if evidence.snmp and evidence.snmp.serial:
-        return f"serial {evidence.snmp.serial}"
+    serials = (evidence.snmp.serial if evidence.snmp else "", video.serial if video else "")
+    if serial := next((serial for serial in serials if serial), ""):
+        return f"serial {serial}"
     return f"address {evidence.address}"
 
 
@@ -246,6 +251,7 @@ def found_of(evidence: Evidence, site_key: bytes) -> Found:
         ask=how.ask,
         port=how.port,
         profile=how.profile,
+        stream=how.stream,
         snmp=evidence.snmp.credential if evidence.snmp else "",
         interfaces=how.interfaces,
     )
@@ -253,14 +259,15 @@ def found_of(evidence: Evidence, site_key: bytes) -> Found:
 
 def _called(evidence: Evidence) -> tuple[str, str, str]:
     """Name, vendor and model as the device tells them; what it tells first counts."""
-    snmp, onvif, beamer = evidence.snmp, evidence.onvif, evidence.pjlink
+    snmp, onvif, beamer, video = evidence.snmp, evidence.onvif, evidence.pjlink, evidence.video
     names = (snmp.name if snmp else "", beamer.name if beamer else "", onvif.name if onvif else "")
-    vendors = (beamer.vendor if beamer else "", evidence.vendor, snmp.family if snmp else "")
+    vendors = (
+        *(beamer.vendor if beamer else "", video.vendor if video else "", evidence.vendor),
+        snmp.family if snmp else "",
+    )
     models = (
-        snmp.model if snmp else "",
-        beamer.model if beamer else "",
-        onvif.hardware if onvif else "",
-        evidence.mdns_model,
+        *(snmp.model if snmp else "", beamer.model if beamer else "", onvif.hardware if onvif else ""),
+        *(video.model if video else "", evidence.mdns_model),
     )
     name, vendor, model = (next((one for one in said if one), "") for said in (names, vendors, models))
     return name, vendor, model

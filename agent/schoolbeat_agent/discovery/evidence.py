@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from schoolbeat_agent.cameras.discovery import Identity
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,7 @@ class Evidence:
     banners: tuple[str, ...] = ()  # what SSH or telnet say first
     snmp: SnmpFacts | None = None
     onvif: OnvifFacts | None = None
+    video: Identity | None = None  # asked without a password
     pjlink: PjlinkFacts | None = None
     mdns: tuple[str, ...] = ()  # service types, "_ipp._tcp"
     mdns_model: str = ""

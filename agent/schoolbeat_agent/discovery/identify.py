@@ -147,6 +147,8 @@ def texts(evidence: Evidence) -> Iterator[tuple[str, float, str]]:
         yield "SNMP sysName", 0.4, evidence.snmp.name
     if evidence.onvif:
         yield "ONVIF", 1.0, f"{evidence.onvif.hardware} {evidence.onvif.name}"
+    if evidence.video:
+        yield "ONVIF", 1.0, f"{evidence.video.model} {evidence.video.vendor} {evidence.video.name}"
     if evidence.pjlink:
         yield "PJLink", 1.0, f"{evidence.pjlink.vendor} {evidence.pjlink.model}"
     for page in evidence.pages:
@@ -168,13 +170,13 @@ def _words(evidence: Evidence) -> Iterator[Clue]:
 
 
 def _video(evidence: Evidence) -> Iterator[Clue]:
-    onvif = evidence.onvif
-    if onvif is None:
-        return
-    kinds = " ".join((*onvif.types, *onvif.scope_types)).lower()
-    if "networkvideostorage" in kinds or "recorder" in kinds:
+    """By ONVIF; who speaks RTSP alone may be anything that plays."""
+    onvif, video = evidence.onvif, evidence.video
+    kinds = " ".join((*onvif.types, *onvif.scope_types)).lower().replace("_", "") if onvif else ""
+    speaks = video is not None and video.onvif_port > 0
+    if "videostorage" in kinds or "recorder" in kinds or (speaks and video is not None and video.kind == "recorder"):
         yield Clue("recorder", 85, "ONVIF kind", reason("ONVIF: thiết bị lưu hình", "ONVIF: it stores video"))
-    elif "networkvideotransmitter" in kinds or "network_video_transmitter" in kinds:
+    elif speaks or "networkvideotransmitter" in kinds:
         yield Clue("camera", 60, "ONVIF kind", reason("ONVIF: thiết bị truyền hình", "ONVIF: it sends video"))
         said = reason("ONVIF: đầu ghi cũng tự giới thiệu như vậy", "ONVIF: recorders present themselves so, too")
         yield Clue("recorder", 20, "ONVIF kind", said)
