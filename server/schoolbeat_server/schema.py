@@ -113,6 +113,42 @@ agent = Table(
     Column("issued_ms", BigInteger, nullable=False, default=0, server_default="0"),  # its newest password
 )
 
+# ---- the school calendar -----------------------------------------------------------------------------------
+
+calendar_change = Table(  # a document loaded: what it changed, and what was found anew because of it
+    "calendar_change",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("who", String(80), nullable=False),
+    Column("document", String(40), nullable=False),
+    Column("why", Text, nullable=False, default=""),
+    Column("first_day", String(10), nullable=False),  # ISO dates, half-open: the days that the changed rules speak of
+    Column("end_day", String(10), nullable=False),
+    Column("added", Integer, nullable=False),
+    Column("removed", Integer, nullable=False),
+    Column("revised_ms", BigInteger),  # when outages had been found anew; NULL: not yet
+    Column("sites", Integer, nullable=False, default=0),  # whose lessons changed in minutes already measured
+    Column("outages", Integer, nullable=False, default=0),  # rows that changed
+    sqlite_autoincrement=True,
+)
+
+calendar_rule = Table(  # nothing is overwritten: a rule no longer said is closed by the change that removed it
+    "calendar_rule",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("document", String(40), nullable=False),
+    Column("level", String(10), nullable=False),  # province | area | school | site
+    Column("place", String(40), nullable=False),  # "" for the province
+    Column("kind", String(10), nullable=False),  # week | holiday | closed | open | exam
+    Column("valid_from", String(10), nullable=False),  # ISO dates, half-open
+    Column("valid_to", String(10), nullable=False),
+    Column("value", Text, nullable=False),  # JSON, calendar_rows.py says how
+    Column("why", Text, nullable=False, default=""),
+    Column("added", Integer, ForeignKey("calendar_change.id"), nullable=False),
+    Column("removed", Integer, ForeignKey("calendar_change.id")),  # NULL: still said
+)
+
 # ---- what agents sent --------------------------------------------------------------------------------------
 
 inventory = Table(
@@ -325,6 +361,7 @@ outage = Table(
     Column("end_minute", Integer),  # the first minute fully up again; NULL: none yet
     Column("down_seconds", Integer, nullable=False),
     Column("cause", String(40), nullable=False, default="unknown"),
+    Column("lessons", Integer, nullable=False, default=0, server_default="0"),  # that hold a down second of it
     UniqueConstraint("site", "signal", "first_minute"),
 )
 

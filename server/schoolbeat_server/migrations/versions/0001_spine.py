@@ -36,6 +36,40 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "calendar_change",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("who", sa.String(length=80), nullable=False),
+        sa.Column("document", sa.String(length=40), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("first_day", sa.String(length=10), nullable=False),
+        sa.Column("end_day", sa.String(length=10), nullable=False),
+        sa.Column("added", sa.Integer(), nullable=False),
+        sa.Column("removed", sa.Integer(), nullable=False),
+        sa.Column("revised_ms", sa.BigInteger(), nullable=True),
+        sa.Column("sites", sa.Integer(), nullable=False),
+        sa.Column("outages", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "calendar_rule",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("document", sa.String(length=40), nullable=False),
+        sa.Column("level", sa.String(length=10), nullable=False),
+        sa.Column("place", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("valid_from", sa.String(length=10), nullable=False),
+        sa.Column("valid_to", sa.String(length=10), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("added", sa.Integer(), nullable=False),
+        sa.Column("removed", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(["added"], ["calendar_change.id"]),
+        sa.ForeignKeyConstraint(["removed"], ["calendar_change.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
         "card",
         sa.Column("site", sa.String(length=40), nullable=False),
         sa.Column("agent", sa.String(length=40), nullable=False),
@@ -200,6 +234,7 @@ def upgrade() -> None:
         sa.Column("end_minute", sa.Integer(), nullable=True),
         sa.Column("down_seconds", sa.Integer(), nullable=False),
         sa.Column("cause", sa.String(length=40), nullable=False),
+        sa.Column("lessons", sa.Integer(), nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("site", "signal", "first_minute"),
     )
@@ -436,6 +471,8 @@ def downgrade() -> None:
     op.drop_table("held")
     op.drop_table("decision")
     op.drop_table("card")
+    op.drop_table("calendar_rule")
+    op.drop_table("calendar_change")
     op.drop_table("aside")
     op.drop_table("area")
     # ### end Alembic commands ###
