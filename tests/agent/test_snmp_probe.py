@@ -529,6 +529,20 @@ def test_a_device_whose_answers_cannot_be_read_is_down_with_that_cause(mangle: s
     assert (seen.states, seen.causes) == ({D: State.DOWN}, {D: "bad_answer"})
 
 
+def test_garbage_in_answer_to_v3_is_a_bad_answer_too() -> None:
+    class Babbler(EmulatedAgent):
+        def answer(self, datagram: bytes) -> bytes | None:
+            return bytes(range(200, 240))
+
+    v3 = Credential(
+        "v3", username="u", version="3", auth="SHA1", auth_key="x" * 8, privacy="AES128", privacy_key="y" * 8
+    )
+    with serving(Babbler({})) as port:
+        seen = asyncio.run(snmp.probe(target(port, credential=v3), World()))
+
+    assert (seen.states, seen.causes) == ({D: State.DOWN}, {D: "bad_answer"})
+
+
 def test_a_device_with_an_empty_system_group_is_up() -> None:
     with serving(EmulatedAgent({"1.3.6.1.9.1.0": 5})) as port:
         seen = asyncio.run(snmp.probe(target(port), World()))

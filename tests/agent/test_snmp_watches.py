@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 from schoolbeat_agent import settings
@@ -70,3 +72,11 @@ def test_a_device_with_an_entry_is_asked_and_only_its_own_question_decides_its_s
         (switch, (), "device.switch-1", (("device.switch-1", "uptime_seconds"),), 60, True),
     ]
     assert "doc-lap" not in repr(found)
+
+
+def test_an_agent_without_such_devices_does_not_carry_the_library() -> None:
+    program = "import sys, schoolbeat_agent.runner; print('gufo' in sys.modules or 'gufo.snmp' in sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.stdout.strip(), done.stderr) == ("False", "")

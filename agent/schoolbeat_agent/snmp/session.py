@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -85,7 +86,7 @@ class Session:
                 if left <= 0:
                     break
                 try:
-                    async with asyncio.timeout(left):
+                    async with asyncio.timeout(None if left == math.inf else left):
                         return await request()
                 except (KeyboardInterrupt, SystemExit, asyncio.CancelledError, SnmpFailed):
                     raise
@@ -171,10 +172,10 @@ async def why_silent(
     """SNMP v3: an engine that tells who it is, but answers nothing encrypted, could not read the question."""
     if credential.version != "3" or not credential.privacy or silence.cause != "timeout":
         return silence
-    nobody = Credential(credential.name, version="3")
+    nobody, once = Credential(credential.name, version="3"), replace(patience, deadline=math.inf, tries=1)
     try:
-        await _gufo_session(address, port, nobody, patience.timeout_seconds).refresh()
-    except Exception:  # whatever it is, it proves nothing
+        await opened(address, nobody, Habits(), once, port=port)
+    except SnmpFailed:
         return silence
     return SnmpFailed("auth_failed", "it answers, but no encrypted question: is the privacy key right?")
 
