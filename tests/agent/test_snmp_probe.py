@@ -442,6 +442,21 @@ def test_names_and_indices_are_read_again_after_an_hour_and_not_before() -> None
         assert asyncio.run(run(port)) == [2, 3, 4]  # of the ports known then; the last of three was down at first
 
 
+def test_a_device_that_says_its_ports_changed_is_read_again_but_not_all_the_time() -> None:
+    agent, clock = EmulatedAgent(switch(3)), Later()
+
+    async def run(port: int) -> list[float]:
+        world, found = World(monotonic=clock), []
+        for minutes, ports in ((0, 3), (5, 4), (11, 5), (12, 6), (15, 6)):
+            clock.ahead = 60 * minutes
+            agent.change({**moved(switch(ports), 60 * minutes, {}), interfaces.SHAPE[0]: Typed(INTEGER, ports)})
+            found.append((await snmp.probe(target(port), world)).readings[D, "ports_up"])
+        return found
+
+    with serving(agent) as port:
+        assert asyncio.run(run(port)) == [2, 3, 4, 5, 5]  # of 3, of 3, of 5 (the last is down), of 5, of 5
+
+
 def test_processor_memory_and_storage_are_asked_each_round() -> None:
     records = {
         **switch(1),

@@ -11,7 +11,7 @@ from schoolbeat_agent.probes.tcp import family_of
 from schoolbeat_agent.probes.world import World
 from schoolbeat_agent.settings import Settings
 from schoolbeat_agent.snmp import system
-from schoolbeat_agent.snmp.device import Known, told
+from schoolbeat_agent.snmp.device import HELLO, Known, told
 from schoolbeat_agent.snmp.rows import Value
 from schoolbeat_agent.snmp.session import PORT, Patience, Session, SnmpFailed, opened, why_silent
 from schoolbeat_agent.snmp.subject import below
@@ -113,5 +113,5 @@ def _down(target: SnmpTarget, failed: SnmpFailed) -> Observation:
 
 async def _hello(session: Session) -> dict[str, Value]:
     """The system group; an answer without one of it is an answer too."""
-    asked = [oid for oid in system.ASKED if oid not in session.habits.absent] or [system.SYS_DESCR]
+    asked = [oid for oid in HELLO if oid not in session.habits.absent] or [system.SYS_DESCR]
     return await session.together(asked) or await session.get(asked)

@@ -23,6 +23,7 @@ ROWS_MOST: Final = 1_024  # of a column: a port table beyond it is not reported
 COUNTED_PORTS_MOST: Final = 256  # beyond, the errors and discards of all ports are too many questions for each minute
 READINGS_MOST: Final = 128
 NOT_TOLD: Final = -1
+HELLO: Final = (*system.ASKED, *interfaces.SHAPE)  # what a run begins with
 GENERAL: Final = ("net_snmp",)  # families of software agents; their processor and memory are coarser than the standard
 
 
@@ -30,8 +31,10 @@ GENERAL: Final = ("net_snmp",)  # families of software agents; their processor a
 class Learnt:
     """What changes seldom; read again after a restart of the device, and every hour."""
 
+    at: float
     until: float
     said: tuple[str, str]  # sysDescr, sysObjectID
+    shape: tuple[Value | None, ...]  # of interfaces.SHAPE
     profiles: tuple[Profile, ...] = ()
     ports: tuple[int, ...] = ()  # ifIndex
     reported: Mapping[str, tuple[int, str]] = field(default_factory=dict)  # subject -> (ifIndex, its name)
@@ -66,11 +69,11 @@ class Told(NamedTuple):
 
 
 async def told(session: Session, known: Known, hello: Rows, subject: str, wanted: Sequence[str]) -> Told:
-    """One round, after the answer to `system.ASKED`. wanted: names of ports whose rates are reported."""
+    """One round, after the answer to HELLO. wanted: names of ports whose rates are reported."""
     at = session.monotonic()
     said = system.parse(hello)
     learnt = known.learnt
-    if learnt is None or at >= learnt.until or learnt.said != said[:2] or _restarted(known, said):
+    if learnt is None or _is_old(learnt, hello, said, at) or _restarted(known, said):
         learnt = known.learnt = await _learn(session, hello, at, subject, wanted)
     known.stamp = Stamp(at, said.uptime)
     rows: dict[str, Value] = {**learnt.still, **hello}
@@ -99,6 +102,16 @@ def _vendor_readings(profiles: tuple[Profile, ...], rows: Rows, subject: str) ->
     }
 
 
+def _is_old(learnt: Learnt, hello: Rows, said: system.System, at: float) -> bool:
+    """Another device, or other ports: these not too often, for devices that change theirs all the time."""
+    other_ports = _shape(hello) != learnt.shape and at - learnt.at >= AGAIN_SECONDS
+    return at >= learnt.until or learnt.said != said[:2] or other_ports
+
+
+def _shape(hello: Rows) -> tuple[Value | None, ...]:
+    return tuple(hello.get(oid) for oid in interfaces.SHAPE)
+
+
 def _restarted(known: Known, said: system.System) -> bool:
     stamp = known.stamp
     return stamp is not None and stamp.uptime is not None and said.uptime is not None and said.uptime < stamp.uptime
@@ -106,10 +119,11 @@ def _restarted(known: Known, said: system.System) -> bool:
 
 async def _learn(session: Session, hello: Rows, at: float, subject: str, wanted: Sequence[str]) -> Learnt:
     """Names, indices and families. What the device does not tell whole is tried again sooner."""
-    session.habits.absent.intersection_update(system.ASKED)
+    session.habits.absent.intersection_update(HELLO)
     session.habits.repetitions, session.habits.together = REPETITIONS, TOGETHER
     said = system.parse(hello)
-    learnt = Learnt(at + TABLE_SECONDS + zlib.crc32(subject.encode()) % SPREAD_SECONDS, said[:2])
+    until = at + TABLE_SECONDS + zlib.crc32(subject.encode()) % SPREAD_SECONDS
+    learnt = Learnt(at, until, said[:2], _shape(hello))
     table: dict[str, Value] = {}
     whole = [await _part(session, table, walks=(root,)) for root in interfaces.NAMES]
     if all(whole):

@@ -30,6 +30,8 @@ IF_HIGH_SPEED: Final = f"{IFX_TABLE}.15"
 IF_ALIAS: Final = f"{IFX_TABLE}.18"
 IF_DISCONTINUITY: Final = f"{IFX_TABLE}.19"
 
+# ifNumber and ifTableLastChange: when one of them changes, ports came or went.
+SHAPE: Final = ("1.3.6.1.2.1.2.1.0", "1.3.6.1.2.1.31.1.5.0")
 CALLED: Final = (IF_NAME, IF_DESCR)
 NAMES: Final = (*CALLED, IF_OPER_STATUS)  # by which a device's ports are found
 TRAFFIC: Final = (
