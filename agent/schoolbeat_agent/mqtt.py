@@ -21,6 +21,8 @@ def _only_when_used(name: str) -> None:
         spec.loader = importlib.util.LazyLoader(spec.loader)
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
+        parent, _, last = name.rpartition(".")
+        setattr(sys.modules[parent], last, module)  # as an import does: others write urllib.request.urlopen
         spec.loader.exec_module(module)
 
 
