@@ -586,7 +586,8 @@ def test_a_device_whose_signal_another_probe_decides_is_never_called_down() -> N
 
 def test_a_secret_that_is_not_there_and_a_name_for_an_address_are_not_configured() -> None:
     named = SnmpTarget("sw", "switch.lan", "school", PUBLIC)
-    for wrong in (target(161, credential=None), named):
+    bare = [target(161, credential=Credential("school", version=version)) for version in ("1", "2c", "3")]  # type: ignore[arg-type]
+    for wrong in (target(161, credential=None), named, *bare):
         with pytest.raises(ProbeFailed) as failed:
             asyncio.run(snmp.probe(wrong, World()))
 

@@ -84,6 +84,9 @@ async def probe(target: SnmpTarget, world: World) -> Observation:
     """Up when anything comes back. Not to be asked, or a part of it not: what is known is told, the rest left out."""
     if target.credential is None:
         raise ProbeFailed("not_configured", f"secrets.toml has no entry {target.entry!r}; write one for SNMP")
+    needed = "username" if target.credential.version == "3" else "community"
+    if not getattr(target.credential, needed):
+        raise ProbeFailed("not_configured", f"secrets.toml: entry {target.entry!r} has no {needed}; SNMP needs one")
     family_of(target.address)
     known: Known = world.memory.of_probe.setdefault(f"snmp {target.subject}", Known())
     patience = Patience(world.monotonic() + RUN_SECONDS, *target.patience)
