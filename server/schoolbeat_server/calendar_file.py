@@ -1,7 +1,8 @@
-"""Calendar files: YAML as people here write it -> rules, or every fault with its line, key and what is allowed; pure."""
+"""Calendar files: YAML as people here write it -> rules, or every fault with line, key and what is allowed; pure."""
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from schoolbeat_server import yaml_text
 from schoolbeat_server.said import Said
-from schoolbeat_server.school_calendar import Level, LessonTime, Rule, day_number
+from schoolbeat_server.school_calendar import LessonTime, Level, Rule, day_number
 from schoolbeat_wire.hours import DAY_MINUTES
 
 MOST_BYTES: Final = 2 * 1024 * 1024
@@ -96,7 +97,6 @@ class Document:
     id: str
     rules: frozenset[Rule]
     places: tuple[tuple[Level, str, int, str], ...]
-    remarks: tuple[CalendarFault, ...] = ()
 
 
 def read(text: str, file: str, days_off: DaysOff) -> Document:
@@ -126,7 +126,6 @@ class _Reader:
     lines: Mapping[yaml_text.Path, int]
     days_off: DaysOff
     faults: list[CalendarFault] = field(default_factory=list)
-    remarks: list[CalendarFault] = field(default_factory=list)
     shifts: dict[str, tuple[LessonTime, ...]] = field(default_factory=dict)
 
     def fault(self, path: Steps, value: object, vi: str, en: str) -> None:
@@ -154,7 +153,7 @@ class _Reader:
             self._place(at, entry, rules, places)
         if len(rules) > MOST_RULES:
             self.fault((), None, f"quá {MOST_RULES} quy định", f"more than {MOST_RULES} rules")
-        return Document(str(ident), frozenset(rules), tuple(places), tuple(self.remarks))
+        return Document(str(ident), frozenset(rules), tuple(places))
 
     def _read_shifts(self, path: Steps, found: Any) -> None:
         if found is None:
@@ -188,7 +187,7 @@ class _Reader:
 
     def _apart(self, path: Steps, lessons: Iterable[LessonTime]) -> None:
         ordered = sorted(lessons)
-        for one, other in zip(ordered, ordered[1:], strict=False):
+        for one, other in itertools.pairwise(ordered):
             if other.first < one.end:
                 shown = f"{_clock(one.first)}-{_clock(one.end)}, {_clock(other.first)}-{_clock(other.end)}"
                 self.fault(path, shown, "hai tiết trùng giờ nhau", "two lessons overlap")
@@ -259,7 +258,7 @@ class _Reader:
         found = self._mapping(path, item, _ITEMS[section], required=required)
         if found is None:
             return None
-        days = self._period(path, found)
+        days = self._period(section, path, found)
         weekdays = self._weekdays(*found["days"]) if "days" in found else ()
         lessons = self._shifts(*found["shifts"]) if "shifts" in found else ()
         hours = self._hours(*found["hours"]) if "hours" in found else None
@@ -278,9 +277,9 @@ class _Reader:
         as_weekday = like[0] if like else None
         return Rule(level, place, kind, *days, weekdays, lessons, as_weekday, hours, why or "")  # type: ignore[arg-type]
 
-    def _period(self, path: Steps, found: Mapping[str, tuple[Steps, Any]]) -> tuple[int, int] | None:
-        if ("day" in found) == ("from" in found or "to" in found) or ("from" in found) != ("to" in found):
-            if "day" in found or not {"days", "shifts"} & found.keys() or "as" in found:
+    def _period(self, section: str, path: Steps, found: Mapping[str, tuple[Steps, Any]]) -> tuple[int, int] | None:
+        if ("day" in found) == bool({"from", "to"} & found.keys()) or ("from" in found) != ("to" in found):
+            if section != "week":  # which lacks a required key and has been told
                 self.fault(path, None, "cần 'ngày', hoặc cả 'từ' và 'đến'", "expected 'day', or both 'from' and 'to'")
             return None
         first = self._date(*found["day" if "day" in found else "from"])
@@ -315,13 +314,11 @@ class _Reader:
         for word in words:
             ends = [_weekday(part) for part in re.split(r"\s*[-–]\s*", str(word))]
             if len(ends) > 2 or None in ends or not ends or (ends[0] or 0) > (ends[-1] or 0):
-                self.fault(
-                    path, word, "viết thứ như 2-6, hoặc 2, 4, CN", "write days as 2-6 (Monday is 2), or 2, 4, CN"
-                )
+                self.fault(path, word, "viết thứ như 2-6, hoặc 2, 4, CN", "write days as 2-6 (2: Monday), or 2, 4, CN")
                 return ()
             out.update(range(ends[0] or 0, (ends[-1] or 0) + 1))
         if not out:
-            self.fault(path, found, "viết thứ như 2-6, hoặc 2, 4, CN", "write days as 2-6 (Monday is 2), or 2, 4, CN")
+            self.fault(path, found, "viết thứ như 2-6, hoặc 2, 4, CN", "write days as 2-6 (2: Monday), or 2, 4, CN")
         return tuple(sorted(out))
 
     def _shifts(self, path: Steps, found: Any) -> tuple[LessonTime, ...]:
@@ -333,9 +330,9 @@ class _Reader:
                 known = ", ".join(self.shifts) or "–"
                 self.fault(path, name, f"không có ca này; mục 'ca' có: {known}", f"no such shift; 'ca' has: {known}")
             lessons += one or ()
-        if one_of_many := len(names) > 1:
+        if len(names) > 1:
             self._apart(path, lessons)
-        return tuple(sorted(lessons)) if one_of_many else tuple(lessons)
+        return tuple(sorted(lessons))
 
     # ---- shapes --------------------------------------------------------------------------------------------
 
