@@ -24,6 +24,7 @@ from tests.agent.emulated_camera import EmulatedCamera
 from tests.agent.emulated_projector import EmulatedProjector, Projector
 from tests.agent.snmp_responder import EmulatedAgent, Responder
 
+SILENCE = b"(it takes the connection, and not a byte comes)"
 CLONE_NEWNET = 0x40000000
 NETWORK = "10.83.5"
 RECORDINGS = Path(__file__).resolve().parents[3] / "shared/material/snmp/recordings"
@@ -240,6 +241,13 @@ def school(real: bool) -> list[Machine]:
                 channels=16,
             ),
         ),
+        Machine(
+            16,
+            "other",
+            mac(16, "00:00:5e"),
+            tcp=dict.fromkeys((22, 80, 443, 554, 4352), SILENCE),
+            udp={161: lambda _: bytes(range(200, 240)), 137: lambda _: b"nonsense"},
+        ),
     ]
 
 
@@ -398,7 +406,9 @@ async def _serve(machine: Machine, started: threading.Event, stop: threading.Eve
     def says(answer: bytes | None) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]:
         async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with contextlib.suppress(OSError):
-                if answer is not None and (answer.startswith(b"SSH") or await reader.read(2_048)):
+                if answer == SILENCE:
+                    await reader.read(-1)
+                elif answer is not None and (answer.startswith(b"SSH") or await reader.read(2_048)):
                     writer.write(answer)
                     await writer.drain()
                 writer.close()

@@ -17,7 +17,7 @@ from tests.e2e.school_lan import NETWORK, RECORDINGS, SITE_KEY, Machine, SchoolL
 pytestmark = pytest.mark.namespaces
 
 # These say too little of themselves: a wrong guess would be worse than none. The second only by its own few rows.
-SILENT = (11, 12)
+SILENT = (11, 12, 16)
 
 
 def as_found(entry: dict[str, Any]) -> Found:
@@ -69,7 +69,7 @@ def test_each_is_known_by_its_mac_and_asked_as_it_can_be(seen: Seen) -> None:
     of = {int(one.address.rpartition(".")[2]): one for one in found}
     assert {last: (one.ask, one.port, one.profile, one.snmp) for last, one in of.items()} == {
         **dict.fromkeys((1, 2, 3, 4, 8, 9, 13), ("", 0, "", "school")),
-        **dict.fromkeys((10, 11, 12, 15), ("", 0, "", "")),
+        **dict.fromkeys((10, 11, 12, 15, 16), ("", 0, "", "")),
         5: ("pjlink", 4352, "", ""),
         **dict.fromkeys((6, 7), ("rtsp", 554, "", "")),
         14: ("display", 9761, "lg", ""),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from schoolbeat_agent.cameras import discovery as cameras
 from schoolbeat_agent.credentials import Credential
@@ -28,7 +29,12 @@ from schoolbeat_wire import catalogue
 
 __all__ = ["Differences", "Found", "Lan", "Progress", "differences", "discover"]
 
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
 HOSTS_AT_ONCE: Final = 24
+WEB_PORTS: Final = (*visits.WEB, *visits.TLS)
+QUESTION_SECONDS: Final = 18.0  # of one kind to one device
 CONNECTIONS_AT_ONCE: Final = 64
 FORGETTING_SECONDS: Final = 9.0  # after 5 s the kernel asks again, three times (delay_first_probe_time, ucast_solicit)
 # People name their own machines after themselves: such names stay where they are.
@@ -184,30 +190,43 @@ async def _ask(
     sockets: asyncio.Semaphore,
 ) -> Evidence:
     """Everything that is asked of one device alone."""
-    from dataclasses import replace
-
     address = evidence.address
     ports, snmp = await asyncio.gather(
-        visits.open_ports(address, world, sockets), snmp_facts.told_by(address, credentials, router_mac)
+        _or(frozenset[int](), visits.open_ports(address, world, sockets)),
+        _or(None, snmp_facts.told_by(address, credentials, router_mac)),
     )
-    pages = [
-        page for port in (*visits.WEB, *visits.TLS) if port in ports and (page := await visits.web_page(address, port))
-    ]
-    hello = heard.onvif.get(address)
-    video = await cameras.identify(address, (), world, hello) if hello or visits.RTSP in ports else None
-    server, realm = await visits.rtsp(address) if visits.RTSP in ports else ("", "")
-    said = await visits.banner(address) if visits.SSH in ports else ""
+    hello, speaks_rtsp = heard.onvif.get(address), visits.RTSP in ports
+    nobody: tuple[str, str] = ("", "")
+    video, beamer, (server, realm), said, pages = await asyncio.gather(
+        _or(None, cameras.identify(address, (), world, hello) if hello or speaks_rtsp else None),
+        _or(None, _pjlink(address, ports, heard, world)),
+        _or(nobody, visits.rtsp(address) if speaks_rtsp else None),
+        _or("", visits.banner(address) if visits.SSH in ports else None),
+        asyncio.gather(*(_or(None, visits.web_page(address, port)) for port in WEB_PORTS if port in ports)),
+    )
     return replace(
         evidence,
         ports=ports,
         snmp=snmp,
-        pages=tuple(pages),
+        pages=tuple(page for page in pages if page),
         rtsp_server=server,
         rtsp_realm=realm,
         banners=(said,) if said else (),
         video=video,
-        pjlink=await _pjlink(address, ports, heard, world),
+        pjlink=beamer,
     )
+
+
+async def _or(otherwise: T, question: Coroutine[Any, Any, T] | None) -> T:
+    """One device's silence or nonsense must not end the search for all others. None: it is not asked."""
+    if question is None:
+        return otherwise
+    try:
+        async with asyncio.timeout(QUESTION_SECONDS):
+            return await question
+    except Exception as error:
+        log.debug("a question was not answered: %s", type(error).__name__)
+        return otherwise
 
 
 async def _pjlink(address: str, ports: frozenset[int], heard: Heard, world: World) -> PjlinkFacts | None:
