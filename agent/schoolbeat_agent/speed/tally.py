@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import statistics
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -70,8 +69,8 @@ def slope(samples: Sequence[Sample]) -> float:
     """Bytes a second by least squares: what a lost packet held back at either end shifts it little."""
     if len(samples) < 2:
         raise NoAnswer("bad_answer", "the speed test has too few samples after its warm-up")
-    seconds = statistics.fmean(at for at, _ in samples)
-    count = statistics.fmean(moved for _, moved in samples)
+    seconds = math.fsum(at for at, _ in samples) / len(samples)
+    count = math.fsum(moved for _, moved in samples) / len(samples)
     spread = math.fsum((at - seconds) ** 2 for at, _ in samples)
     if spread <= 0:
         raise NoAnswer("bad_answer", "the speed test's samples are all of one moment")
