@@ -179,7 +179,7 @@ def _mark(word: Word) -> str:
 
 def _ladder(stand: dict[str, Standing], view: View, language: Language) -> Iterable[str]:
     rungs = [rung for rung in RUNGS if rung in stand]
-    yield f'<section><h2>{_shown(_WAY, language)}</h2><ol class="ladder">'
+    yield f'<section><h2>{_shown(_WAY, language)}</h2><ol class="ladder" role="list">'
     yield f'<li><span class="mark here" aria-hidden="true">●</span><span class="name">{_shown(HERE, language)}</span>'
     yield f'<span class="state">{_shown(HERE_STATE, language)}</span></li>'
     for rung in rungs:
@@ -217,7 +217,7 @@ def _wifi_and_services(stand: dict[str, Standing], view: View, language: Languag
     for title, prefix in ((_WIFI, "wifi."), (_SERVICES, "service.")):
         there = [signal for signal in stand if signal.startswith(prefix)]
         if there:
-            yield f'<section><h2>{_shown(title, language)}</h2><ul class="things">'
+            yield f'<section><h2>{_shown(title, language)}</h2><ul class="things" role="list">'
             for signal in there:
                 yield _thing("li", escape(unquote(signal.partition(".")[2])), stand[signal], view, language)
             yield "</ul></section>"
@@ -231,7 +231,8 @@ def _rooms(stand: dict[str, Standing], view: View, language: Language) -> Iterab
         rooms.setdefault(device.room, []).append(device)
     yield f'<section><h2>{_shown(_ROOMS, language)}</h2><div class="rooms">'
     for room in sorted(rooms, key=lambda name: (not name, name)):
-        yield f'<section class="room"><h3>{escape(room) or _shown(_NO_ROOM, language)}</h3><ul class="things">'
+        name = escape(room) or _shown(_NO_ROOM, language)
+        yield f'<section class="room"><h3>{name}</h3><ul class="things" role="list">'
         for device in sorted(rooms[room], key=lambda one: _urgency(stand.get(f"device.{one.id}"))):
             standing = stand.get(f"device.{device.id}", Standing("unknown"))
             yield _thing("li", escape(device.name or device.id), standing, view, language, _kind(device, language))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -414,6 +415,23 @@ def test_what_is_written_is_read_back_whatever_letters_it_has(tmp_path: Path) ->
     assert settings.devices == (device,)
     assert settings.credentials["site-key"].password == KEY
     assert "# my own comment\n" in config.with_name("secrets.toml").read_text()
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_writes_belongs_to_the_agents_user(tmp_path: Path) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    os.chown(folder, 12_345, 12_346)
+
+    for text in ("first", "second"):
+        files.write(folder / "secrets.toml", text)
+
+    owners = {entry.name: (entry.stat().st_uid, entry.stat().st_gid) for entry in folder.iterdir()}
+    assert owners == dict.fromkeys(("secrets.toml", "secrets.toml.bak"), (12_345, 12_346))
+    assert {entry.name: entry.read_text() for entry in folder.iterdir()} == {
+        "secrets.toml": "second",
+        "secrets.toml.bak": "first",
+    }
 
 
 def test_an_id_in_both_files_is_an_error_that_names_the_file(tmp_path: Path) -> None:
