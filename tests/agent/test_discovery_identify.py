@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.agent import snmprec
 
-from schoolbeat_agent.discovery import signs, snmp_facts, visits
+from schoolbeat_agent.discovery import asking, signs, snmp_facts, visits
 from schoolbeat_agent.discovery.evidence import Evidence, OnvifFacts, PjlinkFacts, SnmpFacts, WebPage
 from schoolbeat_agent.discovery.identify import Guess, clues, identify
+from schoolbeat_agent.displays import families
 from schoolbeat_agent.texts import Text
 from schoolbeat_wire import catalogue
 
@@ -82,6 +83,7 @@ ENOUGH = {
     "a projector with a password": (of(pjlink=PjlinkFacts(True, True), ports=frozenset({4352, 3629})), "projector"),
     "a board by its page": (of(pages=(WebPage(80, 200, title="ViewBoard IFP7550"),), ports=frozenset({5000})), "board"),
     "BenQ board": (of(vendor="BenQ Corporation", ports=frozenset({4660})), "board"),
+    "a board of a maker nobody knows": (of(display="maxhub", ports=frozenset({4664})), "board"),
     "LG television": (of(ssdp=("urn:schemas-upnp-org:device:MediaRenderer:1", "Linux WebOS TV/1.0")), "television"),
     "HP printer": (of(snmp=told("HP ETHERNET MULTI-ENVIRONMENT", is_printer=True), ports=frozenset({9100})), "printer"),
     "a printer by mDNS": (of(mdns=("_ipp._tcp", "_pdl-datastream._tcp"), mdns_model="Brother HL-L2360D"), "printer"),
@@ -176,10 +178,13 @@ def test_whatever_is_seen_the_guess_is_of_the_catalogue_and_explained(evidence: 
 
 
 def test_every_sign_is_of_a_kind_of_the_catalogue() -> None:
-    kinds = {sign.kind for sign in (*signs.WORDS, *signs.MAKERS)} | {kind for kind, _ in signs.MDNS.values()}
+    kinds = {sign.kind for sign in (*signs.WORDS, *signs.MAKERS)} | {
+        kind for kind, _ in (*signs.MDNS.values(), *signs.DISPLAYS.values())
+    }
 
     assert kinds | {kind for row in signs.PORTS.values() for kind, _ in row} <= set(catalogue.DEVICE_KINDS)
-    assert set(signs.PORTS) <= set(visits.PORTS)
+    assert set(signs.PORTS) | set(asking.DISPLAYS) <= set(visits.PORTS)
+    assert set(signs.DISPLAYS) == set(asking.DISPLAYS.values()) <= set(families())
 
 
 # What each recording's device is, and what may be said of it: by its SNMP answers alone, as an unknown MAC's.

@@ -275,8 +275,6 @@ def test_ports_without_names_go_by_their_description() -> None:
 
 # --- what is made of it ------------------------------------------------------------------------------------------
 
-FAMILIES = frozenset({"lg", "benq-board"})
-
 
 @pytest.mark.parametrize(
     ("kind", "evidence", "how"),
@@ -291,7 +289,7 @@ FAMILIES = frozenset({"lg", "benq-board"})
         ("camera", Evidence("a", onvif=OnvifFacts(port=8899)), Asking("onvif", 8899)),
         ("camera", Evidence("a", onvif=OnvifFacts(port=8899), answers_icmp=True), Asking()),
         ("projector", Evidence("a", pjlink=PjlinkFacts(True), ports=frozenset({4352})), Asking("pjlink", 4352)),
-        ("board", Evidence("a", ports=frozenset({4660, 80})), Asking("display", 4660, "benq-board")),
+        ("board", Evidence("a", display="benq-board"), Asking("display", 4660, "benq-board")),
         ("television", Evidence("a", ports=frozenset({1515}), answers_icmp=True), Asking()),
         ("computer", Evidence("a", ports=frozenset({445, 3389})), Asking("tcp", 445)),
         ("phone", Evidence("a"), Asking()),
@@ -305,7 +303,7 @@ FAMILIES = frozenset({"lg", "benq-board"})
     ],
 )
 def test_each_kind_is_asked_what_proves_most(kind: str, evidence: Evidence, how: Asking) -> None:
-    assert asking.how(kind, evidence, FAMILIES) == how
+    assert asking.how(kind, evidence) == how
 
 
 def test_what_a_device_is_known_by() -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 from tests.agent import snmprec
 from tests.agent.emulated_camera import EmulatedCamera
+from tests.agent.emulated_display import PORTS, EmulatedDisplay
 from tests.agent.emulated_projector import EmulatedProjector, Projector
 from tests.agent.snmp_responder import EmulatedAgent, Responder
 
@@ -156,6 +157,7 @@ class Machine:
     groups: Sequence[str] = ()
     projector: Projector | None = None
     camera: EmulatedCamera | None = None
+    display: str = ""
     mdns: str = ""
 
     address: str = ""
@@ -225,7 +227,7 @@ def school(real: bool) -> list[Machine]:
             mac(14, "a8:23:fe"),
             udp={1900: media_renderer},
             groups=("239.255.255.250",),
-            tcp={9761: None},
+            display="lg",
         ),
         Machine(
             15,
@@ -248,6 +250,7 @@ def school(real: bool) -> list[Machine]:
             tcp=dict.fromkeys((22, 80, 443, 554, 4352), SILENCE),
             udp={161: lambda _: bytes(range(200, 240)), 137: lambda _: b"nonsense"},
         ),
+        Machine(17, "board", mac(17, "00:00:5e"), display="benq-board"),
     ]
 
 
@@ -375,6 +378,8 @@ def serve(machine: Machine, namespace: str, started: threading.Event, stop: thre
             stack.enter_context(Responder({(machine.address, 161): EmulatedAgent(machine.snmp, "public")}))
         if machine.projector is not None:
             stack.enter_context(EmulatedProjector(machine.projector, machine.address, 4352, [f"{NETWORK}.255"]))
+        if machine.display:
+            stack.enter_context(EmulatedDisplay(machine.display, machine.address, PORTS[machine.display]))
         if machine.mdns:
             stack.enter_context(announced(machine))
         asyncio.run(_serve(machine, started, stop))

@@ -73,6 +73,7 @@ def test_each_is_known_by_its_mac_and_asked_as_it_can_be(seen: Seen) -> None:
         5: ("pjlink", 4352, "", ""),
         **dict.fromkeys((6, 7), ("rtsp", 554, "", "")),
         14: ("display", 9761, "lg", ""),
+        17: ("display", 4660, "benq-board", ""),
     }
     # Of the camera without a password the stream is known at once.
     assert (of[6].stream, of[7].stream) == ("", "/cam/realmonitor?channel=1&subtype=0")

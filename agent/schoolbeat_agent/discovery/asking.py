@@ -10,11 +10,15 @@ from schoolbeat_wire.messages import Ask
 
 PJLINK: Final = 4352
 RTSP: Final = 554
-# What speaks a maker's frames, by the port on which it listens; the family is its profile (displays/<family>.toml).
-DISPLAYS: Final = (
-    *((1515, "samsung-mdc"), (4660, "benq-board"), (5000, "viewsonic-board"), (4664, "maxhub")),
-    *((3629, "epson-escvp"), (9761, "lg"), (8000, "benq-projector")),
-)
+# Where makers' displays listen, and which family it then is. BenQ projectors' 8000 is left out: cameras have it, too.
+DISPLAYS: Final = {
+    1515: "samsung-mdc",
+    4660: "benq-board",
+    5000: "viewsonic-board",
+    4664: "maxhub",
+    3629: "epson-escvp",
+    9761: "lg",
+}
 ANY_PORT: Final = (80, 443, 445, 22, 8000, 8080, 9100, 631, 554, 37777, 3389, 23)  # to connect to, best first
 
 
@@ -29,7 +33,7 @@ class Asking:
     interfaces: tuple[str, ...] = ()
 
 
-def how(kind: str, evidence: Evidence, families: frozenset[str]) -> Asking:
+def how(kind: str, evidence: Evidence) -> Asking:
     """What proves most of its kind: video of a camera, power state of a projector; an echo of everything else."""
     video = evidence.video
     if kind == "camera" and video and video.rtsp_port:
@@ -41,9 +45,9 @@ def how(kind: str, evidence: Evidence, families: frozenset[str]) -> Asking:
     if kind in ("projector", "board", "television"):
         if evidence.pjlink:
             return Asking("pjlink", PJLINK)
-        for port, family in DISPLAYS:
-            if port in evidence.ports and family in families:
-                return Asking("display", port, family)
+        if evidence.display:
+            port = next((port for port, family in DISPLAYS.items() if family == evidence.display), 0)
+            return Asking("display", port, evidence.display)
     return Asking(*_echo(evidence), interfaces=_interfaces(kind, evidence))
 
 

@@ -20,7 +20,7 @@ from schoolbeat_agent.discovery.hearing import Heard, hear, onvif_facts
 from schoolbeat_agent.discovery.identify import identify
 from schoolbeat_agent.discovery.lans import LARGEST, Lan
 from schoolbeat_agent.discovery.sweep import Swept, sweep, table
-from schoolbeat_agent.displays import families, pjlink
+from schoolbeat_agent.displays import conversation, pjlink
 from schoolbeat_agent.observation import ProbeFailed
 from schoolbeat_agent.probes.world import World, read_text
 from schoolbeat_agent.settings import Device
@@ -197,9 +197,10 @@ async def _ask(
     )
     hello, speaks_rtsp = heard.onvif.get(address), visits.RTSP in ports
     nobody: tuple[str, str] = ("", "")
-    video, beamer, (server, realm), said, pages = await asyncio.gather(
+    video, beamer, display, (server, realm), said, pages = await asyncio.gather(
         _or(None, cameras.identify(address, (), world, hello) if hello or speaks_rtsp else None),
         _or(None, _pjlink(address, ports, heard, world)),
+        _or("", _display(address, ports, world)),
         _or(nobody, visits.rtsp(address) if speaks_rtsp else None),
         _or("", visits.banner(address) if visits.SSH in ports else None),
         asyncio.gather(*(_or(None, visits.web_page(address, port)) for port in WEB_PORTS if port in ports)),
@@ -214,6 +215,7 @@ async def _ask(
         banners=(said,) if said else (),
         video=video,
         pjlink=beamer,
+        display=display,
     )
 
 
@@ -227,6 +229,14 @@ async def _or(otherwise: T, question: Coroutine[Any, Any, T] | None) -> T:
     except Exception as error:
         log.debug("a question was not answered: %s", type(error).__name__)
         return otherwise
+
+
+async def _display(address: str, ports: frozenset[int], world: World) -> str:
+    """The first family whose questions (they change nothing) it answers; empty where it answers none."""
+    for port, family in asking.DISPLAYS.items():
+        if port in ports and await conversation.speaks(family, address, port, world) is not None:
+            return family
+    return ""
 
 
 async def _pjlink(address: str, ports: frozenset[int], heard: Heard, world: World) -> PjlinkFacts | None:
@@ -255,7 +265,7 @@ def identity_of(evidence: Evidence) -> str:
 def found_of(evidence: Evidence, site_key: bytes) -> Found:
     """The guess, and how it will be asked."""
     guess, identity = identify(evidence), identity_of(evidence)
-    how = asking.how(guess.kind, evidence, frozenset(families()))
+    how = asking.how(guess.kind, evidence)
     name, vendor, model = _called(evidence)
     return Found(
         id=device_id(site_key, identity),

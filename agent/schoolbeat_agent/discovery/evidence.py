@@ -89,6 +89,7 @@ class Evidence:
     onvif: OnvifFacts | None = None
     video: Identity | None = None  # asked without a password
     pjlink: PjlinkFacts | None = None
+    display: str = ""  # the family whose question it answered; see displays/
     mdns: tuple[str, ...] = ()  # service types, "_ipp._tcp"
     mdns_model: str = ""
     ssdp: tuple[str, ...] = ()  # device types and SERVER lines

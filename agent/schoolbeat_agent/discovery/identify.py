@@ -183,10 +183,13 @@ def _video(evidence: Evidence) -> Iterator[Clue]:
 
 
 def _displays(evidence: Evidence) -> Iterator[Clue]:
-    if evidence.pjlink is None:
-        return
-    yield Clue("projector", 70, "PJLink", reason("trả lời PJLink", "it speaks PJLink"))
-    yield Clue("television", 15, "PJLink", reason("trả lời PJLink", "it speaks PJLink"))
+    if evidence.display in signs.DISPLAYS:
+        kind, percent = signs.DISPLAYS[evidence.display]
+        said = reason("trả lời câu hỏi kiểu {family}", "it answers as {family} does", family=evidence.display)
+        yield Clue(kind, percent, "display", said)
+    if evidence.pjlink is not None:
+        yield Clue("projector", 70, "PJLink", reason("trả lời PJLink", "it speaks PJLink"))
+        yield Clue("television", 15, "PJLink", reason("trả lời PJLink", "it speaks PJLink"))
 
 
 def _services(evidence: Evidence) -> Iterator[Clue]:

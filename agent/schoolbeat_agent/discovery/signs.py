@@ -99,6 +99,16 @@ MDNS: Final = {
     "_pjlink._tcp": ("projector", 60),
 }
 
+# Makers' own ways to ask a display, by what answers them.
+DISPLAYS: Final = {
+    "benq-board": ("board", 85),
+    "viewsonic-board": ("board", 85),
+    "maxhub": ("board", 85),
+    "epson-escvp": ("projector", 88),
+    "lg": ("television", 65),
+    "samsung-mdc": ("television", 60),
+}
+
 # TCP ports that something listens on. One alone never decides: many programs use others' ports.
 PORTS: Final[dict[int, tuple[tuple[str, int], ...]]] = {
     9100: (("printer", 60),),
