@@ -240,6 +240,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Không còn được theo dõi — thiết bị, dịch vụ hoặc tác tử đã được gỡ; không biết đã hết sự cố hay chưa",
         "No longer watched — the device, service or agent was removed; whether it works again is not known",
     ),
+    "clone": (
+        "Hai máy dùng chung tài khoản của một tác tử — số liệu của máy lạ được giữ riêng, chờ người quản trị",
+        "Two machines use one agent's account — the stranger's data is kept apart until an operator decides",
+    ),
     "waiting": (
         "Chưa rõ nguyên nhân — đang chờ số liệu mà thiết bị cổng đã ghi lại ở trường",
         "Cause not yet known — waiting for what the gateway recorded at the school",

@@ -1,4 +1,4 @@
-"""The command schoolbeat-server: check, register, agent, plan, verdict; run and demo are loaded only when asked for."""
+"""The command schoolbeat-server: check, register, agent, quarantine, plan, verdict; run and demo only when asked for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from schoolbeat_server import decided_cli
 from schoolbeat_server.said import Said
 from schoolbeat_server.settings import LANGUAGES, Settings, SettingsError, load
 
@@ -36,9 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return demo(arguments.rest)
     try:
-        command: Command = arguments.do
+        command: Command = getattr(arguments, "do", _decide)
         return command(arguments, language)
-    except Stop as stop:
+    except (Stop, decided_cli.Refused) as stop:
         print(stop.said.to(language), file=sys.stderr)
     except SettingsError as error:
         print(error, file=sys.stderr)
@@ -89,6 +90,7 @@ def _parser(language: str) -> argparse.ArgumentParser:
     check.set_defaults(do=_check)
     _register_words(commands, said)
     _agent_words(commands, said)
+    decided_cli.quarantine_words(commands, said)
     _plan_words(commands, said)
     demo = commands.add_parser(
         "demo",
@@ -118,7 +120,8 @@ def _register_words(commands: argparse._SubParsersAction[argparse.ArgumentParser
 
 def _agent_words(commands: argparse._SubParsersAction[argparse.ArgumentParser], said: Words) -> None:
     agent = commands.add_parser("agent", help=said("tác tử của các điểm trường", "the agents of the sites"))
-    actions = agent.add_subparsers(dest="action", required=True, metavar="add|list|remove")
+    actions = agent.add_subparsers(dest="action", required=True, metavar="add|list|remove|clones|true")
+    decided_cli.clone_words(actions, said)
     add = actions.add_parser(
         "add", help=said("thêm tác tử, mật khẩu hiện một lần", "add one; its password is shown once")
     )
@@ -174,6 +177,11 @@ def _check(arguments: argparse.Namespace, language: str) -> int:
         ).to(language)
     )
     return 0
+
+
+def _decide(arguments: argparse.Namespace, language: str) -> int:
+    _, engine = _database(arguments)
+    return decided_cli.run(arguments, engine, language, time.time_ns() // 1_000_000)
 
 
 def _database(arguments: argparse.Namespace) -> tuple[Settings, Engine]:

@@ -43,7 +43,7 @@ class Card:
 
 def same_boot(one: str, other: str) -> bool:
     """Windows tells the time of its boot instead, in steps; a corrected clock may move it into the next one."""
-    return one == other or bool(one and other) and abs(int(one, 16) - int(other, 16)) == 1
+    return one == other or (bool(one and other) and abs(int(one, 16) - int(other, 16)) == 1)
 
 
 def judge(known: Sequence[Card], hardware: str, boot: str, now_ms: int, issued_ms: int) -> State:
@@ -77,6 +77,7 @@ class Cards:
         self.speaking: dict[Key, Card] = {}  # whose presence came last
         self.issued_ms: dict[Key, int] = {}
         self.changed: set[Key] = set()
+        self._said: dict[Key, wire.Presence] = {}  # of cards on trial
 
     def load(self, connection: Connection) -> None:
         self.known, self.speaking, self.changed = {}, {}, set()
@@ -99,16 +100,18 @@ class Cards:
         state = judge(known, presence.hardware, presence.boot, now_ms, self.issued_ms.get(key, 0))
         card = self.find(key, presence.hardware, presence.boot)
         if card is None:
-            card = Card(presence.hardware, presence.boot, presence.epoch, state, now_ms, now_ms, now_ms)
+            card = Card(presence.hardware, presence.boot, presence.epoch, "aside", now_ms, now_ms, now_ms)
             known.append(card)
             self._forget_some(known)
         elif card.state == "true" and before is not None and before.state == "trial" and not retained:
             before.state = "aside"  # both are alive: the one that was there before goes on
-        if state == "true":
+        if state == "true" and card.state != "true":
             self._believe(known, card)
         card.state, card.epoch = state, presence.epoch
         if not retained:
             card.heard_ms = card.presence_ms = now_ms
+        if state == "trial":
+            self._said[key] = presence
         self.speaking[key] = card
         self.changed.add(key)
         return card
@@ -144,20 +147,20 @@ class Cards:
         cards = self.known.get(key, ())
         return next((one for one in cards if one.hardware == hardware and same_boot(one.boot, boot)), None)
 
-    def waiting(self, sites: str) -> list[tuple[Key, Card]]:
+    def waiting(self, site: str) -> list[tuple[Key, Card]]:
         """The cards of a site that an operator has to decide about."""
         return [
             (key, card)
             for key, cards in self.known.items()
-            if key[0] == sites
+            if key[0] == site
             for card in cards
             if card.state == "aside"
         ]
 
     # ---- what follows ------------------------------------------------------------------------------------------
 
-    def on_trial(self, now_ms: int) -> list[tuple[Key, Card]]:
-        """Those whose trial is over: nobody else has spoken."""
+    def trials_over(self, now_ms: int) -> list[tuple[Key, Card]]:
+        """Nobody else has spoken meanwhile."""
         return [
             (key, card)
             for key, cards in self.known.items()
@@ -165,10 +168,12 @@ class Cards:
             if card.state == "trial" and not 0 <= now_ms - card.first_ms < TRIAL_MS
         ]
 
-    def believe(self, key: Key, card: Card) -> None:
+    def believe(self, key: Key, card: Card) -> wire.Presence | None:
+        """Returns what it said when it came, which was not believed then."""
         self._believe(self.known[key], card)
         card.state = "true"
         self.changed.add(key)
+        return self._said.pop(key, None)
 
     def decide(self, key: Key, hardware: str, boot: str) -> tuple[list[Card], list[Card]]:
         """An operator says which is true. Returns (believed now, refused now)."""

@@ -57,11 +57,14 @@ class Epochs:
             self.count[key[:2]] += 1
         return found
 
-    def take(self, key: EpochKey, presence: wire.Presence) -> None:
-        """What the agent says it holds. What it no longer has is declared lost, or was settled long ago."""
+    def take(self, key: EpochKey, presence: wire.Presence, *, losses: bool = True) -> None:
+        """What the agent says it holds. What it no longer has is declared lost, or was settled long ago; not believed
+        of what may be a copy, whose outbox may bear the same epoch (losses=False)."""
         epoch = self.of(key)
-        _check_ranges(epoch, [(0, presence.lowest), *presence.gaps])
         epoch.hardware, epoch.boot = presence.hardware, presence.boot
+        if not losses:
+            return
+        _check_ranges(epoch, [(0, presence.lowest), *presence.gaps])
         epoch.lowest, epoch.next = presence.lowest, presence.next
         if presence.lowest:
             epoch.settled.add(0, presence.lowest)

@@ -20,6 +20,7 @@ from schoolbeat_server.database import set_meta, writing
 from schoolbeat_server.incident_rows import IncidentRows
 from schoolbeat_server.ingest import Ingest
 from schoolbeat_server.mqtt import Link
+from schoolbeat_server.school_calendar import LessonHours
 from schoolbeat_server.settings import Settings
 from schoolbeat_wire import messages as wire
 from schoolbeat_wire import topics
@@ -194,6 +195,7 @@ class Heart:
                 if said:
                     log.warning("%s", said)
             self._look_for_agents()
+            self._carry_out()
             self._grant_tests()
             self._consider_sealing()
             self._delete_old()
@@ -212,9 +214,26 @@ class Heart:
                 self.accounts_changed(connection)
                 self.agents_seen = seen
             if self.link.connected:
-                self._publish_configs(configs.of_agents(connection, self.ingest.server, self.ingest.asked.lessons))
+                self._publish_configs(configs.of_agents(connection, self.ingest.server, self._lessons_of))
             else:
                 self.configs_sent = {}
+
+    def _carry_out(self) -> None:
+        """What operators said of cloned cards and of what is in quarantine."""
+        if not self.ingest.is_decided() or self.problem:
+            return
+        self._load_again()
+        self.memory_is_ahead = True  # unless it was written
+        self._send(self.ingest.commit([], self._follow_decided, decided=True))
+        self.memory_is_ahead = False
+        self._tell()
+
+    def _follow_decided(self, batch: Batch) -> None:
+        self.incident_rows.look_at(batch, batch.sites)
+        self.batch = batch
+
+    def _lessons_of(self, site: str) -> LessonHours:
+        return self.ingest.asked.calendar.of_site(site).told(self.ingest.now_ms() // 60_000)
 
     def _publish_configs(self, wanted: dict[tuple[str, str], wire.Config]) -> None:
         for (site, agent), config in wanted.items():
@@ -231,8 +250,8 @@ class Heart:
             return
         self.next_grants = now + GRANT_SECONDS
         with self.engine.connect() as connection:
-            hours, new_token = self.ingest.asked.lessons, lambda: secrets.token_hex(8)
-            found = grants.look(connection, self.ingest, self.settings.speed, hours, new_token)
+            limits, new_token = self.settings.speed, lambda: secrets.token_hex(8)
+            found = grants.look(connection, self.ingest, limits, self._lessons_of, new_token)
         if found:
             with writing(self.engine) as connection:
                 grants.keep(connection, found, self.ingest.now_ms())

@@ -71,6 +71,7 @@ class IncidentRows:
         for site in sorted(sites):
             contact = self.ingest.contact.of(site)
             before = (contact.lost_ms, contact.back_ms)
+            self._clone(batch, site)
             self._path(batch, site, contact)
             self._devices(batch, site, contact)
             if (contact.lost_ms, contact.back_ms) != before or site in self.ingest.contact.changed:
@@ -80,11 +81,18 @@ class IncidentRows:
     def _path(self, batch: Batch, site: str, contact: SiteContact) -> None:
         """A fault beyond the line may last for weeks: contact lost meanwhile is an incident of its own."""
         path, apart = self.current.get((site, "path")), self.current.get((site, "contact"))
+        if path is None and apart is None and (site, "clone") in self.current:
+            contact = SiteContact()  # people know already that another machine speaks in the gateway's place
         if apart is None and (path is None or contact.lost_ms is None or not incidents.is_beyond(path.cause)):
             self._ladder(batch, site, "path", contact, path, with_outages=True)
             return
         self._ladder(batch, site, "path", SiteContact(), path, with_outages=True)
         self._ladder(batch, site, "contact", contact, apart, with_outages=False)
+
+    def _clone(self, batch: Batch, site: str) -> None:
+        machines = [(card.hardware, card.first_ms) for _, card in self.ingest.cards.waiting(site)]
+        current = self.current.get((site, "clone"))
+        self._apply(batch, site, "clone", current, incidents.decide_clone(batch.now_ms, machines, current))
 
     def _ladder(
         self,

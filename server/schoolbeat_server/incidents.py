@@ -10,7 +10,7 @@ from schoolbeat_server.cause import INTERNET, Silence
 from schoolbeat_server.outage_rows import OpenOutage
 from schoolbeat_wire.catalogue import RUNGS
 
-Scope = Literal["path", "devices", "contact"]
+Scope = Literal["path", "devices", "contact", "clone"]
 UNWATCHED = "unwatched"  # the cause with which an incident ends that nobody can see the end of
 LIVE_MINUTES = 5  # an outage last seen longer ago than this wakes nobody
 
@@ -137,6 +137,19 @@ def decide_devices(now: Situation, *, hold_seconds: int) -> Decision:
     if not down:
         return Decision("close", "all devices answer again", _last_cause(now, now.current), until_ms=now.now_ms)
     return Decision("none", "still down")
+
+
+def decide_clone(now_ms: int, machines: Sequence[tuple[str, int]], current: Current | None) -> Decision:
+    """The incident of a site for which more than one machine speaks, until an operator says which is true.
+
+    machines: (hardware, when it was first heard) of those set aside."""
+    if machines and current is None:
+        since_ms = min(first_ms for _, first_ms in machines)
+        facts: dict[str, object] = {"machines": sorted({name for name, _ in machines})}
+        return Decision("open", "another machine has the agent's credentials", "clone", since_ms, facts=facts)
+    if not machines and current is not None:
+        return Decision("close", "an operator has said which is true", "clone", until_ms=now_ms)
+    return Decision("none", "no other machine speaks, or people know of it")
 
 
 def _last_cause(now: Situation, current: Current) -> str:

@@ -12,16 +12,19 @@ from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from schoolbeat_server import belief, repeats, schema
-from schoolbeat_server.asked import Asked, LessonHours
+from schoolbeat_server import belief, quarantine, repeats, schema
+from schoolbeat_server.asked import Asked
 from schoolbeat_server.batch import Batch, EpochKey, Message, Out
+from schoolbeat_server.calendar_rows import read_calendar
 from schoolbeat_server.cause import INTERNET
+from schoolbeat_server.clones import BELIEVED, SPEAKS_FOR_SITE, Card, Cards
 from schoolbeat_server.contact import HOLD_MS, METERED_HOLD_MS, ContactBook
 from schoolbeat_server.database import upsert, writing
 from schoolbeat_server.epochs import Epochs
 from schoolbeat_server.layouts import Layout, Layouts
 from schoolbeat_server.ledger import CONTACT, Ledger
 from schoolbeat_server.outage_rows import OutageRows
+from schoolbeat_server.school_calendar import LessonHours
 from schoolbeat_wire import codec, topics
 from schoolbeat_wire import messages as wire
 from schoolbeat_wire import report as reports
@@ -53,6 +56,8 @@ class Ingest:
         self.gateways: dict[str, list[str]] = {}  # by site
         self.epochs = Epochs()
         self.layouts = Layouts()
+        self.cards = Cards()
+        self.held = quarantine.Quarantine()
         self.newest: dict[tuple[str, str], int] = {}
         self.addresses: dict[str, topics.Address] = {}
         self.events: Counter[tuple[str, int]] = Counter()  # (site, hour)
@@ -71,6 +76,8 @@ class Ingest:
             self.load_agents(connection)
             self.outages.load(connection)
             self.epochs.load(connection)
+            self.cards.load(connection)
+            self.held.load(connection)
             self._load_newest(connection)
             self._load_ledger(connection)
             self.next_report_id = 1 + max(
@@ -86,8 +93,9 @@ class Ingest:
     def load_agents(self, connection: Connection) -> None:
         """The agents of the register, and which signals are whose: a removed agent gives up its own."""
         table = schema.agent.c
-        rows = connection.execute(select(table.site, table.name, table.role))
-        self.agents = {(site, name): role for site, name, role in rows}
+        rows = connection.execute(select(table.site, table.name, table.role, table.issued_ms)).all()
+        self.agents = {(site, name): role for site, name, role, _ in rows}
+        self.cards.issued_ms = {(site, name): issued_ms for site, name, _, issued_ms in rows}
         self.gateways = {}
         for (site, name), role in self.agents.items():
             if role == "gateway":
@@ -100,6 +108,7 @@ class Ingest:
             if kind:
                 kinds.setdefault(site, {})[f"device.{ident}"] = kind
         self.asked.use_register(kinds)
+        self.asked.calendar = read_calendar(connection, self.asked.calendar.default)
 
     def has_gateway(self, site: str) -> bool:
         return site in self.gateways
@@ -160,8 +169,11 @@ class Ingest:
 
     # ---- a batch -------------------------------------------------------------------------------------------
 
-    def commit(self, batch_messages: list[Message], more: Callable[[Batch], None]) -> list[Out]:
+    def commit(
+        self, batch_messages: list[Message], more: Callable[[Batch], None], *, decided: bool = False
+    ) -> list[Out]:
         """One transaction. `more(batch)` adds what follows (incidents, notices). Returns what to publish.
+        decided: what operators said, and trials that are over, are carried out first.
 
         Raises SQLAlchemyError when nothing was written; the caller keeps the messages and tries again.
         """
@@ -170,6 +182,9 @@ class Ingest:
         try:
             with writing(self.engine) as connection:
                 batch = Batch(connection, self.now_ms())
+                if decided:
+                    self._carry_out(batch)
+                self._release(batch)
                 for message in batch_messages:
                     self._one(batch, message)
                 self._write(batch)
@@ -211,7 +226,8 @@ class Ingest:
             if not message.payload:
                 return  # a retained message that was cleared
             raise WireError("unregistered", f"agent {site}/{agent} is not in the register")
-        if kind in ("report", "event") and role == "gateway" and not message.retained:
+        known = self.cards.speaks_for_site((site, agent))
+        if kind in ("report", "event") and role == "gateway" and not message.retained and known:
             self.contact.hear(site, batch.now_ms)  # whatever we think of what it says
         if kind == "report":
             self._report(batch, site, agent, message.payload)
@@ -233,9 +249,30 @@ class Ingest:
             raise
         key = (site, agent, report.epoch)
         epoch = self.epochs.of(key)
-        end = report.seq + report.count
         batch.epochs.add(key)
         batch.counts["reports"] += 1
+        card = self.cards.speaker(key, epoch.hardware, epoch.boot)
+        if card is not None:
+            self.cards.heard((site, agent), card, batch.now_ms)
+            if card.state not in BELIEVED:
+                self._hold(batch, key, report, payload, card)
+                return
+        self._believe(batch, key, report, payload)
+
+    def _hold(self, batch: Batch, key: EpochKey, report: reports.Report, payload: bytes, card: Card) -> None:
+        """Of a card that may be a copy: kept whole, merged with nothing."""
+        why: quarantine.Why = "trial" if card.state == "trial" else "clone"
+        text = f"machine {card.hardware}, boot {card.boot}: {card.state}"
+        kept = self.held.keep(batch, key, report, payload, why, text, card)
+        if kept and why == "clone" and not self.cards.shares_epoch(key[:2], card):
+            self.epochs.settle(key, report.seq, report.seq + report.count)
+
+    def _believe(
+        self, batch: Batch, key: EpochKey, report: reports.Report, payload: bytes, *, vouched: bool = False
+    ) -> None:
+        """vouched: an operator has said that its times are true."""
+        site, agent, _ = key
+        epoch, end = self.epochs.of(key), report.seq + report.count
         fresh = None  # all of it
         if epoch.settled.overlaps(report.seq, end):
             fresh = repeats.fresh_seqs(batch, key, report, payload)
@@ -246,15 +283,20 @@ class Ingest:
         layout = self.layouts.of(batch.connection, site, agent, report.revision)
         columns: list[list[int]] = []
         try:
-            belief.check(report, minutes, batch.now_ms)
+            belief.check_contents(report, minutes) if vouched else belief.check(report, minutes, batch.now_ms)
             if layout is not None:
                 reports.fits(report, layout.inventory)
                 columns = reports.absolute(report, layout.inventory)
-        except belief.Early:
+        except belief.Early as error:
+            self.held.keep(batch, key, report, payload, "early", str(error), None)
             raise
-        except WireError:
+        except WireError as error:
+            if error.reason in ("future", "past"):
+                why: quarantine.Why = "future" if error.reason == "future" else "past"
+                self.held.keep(batch, key, report, payload, why, str(error), None)
             self.epochs.settle(key, report.seq, end)  # set aside is settled: sending it again would not help
             raise
+        self.held.forget_early(batch, key, report.seq, end)
         self.epochs.settle(key, report.seq, end)
         parts = None
         if fresh is not None and len(fresh) < report.count and layout is not None:
@@ -299,6 +341,35 @@ class Ingest:
             batch.wanted.add((site, agent, report.revision))
         else:
             self._place(batch, row, report, minutes, layout, columns)
+
+    def is_decided(self) -> bool:
+        """Something of what is set aside can be placed or refused now."""
+        with self.engine.connect() as connection:
+            said = quarantine.has_decisions(connection)
+        return said or self.held.busy or bool(self.cards.trials_over(self.now_ms()))
+
+    def _carry_out(self, batch: Batch) -> None:
+        for key, card in self.cards.trials_over(batch.now_ms):
+            presence = self.cards.believe(key, card)
+            if presence is not None:
+                self.epochs.take((*key, presence.epoch), presence)
+            self.held.release_of(batch.connection, key, card, None)
+            batch.epochs.add((*key, card.epoch))
+            batch.sites.add(key[0])
+        quarantine.carry_out(batch, self.cards, self.held)
+
+    def _release(self, batch: Batch) -> None:
+        """What is believed after all: it is merged like late data."""
+        if not self.held.busy:
+            return
+        for row in self.held.take(batch.connection):
+            key, problem = (row.site, row.agent, row.epoch), ""
+            try:
+                self._believe(batch, key, reports.decode(row.payload), row.payload, vouched=True)
+                batch.epochs.add(key)
+            except WireError as error:
+                problem = str(error)
+            self.held.released(batch.connection, row, problem)
 
     def _settle_unreadable(self, batch: Batch, site: str, agent: str, payload: bytes) -> None:
         """Set aside is settled, as far as the report still says which minutes it would have brought."""
@@ -407,17 +478,33 @@ class Ingest:
             return
         presence = wire.decode_presence(message.payload)
         if not presence.online:
-            if role == "gateway":
+            if role == "gateway" and not self.cards.is_fought_over((site, agent), batch.now_ms):
                 contact = self.contact.of(site)
                 if contact.session:
                     contact.session, contact.dropped_ms = False, batch.now_ms
             return
         key = (site, agent, presence.epoch)
-        self.epochs.take(key, presence)
+        card = self.cards.present((site, agent), presence, batch.now_ms, retained=message.retained)
+        copy = card is not None and card.state not in SPEAKS_FOR_SITE
+        self.epochs.take(key, presence, losses=not copy and (card is None or card.state in BELIEVED))
         batch.epochs.add(key)
         batch.nonces[key] = presence.nonce
-        if role == "gateway":
+        if self.cards.changed:
+            self._follow_cards(batch, site, agent)
+        if role == "gateway" and not copy:
             self._gateway_is_here(batch, site, presence, retained=message.retained)
+
+    def _follow_cards(self, batch: Batch, site: str, agent: str) -> None:
+        """A boot that was on trial may have turned out to be a copy's; people are told of copies. What a machine said
+        while it waited is placed when it is believed."""
+        speaking = self.cards.speaking.get((site, agent))
+        if speaking is not None and speaking.state in BELIEVED and self.held.bytes[site, agent]:
+            self.held.release_of(batch.connection, (site, agent), speaking, None)
+            batch.sites.add(site)
+        for (_, name), card in self.cards.waiting(site):
+            if name == agent:
+                self.held.turn_to_clone(batch.connection, (site, agent), card)
+                batch.sites.add(site)
 
     def _gateway_is_here(self, batch: Batch, site: str, presence: wire.Presence, *, retained: bool) -> None:
         contact = self.contact.of(site)
@@ -430,6 +517,8 @@ class Ingest:
 
     def _event(self, batch: Batch, site: str, agent: str, payload: bytes) -> None:
         event = wire.decode_event(payload)
+        if not self.cards.speaks_for_site((site, agent)):
+            raise WireError("clone", f"another machine speaks as agent {site}/{agent}: an operator has to say which")
         if not self.layouts.owns(site, agent, event.signal):
             raise WireError("not_owner", f"signal {event.signal} of {site} belongs to another agent than {agent}")
         if abs(event.at_ms - batch.now_ms) > 600_000:
@@ -475,6 +564,7 @@ class Ingest:
         if batch.latest:
             upsert(connection, schema.latest, list(batch.latest.values()), ("site", "agent"))
         self.epochs.write(connection, batch.epochs, batch.now_ms)
+        self.cards.write(connection, self.cards.changed)
         if batch.aside:
             connection.execute(schema.aside.insert(), batch.aside[-ASIDE_ROWS:])
             newest = connection.scalar(select(func.max(schema.aside.c.id))) or 0

@@ -167,6 +167,24 @@ CAUSES: dict[str, tuple[Words, Words]] = {
             "Please check which DNS resolver the school is set to use, and ask the ISP about its DNS.",
         ),
     ),
+    "clone": (
+        Words(
+            "hai máy dùng chung một tài khoản tác tử",
+            "Một máy khác gửi tin bằng tài khoản của tác tử ở điểm trường này: thẻ nhớ bị sao chép, được lắp sang máy "
+            "khác, hoặc thiết bị đã được thay. Số liệu của máy ấy được giữ riêng, không trộn vào số liệu của trường.",
+            "Người quản trị máy chủ xem 'schoolbeat-server agent clones', hỏi nhà trường máy nào là thật, rồi chạy "
+            "'schoolbeat-server agent true ĐIỂM_TRƯỜNG TÁC_TỬ --hardware MÃ --reason LÝ_DO'. Nếu thẻ bị sao chép, hãy "
+            "cấp mật khẩu mới bằng 'agent add --replace'.",
+        ),
+        Words(
+            "two machines use one agent's account",
+            "Another machine reports with the account of this site's agent: its card was copied or moved to another "
+            "machine, or the gateway was replaced. What that machine reports is kept apart from the school's data.",
+            "Whoever runs the server looks at 'schoolbeat-server agent clones', asks the school which machine is the "
+            "true one and runs 'schoolbeat-server agent true SITE AGENT --hardware ID --reason WHY'. If the card was "
+            "copied, give it a new password with 'agent add --replace'.",
+        ),
+    ),
     "beyond": (
         Words(
             "trường vẫn có mạng; lỗi phía máy chủ SchoolBeat",

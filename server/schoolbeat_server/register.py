@@ -290,7 +290,7 @@ def read_services(connection: Connection) -> list[Service]:
 
 def read_agents(connection: Connection, site: str | None = None) -> list[Agent]:
     table = schema.agent
-    columns = [column for column in table.c if column.name != "password_hash"]
+    columns = [column for column in table.c if column.name not in ("password_hash", "issued_ms")]
     query = select(*columns).order_by(table.c.site, table.c.name)
     if site is not None:
         query = query.where(table.c.site == site)

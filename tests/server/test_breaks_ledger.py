@@ -35,6 +35,7 @@ class NoBroker:
 
     def __init__(self) -> None:
         self.acked: list[Any] = []
+        self.sent: list[tuple[str, bytes]] = []
 
     def pump(self, seconds: float) -> None:
         pass
@@ -43,7 +44,7 @@ class NoBroker:
         self.acked.append(token)
 
     def publish(self, topic: str, payload: bytes, **_: Any) -> None:
-        pass
+        self.sent.append((topic, payload))
 
 
 class Server:
