@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 
-from schoolbeat_wire import hours
+from schoolbeat_server.school_calendar import LessonHours, SchoolCalendar
 from schoolbeat_wire.catalogue import UNKNOWN, UP_FULL, Clock, device_kind, kind_of
 from schoolbeat_wire.inventory import Inventory
-from schoolbeat_wire.messages import Lesson
 
 # What is not fully up says nothing; a minute fully up is one, whoever asked.
-_NOT_ASKED = bytes(UNKNOWN if code < UP_FULL else code for code in range(256))
-
-
-@dataclass(frozen=True)
-class LessonHours:
-    """The week's table of the province. Empty: nobody told it, so nothing is asked for in lessons."""
-
-    week: tuple[Lesson, ...] = ()
-    exam_days: tuple[str, ...] = ()
+_SAYS_LITTLE = bytes(UNKNOWN if code < UP_FULL else 0 for code in range(256))
+_OUTSIDE = bytes([0xFF, 0x00]) + bytes(254)
 
 
 def clock_of(signal: str, kind: str = "") -> Clock:
@@ -28,24 +18,22 @@ def clock_of(signal: str, kind: str = "") -> Clock:
     return device_kind(kind).clock if signal.startswith("device.") else kind_of(signal).clock
 
 
-@lru_cache(maxsize=4_096)
-def is_asked(lessons: LessonHours, minute: int) -> bool:
-    return hours.is_lesson(lessons.week, minute)
-
-
-def masked(codes: bytes, minutes: Iterable[int], lessons: LessonHours) -> bytes:
-    """One signal's minutes, as its outages are to be found in them: unknown where its absence does not matter."""
-    asked = [is_asked(lessons, minute) for minute in minutes]
-    if all(asked):
+def masked(codes: bytes, lessons: bytes) -> bytes:
+    """One signal's minutes, as its outages are to be found in them: unknown where its absence does not matter.
+    lessons: 1 for each minute of a lesson, 0 for others."""
+    if len(codes) != len(lessons):
+        raise ValueError(f"lessons of {len(lessons)} minutes for {len(codes)} ledger minutes: must be as many")
+    if 0 not in lessons:
         return codes
-    return bytes(code if there else _NOT_ASKED[code] for code, there in zip(codes, asked, strict=True))
+    little = int.from_bytes(codes.translate(_SAYS_LITTLE), "big") & int.from_bytes(lessons.translate(_OUTSIDE), "big")
+    return (int.from_bytes(codes, "big") | little).to_bytes(len(codes), "big")
 
 
 class Asked:
     """Which signals of which site matter in lessons only, by the kinds that the register and the agents tell."""
 
-    def __init__(self, lessons: LessonHours = LessonHours()) -> None:
-        self.lessons = lessons
+    def __init__(self, lessons: LessonHours = LessonHours()) -> None:  # noqa: B008 - frozen
+        self.calendar = SchoolCalendar(default=lessons)  # replaced as a whole: other threads read it
         self._registered: dict[str, dict[str, str]] = {}  # site -> signal -> kind
         self._told: dict[str, dict[str, str]] = {}
         self._in_lessons: dict[str, frozenset[str]] = {}
@@ -62,6 +50,10 @@ class Asked:
         self._registered.setdefault(site, {}).update(kinds)
         self._sort(site, ())
 
+    def in_lessons(self, site: str) -> frozenset[str]:
+        """The signals known here whose absence matters in lessons only."""
+        return self._in_lessons.get(site, frozenset())
+
     def learn(self, site: str, inventory: Inventory) -> None:
         if (site, inventory.revision) in self._learnt:
             return
@@ -69,6 +61,16 @@ class Asked:
         told = self._told.setdefault(site, {})
         told.update({f"device.{device.id}": device.kind for device in inventory.devices if device.kind})
         self._sort(site, inventory.signals)
+
+    def learn_past(self, site: str, inventories: Iterable[Inventory]) -> None:
+        """What older inventories told of, the newest last; newer words stand."""
+        told: dict[str, str] = {}
+        names: set[str] = set()
+        for inventory in inventories:
+            told.update({f"device.{device.id}": device.kind for device in inventory.devices if device.kind})
+            names.update(inventory.signals)
+        self._told[site] = {**told, **self._told.get(site, {})}
+        self._sort(site, names)
 
     def _sort(self, site: str, signals: Iterable[str]) -> None:
         kinds = {**self._told.get(site, {}), **self._registered.get(site, {})}
@@ -82,7 +84,7 @@ class Asked:
         """A row of one signal's minutes from the ledger."""
         if self.matters_always(site, signal):
             return codes
-        return masked(codes, range(first_minute, first_minute + len(codes)), self.lessons)
+        return masked(codes, self.calendar.of_site(site).minutes(first_minute, first_minute + len(codes)))
 
     def of_report(self, site: str, signals: Sequence[str], minutes: Sequence[int], data: bytes) -> bytes:
         """A report's bytes, minute by minute, each with all signals."""
@@ -90,7 +92,9 @@ class Asked:
         if not mine:
             return data
         width, out = len(signals), bytearray(data)
+        calendar = self.calendar.of_site(site)
+        lessons = bytes(calendar.is_lesson(minute) for minute in minutes)
         for index, signal in enumerate(signals):
             if signal in mine:
-                out[index::width] = masked(bytes(out[index::width]), minutes, self.lessons)
+                out[index::width] = masked(bytes(out[index::width]), lessons)
         return bytes(out)

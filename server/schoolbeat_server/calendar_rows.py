@@ -217,7 +217,7 @@ def read_calendar(connection: Connection, default: LessonHours, change: int | No
 
 def read_places(connection: Connection) -> dict[str, Place]:
     area, site, school = schema.area.c, schema.site.c, schema.school.c
-    parents = dict(connection.execute(select(area.id, area.parent)).tuples().all())
+    parents: dict[str, str | None] = dict(connection.execute(select(area.id, area.parent)).all())
     rows = connection.execute(select(site.id, school.id, school.area).join_from(schema.site, schema.school))
     return {ident: Place(ident, of, _up(parents, where)) for ident, of, where in rows}
 

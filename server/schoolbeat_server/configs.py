@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, select
 
 from schoolbeat_server import schema
-from schoolbeat_server.asked import LessonHours
+from schoolbeat_server.school_calendar import LessonHours
 from schoolbeat_wire import bounds
 from schoolbeat_wire import messages as wire
 
@@ -17,7 +18,7 @@ from schoolbeat_wire import messages as wire
 def of_agents(
     connection: Connection,
     server: str,
-    lessons: LessonHours = LessonHours(),  # noqa: B008 - frozen
+    lessons_of: Callable[[str], LessonHours] = lambda _site: LessonHours(),
 ) -> dict[tuple[str, str], wire.Config]:
     """(site, agent) -> config, for gateways. The revision is a checksum of the content: the same content, the same."""
     services = [
@@ -45,8 +46,8 @@ def of_agents(
                     server=server,
                     devices=devices.get(site, []),
                     services=services,
-                    lessons=list(lessons.week),
-                    exam_days=list(lessons.exam_days),
+                    lessons=list(lessons_of(site).week),
+                    exam_days=list(lessons_of(site).exam_days),
                     contract_down_bps=contracts.get(site, (0, 0))[0],
                     contract_up_bps=contracts.get(site, (0, 0))[1],
                 )

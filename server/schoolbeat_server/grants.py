@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, select
 
 from schoolbeat_server import schema
-from schoolbeat_server.asked import LessonHours
 from schoolbeat_server.database import upsert
 from schoolbeat_server.ingest import Ingest
+from schoolbeat_server.school_calendar import LessonHours
 from schoolbeat_server.settings import SpeedTests
 from schoolbeat_wire import hours
 from schoolbeat_wire import messages as wire
@@ -117,11 +117,15 @@ def _tests(connection: Connection) -> dict[str, tuple[int, int]]:
 
 
 def look(
-    connection: Connection, ingest: Ingest, limits: SpeedTests, lessons: LessonHours, new_token: Callable[[], str]
+    connection: Connection,
+    ingest: Ingest,
+    limits: SpeedTests,
+    lessons_of: Callable[[str], LessonHours],
+    new_token: Callable[[], str],
 ) -> list[Grant]:
-    """New grants: to be kept, then published."""
+    """New grants: to be kept, then published. lessons_of: a site's, as its agents are told."""
     now_ms = ingest.now_ms()
-    if not limits.days or not may_test(lessons, now_ms):
+    if not limits.days:
         return []
     table = schema.speed_grant.c
     rows = connection.execute(select(table.site, table.granted_ms, table.until_ms))
@@ -135,7 +139,7 @@ def look(
     candidates = [
         Candidate(where[site], agent, tests.get(site, (0, 0))[0], tried[site].granted_ms if site in tried else 0)
         for site, agent in _able(connection, ingest)
-        if site in where
+        if site in where and may_test(lessons_of(site), now_ms)
     ]
     return [
         Grant(one.place.site, one.agent, new_token(), now_ms + VALID_MS)

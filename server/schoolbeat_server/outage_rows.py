@@ -12,6 +12,7 @@ from schoolbeat_server.asked import Asked
 from schoolbeat_server.database import upsert
 from schoolbeat_server.ledger import DAY, Ledger
 from schoolbeat_server.outages import Outage
+from schoolbeat_server.school_calendar import lessons_touched
 from schoolbeat_wire.catalogue import RUNGS, UP_FULL
 
 LIVE_MINUTES = 5  # a report of so many minutes at most goes the quick way
@@ -26,6 +27,7 @@ class OpenOutage(NamedTuple):
     last_minute: int
     down_seconds: int
     cause: str
+    lessons: int
 
 
 class OutageRows:
@@ -38,7 +40,15 @@ class OutageRows:
 
     def load(self, connection: Connection) -> None:
         table = schema.outage.c
-        columns = (table.site, table.signal, table.first_minute, table.last_minute, table.down_seconds, table.cause)
+        columns = (
+            table.site,
+            table.signal,
+            table.first_minute,
+            table.last_minute,
+            table.down_seconds,
+            table.cause,
+            table.lessons,
+        )
         self.open, self.waiting = {}, {}
         for site, *rest in connection.execute(select(*columns).where(table.end_minute.is_(None))):
             self.open.setdefault(site, {})[rest[0]] = OpenOutage(*rest)
@@ -89,7 +99,8 @@ class OutageRows:
                     self._extend(connection, site, signal, minute, UP_FULL - seconds, before)
                     changed = True
                 elif seconds == UP_FULL and before is not None:
-                    self._write(site, signal, Outage(*before[1:3], minute, before.down_seconds), before.cause)
+                    found = Outage(*before[1:3], minute, before.down_seconds)
+                    self._write(site, signal, found, before.cause, before.lessons)
                     changed = True
         return changed
 
@@ -98,7 +109,10 @@ class OutageRows:
     ) -> None:
         first = before.first_minute if before else minute
         found = Outage(first, minute, None, down + (before.down_seconds if before else 0))
-        self._write(site, signal, found, self._cause(connection, site, signal, found))
+        lesson = self.asked.calendar.of_site(site).lesson_at(minute)
+        fresh = lesson is not None and (before is None or before.last_minute < lesson)
+        lessons = (before.lessons if before else 0) + fresh
+        self._write(site, signal, found, self._cause(connection, site, signal, found), lessons)
 
     def _overlapping(self, connection: Connection, site: str, lo: int, hi: int) -> dict[str, list[int]]:
         """signal -> first minutes of its outages that a change of the minutes lo..hi can touch."""
@@ -116,9 +130,19 @@ class OutageRows:
             found.setdefault(signal, []).append(first)
         return found
 
+    def find_again(self, connection: Connection, site: str, lo: int, hi: int) -> int:
+        """After the calendar changed in the minutes lo..hi: of signals that matter in lessons, and of all that had
+        outages there. How many rows changed; the caller flushes."""
+        rows = self._overlapping(connection, site, lo, hi)
+        signals = {*rows, *self.asked.in_lessons(site)}
+        return sum(
+            self._find_again(connection, site, signal, lo, hi, rows.get(signal, [])) for signal in sorted(signals)
+        )
+
     def _find_again(
         self, connection: Connection, site: str, signal: str, lo: int, hi: int, firsts: Iterable[int]
-    ) -> None:
+    ) -> int:
+        """How many rows changed."""
         start = min([lo, *firsts])
         end = self._next_full(connection, site, signal, hi + 1)
         data = self.asked.of_one(site, signal, self.ledger.read(connection, site, [signal], start, end)[signal], start)
@@ -143,16 +167,22 @@ class OutageRows:
                     table.site == site, table.signal == signal, table.first_minute.in_(sorted(gone))
                 )
             )
+        calendar, changed = self.asked.calendar.of_site(site), len(gone)
         for one in found:
             row = old.get(one.first_minute)
+            lessons = lessons_touched(
+                calendar, data[one.first_minute - start : one.last_minute + 1 - start], one.first_minute
+            )
             same = (
                 row is not None and Outage(row.first_minute, row.last_minute, row.end_minute, row.down_seconds) == one
             )
             why = self._cause(connection, site, signal, one)
-            if not same or row is None or row.cause != why:
-                self._write(site, signal, one, why)
+            if not same or row is None or row.cause != why or row.lessons != lessons:
+                changed += 1
+                self._write(site, signal, one, why, lessons)
             elif one.end_minute is None:
-                self._remember(site, signal, one, why)
+                self._remember(site, signal, one, why, lessons)
+        return changed
 
     def _next_full(self, connection: Connection, site: str, signal: str, start: int) -> int:
         """One past the first fully-up minute at or after `start`; else one past the last minute known."""
@@ -183,10 +213,10 @@ class OutageRows:
         rungs = self.ledger.read(connection, site, RUNGS, first, last + 1)
         return cause.of_outage(signal, first, last, rungs, first).name
 
-    def _write(self, site: str, signal: str, found: Outage, why: str) -> None:
-        row = {"site": site, "signal": signal, **found._asdict(), "cause": why}
+    def _write(self, site: str, signal: str, found: Outage, why: str, lessons: int) -> None:
+        row = {"site": site, "signal": signal, **found._asdict(), "cause": why, "lessons": lessons}
         self.waiting[site, signal, found.first_minute] = row
-        self._remember(site, signal, found, why)
+        self._remember(site, signal, found, why, lessons)
 
     def flush(self, connection: Connection) -> None:
         """Writes what waits; before the table is read, and at the end of a batch."""
@@ -194,9 +224,9 @@ class OutageRows:
             upsert(connection, schema.outage, list(self.waiting.values()), ("site", "signal", "first_minute"))
             self.waiting = {}
 
-    def _remember(self, site: str, signal: str, found: Outage, why: str) -> None:
+    def _remember(self, site: str, signal: str, found: Outage, why: str, lessons: int) -> None:
         opened = self.open.setdefault(site, {})
         if found.end_minute is None:
-            opened[signal] = OpenOutage(signal, found.first_minute, found.last_minute, found.down_seconds, why)
+            opened[signal] = OpenOutage(signal, found.first_minute, found.last_minute, found.down_seconds, why, lessons)
         elif signal in opened and opened[signal].first_minute == found.first_minute:
             del opened[signal]

@@ -160,7 +160,7 @@ def web_context(settings: Settings, engine: Engine, heart: Heart, feed: LiveFeed
         live=feed,
         health=lambda: health(heart, judge),
         verdicts=lambda: judge.verdicts,
-        lessons=settings.lessons,
+        calendar=lambda: heart.ingest.asked.calendar,
         now_ms=now_ms,
         language=settings.language,
         banner=DEMO_BANNER if settings.demo else None,

@@ -124,6 +124,7 @@ class PlaceCalendar:
         self._weeks = [level for level in reversed(levels) if level.weeks]  # the nearest first
         self._first_day = min((level.first_day for level in self._weeks), default=None)
         self._days: dict[int, Day] = {}
+        self._told: tuple[int, LessonHours] | None = None
 
     @property
     def says_nothing(self) -> bool:
@@ -186,6 +187,11 @@ class PlaceCalendar:
     def told(self, minute: int) -> LessonHours:
         """What an agent is told, who knows a week and exam days only: the seven days from now as they really are."""
         today = day_of(minute)
+        if self._told is None or self._told[0] != today:
+            self._told = (today, self._to_tell(today))
+        return self._told[1]
+
+    def _to_tell(self, today: int) -> LessonHours:
         week = (
             messages.Lesson(weekday_of(day), one.first, one.end)
             for day in range(today, today + 7)

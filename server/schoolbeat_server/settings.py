@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from schoolbeat_server.asked import LessonHours
+from schoolbeat_server.school_calendar import LessonHours
 from schoolbeat_wire import bounds, hours
 from schoolbeat_wire.messages import Lesson
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from sqlalchemy import select
 
 from schoolbeat_server import schema
-from schoolbeat_server.asked import Asked, LessonHours, clock_of, masked
+from schoolbeat_server.asked import Asked, clock_of, masked
 from schoolbeat_server.database import open_database, writing
 from schoolbeat_server.ledger import Ledger
 from schoolbeat_server.outage_rows import OutageRows
+from schoolbeat_server.school_calendar import LessonHours
 from schoolbeat_wire import hours
 from schoolbeat_wire.catalogue import OFF, UNKNOWN
 from schoolbeat_wire.inventory import Device, Inventory
@@ -37,10 +38,10 @@ def test_a_device_matters_by_its_kind_and_a_seat_in_lessons() -> None:
 def test_outside_lessons_only_a_minute_fully_up_says_something() -> None:
     start = MONDAY + 7 * 60 - 3
 
-    found = masked(bytes([0, 60, OFF, 0, 59, 60]), range(start, start + 6), MORNING)
+    found = masked(bytes([0, 60, OFF, 0, 59, 60]), Asked(MORNING).calendar.of_site("s").minutes(start, start + 6))
 
     assert found == bytes([UNKNOWN, 60, OFF, 0, 59, 60])
-    assert masked(bytes([0, 60]), [start, start + 1], LessonHours()) == bytes([UNKNOWN, 60])
+    assert masked(bytes([0, 60]), bytes(2)) == bytes([UNKNOWN, 60])
 
 
 def outages_of(folder: Path, lessons: LessonHours, start: int, data: bytes, live: bool) -> list[tuple[object, ...]]:

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from schoolbeat_server.asked import LessonHours
+from schoolbeat_server.school_calendar import LessonHours
 from schoolbeat_server.settings import SECTIONS, Broker, Channel, Incidents, Settings, SpeedTests, Web
 
 TEXT = (Path(__file__).parents[2] / "docs" / "server.md").read_text(encoding="utf-8")

@@ -15,10 +15,10 @@ from tests.server.school import School, register
 from tests.server.test_heart import body, now_ms
 
 from schoolbeat_server import database, grants, schema
-from schoolbeat_server.asked import LessonHours
 from schoolbeat_server.contact import ContactBook
 from schoolbeat_server.grants import Candidate, Place, chosen
 from schoolbeat_server.ingest import Ingest
+from schoolbeat_server.school_calendar import LessonHours, SchoolCalendar
 from schoolbeat_server.settings import SpeedTests
 from schoolbeat_wire import inventory as inventories
 from schoolbeat_wire import messages as wire
@@ -178,7 +178,7 @@ class Province:
 
     def granted(self, limits: SpeedTests = LIMITS, lessons: LessonHours = ALWAYS) -> list[grants.Grant]:
         with self.engine.connect() as connection:
-            found = grants.look(connection, self.ingest, limits, lessons, self.token)
+            found = grants.look(connection, self.ingest, limits, lambda _site: lessons, self.token)
         if found:
             with database.writing(self.engine) as connection:
                 grants.keep(connection, found, self.now)
@@ -269,7 +269,8 @@ def test_a_test_of_a_computer_that_does_not_own_the_line_is_not_the_lines(engine
 def test_a_grant_reaches_the_agent_over_a_real_broker(tmp_path: Path) -> None:
     with body(tmp_path, tmp_path) as it:
         in_three_days = (datetime.now(UTC).weekday() + 3) % 7
-        it.heart.ingest.asked.lessons = LessonHours((Lesson(in_three_days, 0, 1),))  # no lesson now
+        hours = LessonHours((Lesson(in_three_days, 0, 1),))  # no lesson now
+        it.heart.ingest.asked.calendar = SchoolCalendar(default=hours)
         commands: list[wire.Command] = []
         it.client.message_callback_add(
             "schoolbeat/1/s1/gateway/command",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 from sqlalchemy import Engine
 
-from schoolbeat_server.asked import LessonHours
+from schoolbeat_server.school_calendar import SchoolCalendar
 from schoolbeat_server.verdicts import Verdict
 from schoolbeat_server.web.live import LiveFeed
 
@@ -36,7 +36,7 @@ class WebContext:
     language: str = "vi"
     banner: tuple[str, str] | None = None
     hosts: Sequence[str] = LOOPBACK_HOSTS
-    lessons: LessonHours = field(default_factory=LessonHours)
+    calendar: Callable[[], SchoolCalendar] = SchoolCalendar
 
 
 def context_of(request: Request) -> WebContext:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from sqlalchemy import Connection, select
 
 from schoolbeat_server import schema
-from schoolbeat_server.asked import clock_of, is_asked, masked
+from schoolbeat_server.asked import clock_of, masked
 from schoolbeat_server.availability import Availability, availability
 from schoolbeat_server.web import pictures, province, site, site_state
 from schoolbeat_server.web.pictures import DAY_MINUTES, Rung, RungState
@@ -115,7 +115,7 @@ def read(context: WebContext, ident: str, say: Speaker) -> SeenSite | None:
     # Without contact nothing is known of now, though the last minutes that came may be only a little old.
     states = {} if state in ("lost", "silent") else site_state.now_states(minutes)
     path = site_state.path_of(states)
-    asked = is_asked(context.lessons, end)
+    asked = context.calendar().of_site(ident).is_lesson(end)
     rows = _device_rows(devices, minutes, states, set() if asked else lesson_signals, latest, names, say)
     return SeenSite(
         site=found,
@@ -172,10 +172,9 @@ def _minutes(
     wanted = {*RUNGS, "line.internet", CONTACT, *context.signals_of(ident), *(f"device.{one.id}" for one in devices)}
     start = end - DAY_MINUTES
     found = context.read_minutes(ident, sorted(wanted), start, end)
+    lessons = context.calendar().of_site(ident).minutes(start, end)
     return {
-        signal: masked(codes, range(start, end), context.lessons)
-        if signal in lesson_signals or signal.startswith("wifi.")
-        else codes
+        signal: masked(codes, lessons) if signal in lesson_signals or signal.startswith("wifi.") else codes
         for signal, codes in found.items()
     }
 
