@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -147,7 +148,8 @@ def holders(interface: str, hardware: bytes, own: IPv4Interface, seconds: float)
 
 def main(arguments: Sequence[str]) -> int:
     interface, seconds = arguments[0], float(arguments[1])
-    os.nice(NICENESS)
+    with contextlib.suppress(OSError):
+        os.nice(NICENESS)
     try:
         from scapy.config import conf
     except ImportError:
