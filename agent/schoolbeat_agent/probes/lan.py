@@ -68,7 +68,8 @@ def site_key(settings: Settings) -> bytes:
 async def probe(target: LanTarget, world: World) -> Observation:
     lock = world.memory.of_probe.setdefault("lan lock", asyncio.Lock())
     async with lock:  # one child at a time
-        output = await output_of((sys.executable, "-I", "-m", CHILD, target.interface, f"{target.seconds:.0f}"), LIMIT_SECONDS)
+        command = (sys.executable, "-I", "-m", CHILD, target.interface, f"{target.seconds:.0f}")
+        output = await output_of(command, LIMIT_SECONDS)
     if output.code:
         cause, detail = FAILURES.get(output.code, ("internal", "the LAN child ended with code {code}"))
         raise ProbeFailed(cause, detail.format(interface=target.interface, code=output.code))
