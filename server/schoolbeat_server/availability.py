@@ -77,7 +77,7 @@ def availability(minutes: bytes, clock: bytes | None = None) -> Availability:
             raise ValueError(f"clock of {len(clock)} minutes for {len(minutes)} ledger minutes: must be as many")
         outside = clock.count(0)
         if outside:
-            minutes = _masked(minutes, clock)
+            minutes = within(minutes, clock)
     off = minutes.count(OFF)
     unknown = minutes.count(UNKNOWN) + minutes.count(DISPUTED) - outside
     full = minutes.count(UP_FULL)
@@ -86,8 +86,8 @@ def availability(minutes: bytes, clock: bytes | None = None) -> Availability:
     return Availability(up, 60 * (full + len(partial)) - up, 60 * off, 60 * unknown)
 
 
-def _masked(minutes: bytes, clock: bytes) -> bytes:
-    """The minutes with those outside the clock made UNKNOWN; one OR over the whole row, as two large integers."""
+def within(minutes: bytes, clock: bytes) -> bytes:
+    """The minutes with those outside the clock made UNKNOWN, as many of both; one OR over the whole row, as two large integers."""
     both = int.from_bytes(minutes, "big") | int.from_bytes(clock.translate(_OUTSIDE_CLOCK), "big")
     return both.to_bytes(len(minutes), "big")
 

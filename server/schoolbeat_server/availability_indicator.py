@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from fractions import Fraction
 
-from schoolbeat_server.availability import Availability, availability, shown
+from schoolbeat_server.availability import Availability, availability, shown, within
 from schoolbeat_server.finding import DAY_MINUTES, WEEK_MINUTES, Case, Finding, Grade, grade_unseen, stated
 from schoolbeat_server.register import Device
 from schoolbeat_server.said import Said
@@ -24,6 +24,10 @@ def judge_availability(signal: str, name: Said, case: Case) -> Finding:
         return Finding(None, grade_unseen(case.facts), Fraction(0), None, _no_calendar(name))
     if not minutes:
         return Finding(None, grade_unseen(case.facts), Fraction(0), None, _nothing_measured(name))
+    if clock is not None:
+        if 1 not in clock:
+            return Finding(None, grade_unseen(case.facts), Fraction(0), None, _no_lessons(name))
+        minutes = within(minutes, clock)  # what is told of the time since when is of lessons too
     assert case.condition.at_least is not None
     found = _with_off_settled(availability(minutes, clock), target)
     met = found.at_least(case.condition.at_least, min_coverage=target.min_coverage, off_is_down=target.off_is_down)
@@ -100,18 +104,20 @@ def _availability_said(name: Said, found: Availability, coverage: Fraction, case
     observed = Fraction(found.up_seconds, _covered(found, target))
     need, seen = stated(share), Said(*_percents(observed, share))
     part, asked = Said(*_percents(coverage, target.min_coverage)), stated(target.min_coverage)
-    days = target.window_days
+    days = f"{target.window_days} ngày", f"{target.window_days} days"
+    if target.clock == "lessons":
+        days = f"giờ học trong {days[0]}", f"lesson time in {days[1]}"
     if met is None:
         return Said(
-            f"{name.vi}: chưa đủ dữ liệu, mới đo được {part.vi} của {days} ngày (cần {asked.vi});"
+            f"{name.vi}: chưa đủ dữ liệu, mới đo được {part.vi} của {days[0]} (cần {asked.vi});"
             f" phần đã đo thông {seen.vi}, cần {need.vi}",
-            f"{name.en}: not enough data, {part.en} of {days} days measured (needs {asked.en});"
+            f"{name.en}: not enough data, {part.en} of {days[1]} measured (needs {asked.en});"
             f" of that up {seen.en}, needs {need.en}",
         )
     vi, en = ("đạt", "reaches") if met else ("thấp hơn", "is below")
     return Said(
-        f"{name.vi}: thông {seen.vi} thời gian, {vi} mức cần {need.vi}; đo được {part.vi} của {days} ngày",
-        f"{name.en}: up {seen.en} of the time, which {en} the {need.en} needed; {part.en} of {days} days measured",
+        f"{name.vi}: thông {seen.vi} thời gian, {vi} mức cần {need.vi}; đo được {part.vi} của {days[0]}",
+        f"{name.en}: up {seen.en} of the time, which {en} the {need.en} needed; {part.en} of {days[1]} measured",
     )
 
 
@@ -121,6 +127,10 @@ def _nothing_measured(name: Said) -> Said:
 
 def _no_calendar(name: Said) -> Said:
     return Said(f"{name.vi}: chưa có lịch học để tính giờ học", f"{name.en}: there is no school calendar to count by")
+
+
+def _no_lessons(name: Said) -> Said:
+    return Said(f"{name.vi}: trong kỳ không có giờ học nào", f"{name.en}: there were no lessons in the window")
 
 
 def _percents(share: Fraction, target: Fraction | None = None) -> tuple[str, str]:

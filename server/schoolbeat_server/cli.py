@@ -1,4 +1,4 @@
-"""The command schoolbeat-server: check, register, agent, quarantine, plan, verdict; run and demo only when asked for."""
+"""The command schoolbeat-server: check, register, agent, quarantine, plan, verdict; run, demo only when asked for."""
 
 from __future__ import annotations
 
@@ -301,7 +301,9 @@ def _verdict(arguments: argparse.Namespace, language: str) -> int:
     except plans.PlanError as error:
         raise Stop(*error.said) from None
     now_ms = time.time_ns() // 1_000_000
-    ingest = Ingest(engine, "", ContactBook(now_ms), lambda: now_ms)  # reads only: the server may be running
+    ingest = Ingest(
+        engine, "", ContactBook(now_ms), lambda: now_ms, settings.lessons
+    )  # reads only: the server may be running
     ingest.load()
     with engine.connect() as connection:
 
@@ -310,7 +312,9 @@ def _verdict(arguments: argparse.Namespace, language: str) -> int:
 
         for plan in chosen:
             window = verdicts.window_of(plan, now_ms // 60_000)
-            for verdict in verdicts.judge_plan(plan, verdicts.collect(connection, read, plan, window)):
+            for verdict in verdicts.judge_plan(
+                plan, verdicts.collect(connection, read, plan, window, ingest.asked.calendar.read)
+            ):
                 print(plans_shown.verdict_text(verdict, language, units=arguments.units), end="\n\n")
     return 0
 

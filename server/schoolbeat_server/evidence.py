@@ -14,8 +14,8 @@ from schoolbeat_server.register import Area, Device, Line, Room, School, Site
 LedgerReader = Callable[[str, str, int, int], bytes]
 """(site, signal, first_minute, end_minute) -> one byte a minute."""
 
-LessonReader = Callable[[str, int, int], bytes]
-"""(site, first_minute, end_minute) -> 1 for each minute of lesson time, 0 for others."""
+LessonReader = Callable[[str, int, int], bytes | None]
+"""(site, first_minute, end_minute) -> 1 for each minute of lesson time, 0 for others; None: nobody told its lessons."""
 
 
 class Window(NamedTuple):

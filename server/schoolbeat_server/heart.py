@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from schoolbeat_server import configs, grants, schema
 from schoolbeat_server.batch import Batch, Message, Out
 from schoolbeat_server.broker import BrokerError, ManagedBroker
+from schoolbeat_server.calendar_revision import CalendarRevision
 from schoolbeat_server.database import set_meta, writing
 from schoolbeat_server.incident_rows import IncidentRows
 from schoolbeat_server.ingest import Ingest
@@ -76,6 +77,7 @@ class Heart:
         self.agents_seen: str | None = None
         self.batch: Batch | None = None  # the last that was committed
         self.configs_sent: dict[tuple[str, str], bytes] = {}
+        self.calendar = CalendarRevision(ingest)
 
     def _receive(self, message: MQTTMessage) -> None:
         if not self.inbox:
@@ -100,7 +102,7 @@ class Heart:
         now = time.monotonic()
         due = min(self.next_tick, self.first_at + BATCH_SECONDS if self.inbox else now + 1)
         if len(self.inbox) < BATCH_MESSAGES:
-            self.link.pump(0.0 if self.sealing else max(0.0, min(due - now, 0.2)))
+            self.link.pump(0.0 if self.sealing or self.calendar.busy else max(0.0, min(due - now, 0.2)))
         now = time.monotonic()
         if not self.link.connected:
             self.ingest.contact.blind(self.ingest.now_ms())
@@ -117,6 +119,8 @@ class Heart:
             self._keep_house()
         if self.sealing is not None and not self.inbox:
             self._seal_one()
+        elif self.calendar.busy and not self.inbox and now >= self.retry_at:
+            self._revise_one()
 
     def _commit(self, *, tick: bool) -> None:
         if tick:
@@ -195,6 +199,7 @@ class Heart:
                 if said:
                     log.warning("%s", said)
             self._look_for_agents()
+            self.calendar.look()
             self._carry_out()
             self._grant_tests()
             self._consider_sealing()
@@ -283,6 +288,14 @@ class Heart:
         except SQLAlchemyError as error:
             log.warning("sealing waits: %s", error)
         self.sealing = None
+
+    def _revise_one(self) -> None:
+        """The past under a changed calendar, a piece a turn."""
+        try:
+            self.calendar.step()
+        except SQLAlchemyError as error:
+            log.warning("outages are not found anew yet: %s", error)
+            self.retry_at = time.monotonic() + 1.0
 
     def _delete_old(self) -> None:
         before_ms = self.ingest.now_ms() - self.settings.report_days * 86_400_000

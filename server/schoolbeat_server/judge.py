@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from schoolbeat_server.ledger import Ledger
+from schoolbeat_server.school_calendar import SchoolCalendar
 from schoolbeat_server.targets import Plan
 from schoolbeat_server.verdicts import Verdict, collect, judge_plan, window_of
 
@@ -24,8 +25,16 @@ SHARE = 20  # a judgement may take one part in so many of the time
 class Judge:
     """`verdicts` is replaced as a whole when a judgement is done."""
 
-    def __init__(self, engine: Engine, ledger: Ledger, plans: Sequence[Plan], now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        ledger: Ledger,
+        plans: Sequence[Plan],
+        now_ms: Callable[[], int],
+        calendar: Callable[[], SchoolCalendar] = SchoolCalendar,
+    ) -> None:
         self.engine, self.ledger, self.plans, self.now_ms = engine, ledger, plans, now_ms
+        self.calendar = calendar
         self.verdicts: tuple[Verdict, ...] = ()
         self.judged_ms = 0
         self.stopping = threading.Event()
@@ -51,6 +60,7 @@ class Judge:
 
     def judge(self) -> None:
         end_minute = self.now_ms() // 60_000 - LATE_MINUTES
+        lessons = self.calendar().read
         with self.engine.connect() as connection:
 
             def read(site: str, signal: str, first: int, end: int) -> bytes:
@@ -60,6 +70,6 @@ class Judge:
             self.verdicts = tuple(
                 verdict
                 for plan in self.plans
-                for verdict in judge_plan(plan, collect(connection, read, plan, window_of(plan, end_minute)))
+                for verdict in judge_plan(plan, collect(connection, read, plan, window_of(plan, end_minute), lessons))
             )
         self.judged_ms = self.now_ms()

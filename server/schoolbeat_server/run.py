@@ -212,7 +212,9 @@ def main(settings: Settings) -> int:
         channels = {channel.name: channel for channel in settings.channels}
         deliverer = Deliverer(engine, channels, now_ms, settled=lambda ident: feed.publish("notice", {"id": ident}))
         heart = make_heart(settings, engine, feed, deliverer)
-        judge = Judge(engine, heart.ingest.ledger, plans.all_plans(settings.plans), now_ms)
+        judge = Judge(
+            engine, heart.ingest.ledger, plans.all_plans(settings.plans), now_ms, lambda: heart.ingest.asked.calendar
+        )
     except (plans.PlanError, StartError, BrokerError, OutsideBrokerError, OSError) as error:
         log.error("%s", error)
         return 1
