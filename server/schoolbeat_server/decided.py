@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, Insert, insert, select
 
 from schoolbeat_server import schema
 from schoolbeat_server.database import writing
@@ -24,7 +24,7 @@ class Refused(ValueError):
 
 
 class Machine(NamedTuple):
-    """A card of table `card`. reports: kept apart of it. conflict: its agent has one that waits for an operator."""
+    """A card of table `card`. reports: how many are kept apart of it."""
 
     site: str
     agent: str
@@ -42,7 +42,7 @@ class HeldRow(NamedTuple):
     agent: str
     why: str
     state: str
-    count: int
+    minutes: int
     first_minute: int
     last_minute: int
     received_ms: int
@@ -150,7 +150,7 @@ def say_of_held(
     return len(rows)
 
 
-def _row(site: str, agent: str, what: str, who: str, reason: str, now_ms: int):  # type: ignore[no-untyped-def]
+def _row(site: str, agent: str, what: str, who: str, reason: str, now_ms: int) -> Insert:
     return insert(schema.decision).values(
         site=site, agent=agent, what=what, who=who[:80], reason=reason.strip(), at_ms=now_ms
     )

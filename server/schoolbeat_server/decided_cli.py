@@ -163,7 +163,7 @@ def _held_row(one: HeldRow, language: str) -> list[str]:
     minutes = [_time(one.first_minute * 60_000), _time(one.last_minute * 60_000)]
     said = f"{one.state}: {one.who} {_time(one.at_ms)} – {one.reason}" if one.at_ms is not None else ""
     why = WHY[one.why].to(language)
-    return [str(one.id), one.site, one.agent, why, *minutes, str(one.count), _time(one.received_ms), said]
+    return [str(one.id), one.site, one.agent, why, *minutes, str(one.minutes), _time(one.received_ms), said]
 
 
 def _held(arguments: argparse.Namespace, engine: Engine, language: str, now_ms: int) -> str:

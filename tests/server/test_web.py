@@ -649,8 +649,10 @@ def test_the_api_describes_itself_and_loads_nothing_from_elsewhere(client: Clien
 
     assert sorted(described["paths"]) == [
         "/api/v1/aside",
+        "/api/v1/clones",
         "/api/v1/incidents",
         "/api/v1/notices",
+        "/api/v1/quarantine",
         "/api/v1/sites",
         "/api/v1/sites/{ident}",
         "/api/v1/sites/{ident}/minutes",

@@ -202,6 +202,37 @@ class VerdictOut(BaseModel):
     units: list[UnitOut]
 
 
+class MachineOut(BaseModel):
+    """One that speaks with an agent's credentials. reports: how many of its are kept apart."""
+
+    site: str
+    agent: str
+    hardware: str
+    boot: str
+    state: str
+    first_ms: int
+    heard_ms: int
+    reports: int
+
+
+class HeldOut(BaseModel):
+    """A report whose times cannot be, whole in quarantine; who, at_ms, reason: of an operator's decision."""
+
+    id: int
+    site: str
+    agent: str
+    why: str
+    state: str
+    minutes: int
+    first_minute: int
+    last_minute: int
+    received_ms: int
+    text: str
+    who: str | None
+    at_ms: int | None
+    reason: str | None
+
+
 class AsideOut(BaseModel):
     """What was set aside, by reason, and everything that ingest counts."""
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query
 
+from schoolbeat_server import decided
 from schoolbeat_server.availability import availability, shown
 from schoolbeat_server.said import Said
 from schoolbeat_server.verdicts import UnitVerdict, Verdict
@@ -18,9 +19,11 @@ from schoolbeat_server.web.answers import (
     AssumptionOut,
     AvailabilityOut,
     DeviceOut,
+    HeldOut,
     IncidentOut,
     LatestOut,
     LineOut,
+    MachineOut,
     MinutesOut,
     NoticeOut,
     OutageOut,
@@ -244,6 +247,28 @@ def _unit(unit: UnitVerdict) -> UnitOut:
         grade=unit.grade,
         reasons=[_words(said) for said in unit.reasons],
     )
+
+
+@router.get("/clones", response_model=list[MachineOut])
+def clones(context: Context, all: bool = False) -> list[MachineOut]:  # noqa: A002
+    """Machines that share an agent's credentials; all=true: every machine that was seen."""
+    with context.engine.connect() as connection:
+        rows = decided.read_machines(connection, conflicts=not all)
+    return [MachineOut(**row._asdict()) for row in rows]
+
+
+@router.get("/quarantine", response_model=list[HeldOut])
+def quarantine(
+    context: Context,
+    site: Annotated[str | None, Query(pattern=f"^{bounds.NAME.pattern}$")] = None,
+    all: bool = False,  # noqa: A002
+    before: Before = None,
+    limit: Limit = 100,
+) -> list[HeldOut]:
+    """Reports whose times cannot be believed, the newest first; all=true: with those that were decided."""
+    with context.engine.connect() as connection:
+        rows = decided.read_held(connection, site=site, waiting=not all, before=before, limit=limit)
+    return [HeldOut(**row._asdict()) for row in rows]
 
 
 @router.get("/aside", response_model=AsideOut)

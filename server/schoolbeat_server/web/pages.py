@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
+from schoolbeat_server.quarantine import read_waiting
 from schoolbeat_server.web import exceptions, pictures, province, site_page, site_state
 from schoolbeat_server.web.province import Area, SiteRow
 from schoolbeat_server.web.server_view import Context, WebContext, context_of
@@ -263,4 +264,6 @@ def notices_page(
 def about_page(request: Request, context: Context, lang: Lang = None) -> Response:
     with context.engine.connect() as connection:
         aside = province.count_aside(connection)
-    return _page(request, _speaker(request, context), "about.html", health=context.health(), aside=aside)
+        waiting = read_waiting(connection)
+    speaker = _speaker(request, context)
+    return _page(request, speaker, "about.html", health=context.health(), aside=aside, waiting=waiting)

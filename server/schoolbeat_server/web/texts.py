@@ -493,6 +493,30 @@ TEXTS: dict[str, tuple[str, str]] = {
     "about.health": ("Máy chủ lúc này", "The server now"),
     "about.health.ok": ("Bình thường.", "All well."),
     "about.health.not_ok": ("Có vấn đề: {reasons}", "Something is wrong: {reasons}"),
+    "about.waiting": ("Số liệu giữ riêng, chờ người quản trị", "Kept apart, waiting for an operator"),
+    "about.waits.none": ("Không có gì phải chờ.", "Nothing is waiting."),
+    "about.waits.clone": (
+        "{site}/{agent}: {count} bản tin của một máy khác dùng chung tài khoản",
+        "{site}/{agent}: {count} reports of another machine with the same account",
+    ),
+    "about.waits.future": (
+        "{site}/{agent}: {count} bản tin ở tương lai",
+        "{site}/{agent}: {count} reports in the future",
+    ),
+    "about.waits.past": (
+        "{site}/{agent}: {count} bản tin quá cũ",
+        "{site}/{agent}: {count} reports that are too old",
+    ),
+    "about.waits.early": (
+        "{site}/{agent}: {count} bản tin sớm hơn đồng hồ máy chủ; tác tử sẽ gửi lại",
+        "{site}/{agent}: {count} reports ahead of our clock; the agent sends them again",
+    ),
+    "about.waits.what": (
+        "Quyết định bằng lệnh: schoolbeat-server agent clones, agent true; schoolbeat-server quarantine list, release, "
+        "discard.",
+        "Decide with the commands: schoolbeat-server agent clones, agent true; schoolbeat-server quarantine list, "
+        "release, discard.",
+    ),
     "about.counters": ("Bản tin bị gạt ra, theo lý do", "Messages set aside, by reason"),
     "about.counters.none": ("Không có bản tin nào bị gạt ra.", "No message was set aside."),
 }
