@@ -87,7 +87,7 @@ def availability(minutes: bytes, clock: bytes | None = None) -> Availability:
 
 
 def within(minutes: bytes, clock: bytes) -> bytes:
-    """The minutes with those outside the clock made UNKNOWN, as many of both; one OR over the whole row, as two large integers."""
+    """The minutes with those outside the clock made UNKNOWN, as many of both: one OR over two large integers."""
     both = int.from_bytes(minutes, "big") | int.from_bytes(clock.translate(_OUTSIDE_CLOCK), "big")
     return both.to_bytes(len(minutes), "big")
 
