@@ -41,7 +41,11 @@ AFTER_IMPORT = (
 def environment(folder: Path) -> dict[str, str]:
     """Compiled modules are kept, as an installation has them: compiling at the start would cost memory for good."""
     found = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    as_the_unit = {"PYTHONOPTIMIZE": "2", "MALLOC_ARENA_MAX": "1"}  # deploy/schoolbeat-agent.service
+    as_the_unit = {
+        "PYTHONOPTIMIZE": "2",
+        "PYTHONNODEBUGRANGES": "1",
+        "MALLOC_ARENA_MAX": "1",
+    }  # deploy/schoolbeat-agent.service
     return found | as_the_unit | {"PYTHONPYCACHEPREFIX": str(folder / "compiled")}
 
 

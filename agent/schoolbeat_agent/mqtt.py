@@ -27,6 +27,8 @@ def _only_when_used(name: str) -> None:
     later = types.ModuleType(name)
 
     def found(attribute: str) -> Any:
+        if attribute.startswith("__"):  # who only looks at all modules there are
+            raise AttributeError(attribute)
         if sys.modules.get(name) is later:
             del sys.modules[name]
         return getattr(importlib.import_module(name), attribute)
