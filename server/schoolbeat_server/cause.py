@@ -240,6 +240,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Không còn được theo dõi — thiết bị, dịch vụ hoặc tác tử đã được gỡ; không biết đã hết sự cố hay chưa",
         "No longer watched — the device, service or agent was removed; whether it works again is not known",
     ),
+    "away": (
+        "Đã xảy ra và đã hết trước khi số liệu đến máy chủ — không báo động, chỉ ghi lại",
+        "It happened and was over before the data reached the server — nobody was alarmed, it is on record",
+    ),
     "clone": (
         "Hai máy dùng chung tài khoản của một tác tử — số liệu của máy lạ được giữ riêng, chờ người quản trị",
         "Two machines use one agent's account — the stranger's data is kept apart until an operator decides",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from schoolbeat_server import cause, incidents, schema
+from schoolbeat_server import cause, incidents, late, schema
 from schoolbeat_server.batch import Batch
 from schoolbeat_server.cause import OffRange, Silence
 from schoolbeat_server.contact import SiteContact
@@ -74,6 +74,7 @@ class IncidentRows:
             self._clone(batch, site)
             self._path(batch, site, contact)
             self._devices(batch, site, contact)
+            late.follow(batch, site, self.ingest.outages.ended.pop(site, ()), self.rules.hold_seconds)
             if (contact.lost_ms, contact.back_ms) != before or site in self.ingest.contact.changed:
                 self._write_contact(batch, site, contact)
         self.ingest.contact.changed -= sites
@@ -184,10 +185,13 @@ class IncidentRows:
             self.current[site, scope] = current
             self._notices(batch, site, scope, current, decision, "open")
         elif current is not None:
-            changes: dict[str, object] = {"cause": decision.cause, "facts": facts}
+            changes: dict[str, object] = {"cause": decision.cause}
             if decision.action == "close":
                 changes |= {"closed_ms": batch.now_ms, "until_ms": decision.until_ms}
             table = schema.incident
+            changes["facts"] = late.with_outages(
+                batch, site, scope, current.since_ms, decision, self.rules.hold_seconds
+            )
             batch.connection.execute(update(table).where(table.c.id == current.id).values(changes))
             if decision.action == "close":
                 self.current.pop((site, scope), None)

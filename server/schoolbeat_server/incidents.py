@@ -10,7 +10,8 @@ from schoolbeat_server.cause import INTERNET, Silence
 from schoolbeat_server.outage_rows import OpenOutage
 from schoolbeat_wire.catalogue import RUNGS
 
-Scope = Literal["path", "devices", "contact", "clone"]
+Scope = Literal["path", "devices", "contact", "clone", "away"]
+AWAY = "away"  # the summary of what was over when it became known
 UNWATCHED = "unwatched"  # the cause with which an incident ends that nobody can see the end of
 LIVE_MINUTES = 5  # an outage last seen longer ago than this wakes nobody
 

@@ -167,6 +167,18 @@ CAUSES: dict[str, tuple[Words, Words]] = {
             "Please check which DNS resolver the school is set to use, and ask the ISP about its DNS.",
         ),
     ),
+    "away": (
+        Words(
+            "biết được sau khi đã hết",
+            "Các đoạn gián đoạn này đã hết trước khi số liệu đến máy chủ, nên không ai được báo.",
+            "Không phải làm gì; thời gian và nguyên nhân có trong danh sách đoạn gián đoạn của điểm trường.",
+        ),
+        Words(
+            "learnt of when it was over",
+            "These outages were over before the data reached the server, so nobody was told.",
+            "There is nothing to do; times and causes are in the site's list of outages.",
+        ),
+    ),
     "clone": (
         Words(
             "hai máy dùng chung một tài khoản tác tử",

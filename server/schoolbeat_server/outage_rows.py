@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, or_, select
 from schoolbeat_server import cause, outages, schema
 from schoolbeat_server.asked import Asked
 from schoolbeat_server.database import upsert
-from schoolbeat_server.ledger import DAY, Ledger
+from schoolbeat_server.ledger import CONTACT, DAY, Ledger
 from schoolbeat_server.outages import Outage
 from schoolbeat_server.school_calendar import lessons_touched
 from schoolbeat_wire.catalogue import RUNGS, UP_FULL
@@ -37,6 +37,7 @@ class OutageRows:
         self.ledger, self.asked = ledger, asked
         self.open: dict[str, dict[str, OpenOutage]] = {}
         self.waiting: dict[tuple[str, str, int], dict[str, object]] = {}  # rows to write, the last word of each
+        self.ended: dict[str, list[tuple[str, Outage]]] = {}  # by site, those that are over; whoever tells takes them
 
     def load(self, connection: Connection) -> None:
         table = schema.outage.c
@@ -49,7 +50,7 @@ class OutageRows:
             table.cause,
             table.lessons,
         )
-        self.open, self.waiting = {}, {}
+        self.open, self.waiting, self.ended = {}, {}, {}
         for site, *rest in connection.execute(select(*columns).where(table.end_minute.is_(None))):
             self.open.setdefault(site, {})[rest[0]] = OpenOutage(*rest)
 
@@ -134,7 +135,7 @@ class OutageRows:
         """After the calendar changed in the minutes lo..hi: of signals that matter in lessons, and of all that had
         outages there. How many rows changed; the caller flushes."""
         rows = self._overlapping(connection, site, lo, hi)
-        signals = {*rows, *self.asked.in_lessons(site)}
+        signals = {*rows}
         return sum(
             self._find_again(connection, site, signal, lo, hi, rows.get(signal, [])) for signal in sorted(signals)
         )
@@ -217,6 +218,8 @@ class OutageRows:
         row = {"site": site, "signal": signal, **found._asdict(), "cause": why, "lessons": lessons}
         self.waiting[site, signal, found.first_minute] = row
         self._remember(site, signal, found, why, lessons)
+        if found.end_minute is not None and signal != CONTACT:
+            self.ended.setdefault(site, []).append((signal, found))
 
     def flush(self, connection: Connection) -> None:
         """Writes what waits; before the table is read, and at the end of a batch."""

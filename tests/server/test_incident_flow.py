@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -236,6 +237,94 @@ def test_an_outage_that_is_over_when_it_becomes_known_tells_nobody(running: tupl
     live(server, school, 2)
 
     assert server.notices() == []
+
+
+def incident_rows(engine: Engine) -> list[tuple[str, str, int, int | None, list[tuple[str, int, int]]]]:
+    """(scope, cause, since and until minute, [(signal, first minute, down seconds)])."""
+    table = schema.incident.c
+    with engine.connect() as connection:
+        rows = connection.execute(
+            select(table.scope, table.cause, table.since_ms, table.until_ms, table.facts).order_by(table.id)
+        ).all()
+    return [
+        (
+            scope,
+            why,
+            since // 60_000 - M0,
+            until and until // 60_000 - M0,
+            [
+                (one["signal"], one["first_minute"] - M0, one["down_seconds"])
+                for one in json.loads(facts).get("outages", [])
+            ],
+        )
+        for scope, why, since, until, facts in rows
+    ]
+
+
+def test_outages_over_when_they_become_known_make_one_summary_of_the_site_and_no_notice(
+    engine: Engine, running: tuple[Server, School]
+) -> None:
+    server, school = running
+    late = School("s1", epoch="ef" * 8)
+    first = late.report(late.rows(M0 - 500, [late.signal_row(line_international=0)] * 30 + [late.signal_row()]))
+    second = late.report(late.rows(M0 - 300, [late.signal_row(device_ap_1=0)] * 3 + [late.signal_row()]))
+    short = late.report(late.rows(M0 - 200, [late.signal_row(line_international=0), late.signal_row()]))
+
+    server.step(second, short)
+    live(server, school, 1)
+    server.step(first, second)
+    live(server, school, 1)
+
+    outages = [("line.international", -500, 1_800), ("device.ap-1", -300, 180)]
+    assert incident_rows(engine) == [("away", "away", -500, -297, outages)]
+    assert server.notices() == []
+    server.start()
+    server.step(second)
+    assert len(incident_rows(engine)) == 1
+
+
+def test_outages_that_the_backlog_brings_join_the_contact_incident_that_covers_them(
+    engine: Engine, running: tuple[Server, School]
+) -> None:
+    server, school = running
+    cut = server.second // 60
+    server.step(school.presence(online=False))
+    server.wait(1_200)
+    rows = [school.signal_row(**CUT_AT_ISP)] * 8 + [school.signal_row()] * 3
+    rows += [school.signal_row(**CUT_AT_ISP)] * 8 + [school.signal_row()]
+    kept = school.report(school.rows(cut, rows))
+    server.step(school.presence())
+    server.step(kept)
+    live(server, school, 3)
+
+    ((scope, why, _, _, outages),) = incident_rows(engine)
+    assert (scope, why) == ("path", "line.isp")
+    assert sorted(outages) == [
+        (signal, cut - M0 + first, 480) for signal in ("line.internet", "line.isp") for first in (0, 11)
+    ]
+    assert server.notices() == [("open", "waiting"), ("close", "line.isp")]
+
+
+def test_what_comes_after_the_contact_incident_was_closed_joins_it_still(
+    engine: Engine, running: tuple[Server, School]
+) -> None:
+    server, school = running
+    cut = server.second // 60
+    server.step(school.presence(online=False))
+    server.wait(600)
+    fresh = School("s1", epoch="12" * 8)
+    server.step(fresh.presence())
+    live(server, fresh, 3)
+    assert server.notices() == [("open", "waiting"), ("close", "unknown")]
+
+    server.step(school.report(school.rows(cut, [school.signal_row(**CUT_AT_ISP)] * 5 + [school.signal_row()])))
+
+    ((scope, _, _, _, outages),) = incident_rows(engine)
+    assert (scope, sorted(outages)) == (
+        "path",
+        [("line.internet", cut - M0, 300), ("line.isp", cut - M0, 300)],
+    )
+    assert server.notices() == [("open", "waiting"), ("close", "unknown")]
 
 
 def test_a_dead_access_point_is_one_incident_of_its_own(running: tuple[Server, School]) -> None:
