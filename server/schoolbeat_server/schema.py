@@ -190,7 +190,8 @@ report = Table(
     Column("received_ms", BigInteger, nullable=False),
     Column("placed", Boolean, nullable=False),  # False: its inventory is not known yet
     Column("payload", LargeBinary, nullable=False),  # as received
-    Index("report_seq", "site", "agent", "epoch", "seq"),
+    # With the minutes, so that one day of a site is found without reading its other days.
+    Index("report_seq", "site", "agent", "epoch", "seq", "first_minute", "last_minute"),
     Index("report_received", "received_ms"),
     sqlite_autoincrement=True,
 )
@@ -378,6 +379,45 @@ contact = Table(
     Column("back_ms", BigInteger),  # when it came back, while the cause is still being waited for
     Column("back_epoch", String(32), nullable=False, default=""),
     Column("back_next", BigInteger, nullable=False, default=0),  # every seq below is awaited
+)
+
+day_digest = Table(  # a site's local day, as it was known; nothing is overwritten: proof.py, docs/proof.md
+    "day_digest",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("site", String(40), nullable=False),
+    Column("day", Integer, nullable=False),  # days since 1970 in Viet Nam's time
+    Column("revision", Integer, nullable=False),  # from 1 on
+    Column("made_ms", BigInteger, nullable=False),
+    Column("why", String(20), nullable=False, default=""),  # "" for the first | late | rebuilt | unexplained
+    Column("minutes", Integer, nullable=False),  # reported ones, of all its agents
+    Column("last_report", Integer, nullable=False),  # report.id up to which reports were looked at
+    Column("of_reports", LargeBinary, nullable=False),
+    Column("of_ledger", LargeBinary, nullable=False),
+    Column("hours", LargeBinary, nullable=False),  # 24 x (4 bytes of reports, 4 bytes of ledger): where it was altered
+    Column("previous", LargeBinary, nullable=False),  # the digest of the site's row made before this one
+    Column("replaces", LargeBinary),  # the digest of the revision before; NULL: the first
+    Column("digest", LargeBinary, nullable=False),
+    UniqueConstraint("site", "day", "revision"),
+    sqlite_autoincrement=True,
+)
+
+day_touched = Table(  # late data came for a day that has a digest: it gets a revision
+    "day_touched",
+    metadata,
+    Column("site", String(40), primary_key=True),
+    Column("day", Integer, primary_key=True),
+)
+
+day_proof = Table(  # the digest of digests that left the server on a local day
+    "day_proof",
+    metadata,
+    Column("day", Integer, primary_key=True),
+    Column("made_ms", BigInteger, nullable=False),
+    Column("up_to", Integer, nullable=False),  # day_digest.id
+    Column("sites", Integer, nullable=False),
+    Column("previous", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
 )
 
 incident = Table(

@@ -266,8 +266,46 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("report", schema=None) as batch_op:
         batch_op.create_index("report_received", ["received_ms"], unique=False)
-        batch_op.create_index("report_seq", ["site", "agent", "epoch", "seq"], unique=False)
+        batch_op.create_index(
+            "report_seq", ["site", "agent", "epoch", "seq", "first_minute", "last_minute"], unique=False
+        )
 
+    op.create_table(
+        "day_digest",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("site", sa.String(length=40), nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("made_ms", sa.BigInteger(), nullable=False),
+        sa.Column("why", sa.String(length=20), nullable=False),
+        sa.Column("minutes", sa.Integer(), nullable=False),
+        sa.Column("last_report", sa.Integer(), nullable=False),
+        sa.Column("of_reports", sa.LargeBinary(), nullable=False),
+        sa.Column("of_ledger", sa.LargeBinary(), nullable=False),
+        sa.Column("hours", sa.LargeBinary(), nullable=False),
+        sa.Column("previous", sa.LargeBinary(), nullable=False),
+        sa.Column("replaces", sa.LargeBinary(), nullable=True),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("site", "day", "revision"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "day_touched",
+        sa.Column("site", sa.String(length=40), nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("site", "day"),
+    )
+    op.create_table(
+        "day_proof",
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("made_ms", sa.BigInteger(), nullable=False),
+        sa.Column("up_to", sa.Integer(), nullable=False),
+        sa.Column("sites", sa.Integer(), nullable=False),
+        sa.Column("previous", sa.LargeBinary(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("day"),
+    )
     op.create_table(
         "service",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -447,6 +485,9 @@ def downgrade() -> None:
     op.drop_table("speed_grant")
     op.drop_table("speed_test")
     op.drop_table("service")
+    op.drop_table("day_proof")
+    op.drop_table("day_touched")
+    op.drop_table("day_digest")
     with op.batch_alter_table("report", schema=None) as batch_op:
         batch_op.drop_index("report_seq")
         batch_op.drop_index("report_received")
