@@ -165,19 +165,35 @@ def holds(settings: Settings, all_watches: Iterable[Watch]) -> dict[str, int]:
 
 
 def columns(all_watches: Iterable[Watch], offered: Offered) -> list[Column]:
-    """What is asked every minute or oftener stands in full columns, the rest in sparse ones; each value once."""
+    """What is asked every minute or oftener stands in full columns, the rest in sparse ones; each value once.
+
+    What is configured comes first; what was learnt joins as far as an inventory has room for it.
+    """
     places: dict[tuple[str, bool], dict[str, None]] = {}
     taken: set[tuple[str, str]] = set()
     listed = list(all_watches)
-    for watch in listed:
-        for subject, reading in (*watch.readings, *(offered.get(watch.name, ()) if watch.learns else ())):
-            if (subject, reading) not in taken:
-                taken.add((subject, reading))
-                places.setdefault((reading, watch.every_seconds > 60), {})[subject] = None
+    configured = ((watch, key) for watch in listed for key in watch.readings)
+    learnt = ((watch, key) for watch in listed if watch.learns for key in offered.get(watch.name, ()))
+    for watch, (subject, reading) in configured:
+        if (subject, reading) not in taken:
+            taken.add((subject, reading))
+            places.setdefault((reading, watch.every_seconds > 60), {})[subject] = None
+    for watch, (subject, reading) in learnt:
+        place = (reading, watch.every_seconds > 60)
+        if (subject, reading) not in taken and _has_room(places, place):
+            taken.add((subject, reading))
+            places.setdefault(place, {})[subject] = None
     probes = dict.fromkeys(f"probe.{watch.probe}" for watch in listed)
     for reading in RUN_READINGS:
         places[reading, False] = dict(probes)
     return [Column(reading, list(subjects), sparse) for (reading, sparse), subjects in places.items()]
+
+
+def _has_room(places: Mapping[tuple[str, bool], Mapping[str, None]], place: tuple[str, bool]) -> bool:
+    """A place is left for those that tell of the runs."""
+    if place not in places:
+        return len(places) < bounds.COLUMNS - len(RUN_READINGS)
+    return len(places[place]) < bounds.SUBJECTS
 
 
 def of(settings: Settings, all_watches: Iterable[Watch], version: str, offered: Offered = NOTHING) -> Inventory:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import json
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -25,7 +24,7 @@ from schoolbeat_agent.recorder import Before, Recorder, from_raw, to_raw
 from schoolbeat_agent.settings import Settings
 from schoolbeat_agent.sight import View
 from schoolbeat_agent.watch import Watch
-from schoolbeat_wire import catalogue
+from schoolbeat_wire import bounds, catalogue
 from schoolbeat_wire import inventory as wire_inventory
 from schoolbeat_wire.errors import WireError
 from schoolbeat_wire.inventory import Inventory
@@ -88,9 +87,27 @@ def _run(watch: Watch, started: float, seconds: float, found: Observation | Prob
     return Run(watch.probe, started, seconds, found)
 
 
-def _may(watch: Watch, subject: str) -> bool:
-    """Whether a reading of this subject is the watch's own to bring."""
-    return any(subject == own or subject.startswith(own + ".") for own in (*watch.signals, watch.about) if own)
+def may_tell(watch: Watch, subject: str, devices: Iterable[str]) -> bool:
+    """Whether a reading of this subject is the watch's own to bring. devices: signals of all that are watched.
+
+    A device sw whose port is named 1 may not speak of a device that is named sw.1.
+    """
+    longest = max((own for own in (*watch.signals, watch.about) if own and _is_of(subject, own)), key=len, default="")
+    return bool(longest) and not any(len(other) > len(longest) and _is_of(subject, other) for other in devices)
+
+
+def _is_of(subject: str, owner: str) -> bool:
+    return subject == owner or subject.startswith(owner + ".")
+
+
+def _offered(text: str) -> list[tuple[str, str]]:
+    """What a device was found to have, as it was kept: as much of it as this version still understands."""
+    try:
+        pairs = [(str(subject), str(reading)) for subject, reading in json.loads(text)]
+    except (ValueError, TypeError, RecursionError):
+        return []
+    known = [pair for pair in pairs if pair[1] in catalogue.READINGS and bounds.SUBJECT.fullmatch(pair[0])]
+    return list(dict.fromkeys(known))[:OFFERED]
 
 
 def groups(watches: Sequence[Watch]) -> list[Group]:
@@ -166,8 +183,7 @@ class Runner:
         for key, text in self._world.memory.kept.items():
             probe, _, watch = key.partition(" ")
             if probe == "offered":
-                with contextlib.suppress(ValueError, TypeError):
-                    self._offered[watch] = [(str(subject), str(reading)) for subject, reading in json.loads(text)]
+                self._offered[watch] = _offered(text)
 
     async def _disk(self, work: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work, *args)
@@ -315,7 +331,11 @@ class Runner:
         fresh = [
             key
             for key in seen.readings
-            if key not in watch.readings and key not in known and key[1] in catalogue.READINGS and _may(watch, key[0])
+            if key not in watch.readings
+            and key not in known
+            and key[1] in catalogue.READINGS
+            and bounds.SUBJECT.fullmatch(key[0])
+            and may_tell(watch, key[0], self.recorder.inventory.signals)
         ][: OFFERED - len(known)]
         if fresh:
             known += fresh

@@ -16,9 +16,10 @@ from schoolbeat_agent.minutes import Cutter, seconds_up
 from schoolbeat_agent.observation import Observation, Run, State
 from schoolbeat_agent.outbox import Outbox
 from schoolbeat_agent.probes.world import World
-from schoolbeat_agent.runner import Runner
+from schoolbeat_agent.runner import Runner, may_tell
 from schoolbeat_agent.settings import Device, Settings, build
 from schoolbeat_agent.watch import Watch
+from schoolbeat_wire import bounds
 from schoolbeat_wire.catalogue import UNKNOWN
 from schoolbeat_wire.inventory import Column, Inventory
 from schoolbeat_wire.report import MinuteRow
@@ -76,9 +77,57 @@ def test_each_value_has_one_place_and_what_comes_seldom_a_sparse_one() -> None:
     assert found == [
         Column("video_ms", ["device.cam"], sparse=True),
         Column("uptime_seconds", ["device.sw"]),
-        Column("cpu_percent", ["device.sw"]),
         Column("rtt_ms", ["device.cam"]),
+        Column("cpu_percent", ["device.sw"]),
         *(Column(reading, probes) for reading in ("run_count", "run_failures", "run_seconds")),
+    ]
+
+
+def test_what_was_learnt_takes_no_more_room_than_an_inventory_has_and_what_is_configured_always_has_its_place() -> None:
+    watches = [
+        Watch("snmp", None, (), (), every_seconds=60, learns=True, about="device.sw"),
+        Watch("icmp", None, ("device.pc",), (("device.pc", "cpu_percent"),)),
+    ]
+    offered = {"snmp device.sw": [(f"device.sw.{core}", "cpu_percent") for core in range(bounds.SUBJECTS + 1)]}
+
+    found = inventory.columns(watches, offered)
+
+    learnt = [f"device.sw.{core}" for core in range(bounds.SUBJECTS - 1)]
+    assert found[0] == Column("cpu_percent", ["device.pc", *learnt])
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        pytest.param('[["device.sw", "a_reading_of_the_past"]]', id="a reading that this version does not know"),
+        pytest.param('[["Device sw", "cpu_percent"]]', id="a subject that no inventory can hold"),
+        pytest.param('[["device.sw"]]', id="another shape"),
+        pytest.param("[" * 50_000, id="too deep"),
+        pytest.param('{"device.sw": 1}', id="a table"),
+        pytest.param("\x00", id="no JSON"),
+    ],
+)
+def test_a_damaged_memory_of_what_devices_have_does_not_stop_the_start(tmp_path: Path, kept: str) -> None:
+    config = settings(tmp_path, 1)
+    box = Outbox(config.folder / "outbox.sqlite", hardware="ab" * 8, boot="cd" * 8)
+    box.remember("kept offered snmp device.sw", kept)
+
+    runner = Runner(config, box, World(), version="1")
+
+    box.close()
+    assert runner.recorder.inventory.columns == inventory.columns(inventory.watches(config), {})
+
+
+def test_a_device_brings_readings_of_its_own_parts_and_of_no_other_device() -> None:
+    watch = Watch("snmp", None, (), (), learns=True, about="device.sw")
+    devices = ["device.sw", "device.sw.1", "device.sw1"]
+
+    told = ["device.sw", "device.sw.2", "device.sw.1", "device.sw.1.eth0", "device.sw.10", "device.sw1.eth0", "wifi.a"]
+
+    assert [subject for subject in told if may_tell(watch, subject, devices)] == [
+        "device.sw",
+        "device.sw.2",
+        "device.sw.10",
     ]
 
 
