@@ -36,6 +36,7 @@ SUBJECT = re.compile(r"[a-z]{1,32}(?:\.[A-Za-z0-9._%-]{1,96})?")
 DAY = re.compile(r"20\d\d-[01]\d-[0-3]\d")
 PROBE = re.compile(r"[a-z][a-z0-9_]{0,31}")
 TOKEN = re.compile(r"[0-9a-f]{8,32}")
+DIGEST = re.compile(r"[0-9a-f]{64}")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")  # also what reorders text
 
 
