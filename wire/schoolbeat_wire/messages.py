@@ -44,7 +44,8 @@ class Presence(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Ack(msgspec.Struct, frozen=True, omit_defaults=True):
-    """settled: all seqs >= complete_from of this epoch that the server will not ask for again, as ranges."""
+    """settled: all seqs >= complete_from of this epoch that the server will not ask for again, as ranges.
+    proof: the server's digest of digests of proof_day (ISO), 64 hex digits; the agent keeps it."""
 
     server: str
     time_ms: int
@@ -52,6 +53,8 @@ class Ack(msgspec.Struct, frozen=True, omit_defaults=True):
     settled: list[Range] = []
     complete_from: int = 0
     nonce: int = 0
+    proof_day: str = ""
+    proof: str = ""
 
 
 Ask = Literal["", "icmp", "tcp", "snmp", "pjlink", "display", "rtsp", "onvif"]
@@ -177,6 +180,9 @@ def decode_ack(payload: bytes) -> Ack:
     bounds.ranges(ack.settled, "settled")
     bounds.within(ack.complete_from, 0, bounds.SEQ, "complete_from")
     bounds.within(ack.nonce, 0, 2**53, "nonce")
+    if ack.proof or ack.proof_day:
+        bounds.matches(bounds.DAY, ack.proof_day, "day of a proof")
+        bounds.matches(bounds.DIGEST, ack.proof, "proof")
     return ack
 
 
