@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import zlib
 from collections.abc import Iterable, Sequence
@@ -15,6 +16,8 @@ from schoolbeat_server import schema
 from schoolbeat_server.database import get_meta, set_meta, writing
 from schoolbeat_server.merge import join
 from schoolbeat_wire.catalogue import OFF, UNKNOWN
+
+log = logging.getLogger(__name__)
 
 HOUR, DAY = 60, 1_440
 CONTACT = "site.contact"
@@ -100,7 +103,26 @@ class Ledger:
                 schema.ledger_day.c.site == site, schema.ledger_day.c.day.between(first_day, last_day)
             )
         )
-        return [(day, unpack_day(payload)) for day, payload in rows]
+        return [(day, _readable(site, day, payload)) for day, payload in rows]
+
+    def rows(self, connection: Connection, site: str, first: int, end: int) -> dict[str, bytes]:
+        """Every signal's bytes for the minutes [first, end) as reports and contact made them: nothing laid over."""
+        out: dict[str, bytearray] = {}
+
+        def row(signal: str) -> bytearray:
+            return out.setdefault(signal, bytearray(_UNKNOWN * (end - first)))
+
+        with self.lock:
+            for block in self.open.get(site, {}).values():
+                if first < (block.hour + 1) * HOUR and block.hour * HOUR < end:
+                    for index, signal in enumerate(block.signals):
+                        if signal:
+                            column = bytes(block.data[index :: len(block.signals)])
+                            _lay(row(signal), first, end, block.hour * HOUR, column)
+        for day, found in self._sealed(connection, site, first // DAY, (end - 1) // DAY):
+            for signal, data in found.items():
+                _lay(row(signal), first, end, day * DAY, data)
+        return {signal: bytes(data) for signal, data in out.items()}
 
     def _lay_off(self, connection: Connection, site: str, out: dict[str, bytearray], first: int, end: int) -> None:
         """Only of signals that the agent which was off owned then: a switched-off computer says nothing of the line."""
@@ -167,7 +189,7 @@ class Ledger:
         table = schema.ledger_day
         where = (table.c.site == site) & (table.c.day == day)
         before = connection.scalar(select(table.c.payload).where(where))
-        days = unpack_day(before) if before is not None else {}
+        days = _readable(site, day, before) if before is not None else {}
         work = {signal: bytearray(data) for signal, data in days.items()}
         for block in blocks:
             for index, signal in enumerate(block.signals):
@@ -225,6 +247,15 @@ def pack_day(signals: dict[str, bytes]) -> bytes:
     names = sorted(signals)
     head = json.dumps(names, separators=(",", ":"), ensure_ascii=False).encode()
     return zlib.compress(head + b"\n" + b"".join(signals[name] for name in names), 6)
+
+
+def _readable(site: str, day: int, payload: bytes) -> dict[str, bytes]:
+    """A day whose bytes were damaged is unknown, and told; `schoolbeat-server rebuild` makes it anew."""
+    try:
+        return unpack_day(payload)
+    except (zlib.error, ValueError) as error:
+        log.error("the ledger of %s on day %d is damaged (%s): unknown until it is rebuilt", site, day, error)
+        return {}
 
 
 def unpack_day(payload: bytes) -> dict[str, bytes]:

@@ -1,0 +1,137 @@
+"""Makes the digests of days that are over, a site a turn, and once a day the digest of digests that leaves the server."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import SQLAlchemyError
+
+from schoolbeat_server import proof, schema
+from schoolbeat_server.database import get_meta, set_meta, writing
+from schoolbeat_server.layouts import Layouts
+from schoolbeat_server.ledger import Ledger
+from schoolbeat_server.school_calendar import date_of, day_of, first_minute_of
+
+log = logging.getLogger(__name__)
+
+HOUR_OF_DAY: Final = 4  # in Viet Nam: by then what is usually late has come
+TOLD_HOURS: Final = 6  # an agent is told the newest proof again after so long: an ack may be lost
+
+_NEXT_DAY = "digested_to"  # the first local day without digests
+
+
+class Proofs:
+    """What ingest must know of it: which minutes are late, and which proof an agent has not been told yet."""
+
+    def __init__(self) -> None:
+        self.late_before = 0  # minutes before it belong to days that have digests, or get them now
+        self.newest: tuple[int, bytes] | None = None
+        self._told: dict[tuple[str, str], tuple[int, int]] = {}
+
+    def load(self, connection: Connection) -> None:
+        said = get_meta(connection, _NEXT_DAY)
+        self.late_before = max(self.late_before, first_minute_of(int(said)) if said is not None else 0)
+        self.newest = proof.newest_proof(connection)
+
+    def note(self, connection: Connection, site: str, minutes: Sequence[int]) -> None:
+        """Minutes were placed; those of days over make their days due for a revision."""
+        if minutes[0] >= self.late_before:
+            return
+        days = {day_of(minute) for minute in minutes if minute < self.late_before}
+        touched = insert(schema.day_touched).on_conflict_do_nothing()
+        connection.execute(touched, [{"site": site, "day": day} for day in sorted(days)])
+
+    def to_tell(self, key: tuple[str, str], now_ms: int, *, asked: bool) -> tuple[str, str]:
+        """(ISO day, hex) for an ack to the agent (site, name); empty when it was told lately and did not ask."""
+        if self.newest is None:
+            return "", ""
+        day, digest = self.newest
+        turn = (day, now_ms // (TOLD_HOURS * 3_600_000))
+        if not asked and self._told.get(key) == turn:
+            return "", ""
+        self._told[key] = turn
+        return date_of(day).isoformat(), digest.hex()
+
+
+class ProofMaking:
+    """In steps, by the heart. What is made is a function of what is stored, so a restart simply begins anew."""
+
+    def __init__(self, engine: Engine, ledger: Ledger, layouts: Layouts, proofs: Proofs) -> None:
+        self.engine, self.ledger, self.layouts, self.proofs = engine, ledger, layouts, proofs
+        self.next_day: int | None = None
+        self.today = 0
+        self.due: list[tuple[str, int]] | None = None  # taken from the end
+
+    @property
+    def busy(self) -> bool:
+        return self.due is not None
+
+    def look(self, now_ms: int) -> None:
+        """Begins when it is time to."""
+        minute = now_ms // 60_000
+        today = day_of(minute)
+        if self.busy or self.next_day == today or minute < first_minute_of(today) + HOUR_OF_DAY * 60:
+            return
+        with self.engine.connect() as connection:
+            said = get_meta(connection, _NEXT_DAY)
+            self.next_day = int(said) if said is not None else _first_day(connection, today)
+            if self.next_day >= today:
+                return
+            table = schema.agent.c
+            sites = sorted(connection.scalars(select(table.site).distinct()))
+            touched = schema.day_touched.c
+            late = connection.execute(select(touched.site, touched.day).where(touched.day < self.next_day)).all()
+        self.today = today
+        self.proofs.late_before = max(self.proofs.late_before, first_minute_of(today))
+        days = [(site, day) for day in range(self.next_day, today) for site in sites]
+        self.due = list(reversed([*sorted(map(tuple, late), key=lambda one: one[::-1]), *days]))
+
+    def step(self, last_report: int, now_ms: int) -> None:
+        """One site's day. last_report: report.id up to which everything is committed."""
+        assert self.due is not None
+        try:
+            if self.due:
+                site, day = self.due[-1]
+                make_day(self.engine, self.layouts, self.ledger, site, day, last_report, now_ms)
+                self.due.pop()
+                return
+            with writing(self.engine) as connection:
+                set_meta(connection, _NEXT_DAY, str(self.today))
+                proof.make_proof(connection, self.today, now_ms)
+                self.proofs.load(connection)
+            self.next_day = self.today
+        except SQLAlchemyError as error:
+            log.warning("digests wait: %s", error)
+            self.next_day = None
+        self.due = None
+
+
+def make_day(
+    engine: Engine, layouts: Layouts, ledger: Ledger, site: str, day: int, last_report: int, now_ms: int
+) -> None:
+    """The site's day as it is known now, if that is not what its newest revision says."""
+    with engine.connect() as connection:
+        due = proof.draft(connection, layouts, ledger, site, day, last_report)
+    if due is not None and due.why == "unexplained":
+        log.error("the stored day %s of %s was changed, and not by reports: see `schoolbeat-server verify`", day, site)
+    touched = schema.day_touched.c
+    with writing(engine) as connection:
+        if due is not None:
+            proof.write(connection, due, now_ms)
+        connection.execute(delete(schema.day_touched).where(touched.site == site, touched.day == day))
+
+
+def _first_day(connection: Connection, today: int) -> int:
+    """Where digests begin on a server that never made one."""
+    first = connection.scalar(select(func.min(schema.report.c.first_minute)))
+    return min(day_of(first), today) if first is not None else today
+
+
+def deletable_before(connection: Connection) -> int:
+    """Reports of minutes from here on are needed for a digest yet to be made."""
+    said = get_meta(connection, _NEXT_DAY)
+    return first_minute_of(int(said)) if said is not None else 0
