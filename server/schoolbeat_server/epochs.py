@@ -95,8 +95,8 @@ class Epochs:
         if rows:
             upsert(connection, schema.epoch, rows, ("site", "agent", "epoch"))
 
-    def ack(self, key: EpochKey, server: str, now_ms: int, nonce: int) -> Out:
-        """The newest ranges that fit; `complete_from` says from where on they are all."""
+    def ack(self, key: EpochKey, server: str, now_ms: int, nonce: int, proof: tuple[str, str] = ("", "")) -> Out:
+        """The newest ranges that fit; `complete_from` says from where on they are all. proof: (day, digest)."""
         pairs = self.known[key].settled.pairs()
         kept = pairs[-bounds.RANGES :]
         message = wire.Ack(
@@ -106,6 +106,8 @@ class Epochs:
             settled=kept,
             complete_from=kept[0][0] if len(kept) < len(pairs) else 0,
             nonce=nonce,
+            proof_day=proof[0],
+            proof=proof[1],
         )
         return Out(topics.topic(key[0], key[1], "ack"), wire.encode(message))
 
