@@ -17,10 +17,11 @@ from schoolbeat_server import configs, grants, schema
 from schoolbeat_server.batch import Batch, Message, Out
 from schoolbeat_server.broker import BrokerError, ManagedBroker
 from schoolbeat_server.calendar_revision import CalendarRevision
-from schoolbeat_server.database import set_meta, writing
+from schoolbeat_server.database import get_meta, set_meta, writing
 from schoolbeat_server.incident_rows import IncidentRows
 from schoolbeat_server.ingest import Ingest
 from schoolbeat_server.mqtt import Link
+from schoolbeat_server.proof_making import ProofMaking, deletable_before
 from schoolbeat_server.school_calendar import LessonHours
 from schoolbeat_server.settings import Settings
 from schoolbeat_wire import messages as wire
@@ -78,6 +79,7 @@ class Heart:
         self.batch: Batch | None = None  # the last that was committed
         self.configs_sent: dict[tuple[str, str], bytes] = {}
         self.calendar = CalendarRevision(ingest)
+        self.proofs = ProofMaking(engine, ingest.ledger, ingest.layouts, ingest.proofs)
 
     def _receive(self, message: MQTTMessage) -> None:
         if not self.inbox:
@@ -102,7 +104,7 @@ class Heart:
         now = time.monotonic()
         due = min(self.next_tick, self.first_at + BATCH_SECONDS if self.inbox else now + 1)
         if len(self.inbox) < BATCH_MESSAGES:
-            self.link.pump(0.0 if self.sealing or self.calendar.busy else max(0.0, min(due - now, 0.2)))
+            self.link.pump(0.0 if self.sealing or self.calendar.busy or self.proofs.busy else max(0.0, min(due - now, 0.2)))
         now = time.monotonic()
         if not self.link.connected:
             self.ingest.contact.blind(self.ingest.now_ms())
@@ -121,6 +123,8 @@ class Heart:
             self._seal_one()
         elif self.calendar.busy and not self.inbox and now >= self.retry_at:
             self._revise_one()
+        elif self.proofs.busy and not self.inbox and not self.problem:
+            self.proofs.step(self.ingest.next_report_id - 1, self.ingest.now_ms())
 
     def _commit(self, *, tick: bool) -> None:
         if tick:
@@ -203,6 +207,7 @@ class Heart:
             self._carry_out()
             self._grant_tests()
             self._consider_sealing()
+            self.proofs.look(self.ingest.now_ms())
             self._delete_old()
         except (SQLAlchemyError, BrokerError) as error:
             log.warning("house-keeping: %s", error)
@@ -298,15 +303,21 @@ class Heart:
             self.retry_at = time.monotonic() + 1.0
 
     def _delete_old(self) -> None:
+        """What is older than `report_days`, once it is sealed and its days have their digests."""
         before_ms = self.ingest.now_ms() - self.settings.report_days * 86_400_000
         with self.engine.connect() as connection:
             sealed, contact = self.ingest.ledger.sealed_up_to(connection)
             table = schema.report.c
-            old = list(
-                connection.scalars(
-                    select(table.id).where(table.received_ms < before_ms, table.id <= sealed).limit(OLD_ROWS)
+            rows = connection.execute(
+                select(table.id, table.last_minute)
+                .where(
+                    table.received_ms < before_ms,
+                    table.id <= sealed,
+                    table.last_minute < deletable_before(connection),
                 )
-            )
+                .limit(OLD_ROWS)
+            ).all()
+            old = [row.id for row in rows]
             stale = connection.scalar(
                 select(func.count())
                 .select_from(schema.contact_minute)
@@ -315,6 +326,9 @@ class Heart:
         if not (old or stale):
             return
         with writing(self.engine) as connection:
+            known = int(get_meta(connection, "kept_from_minute") or 0)
+            gone = [row.last_minute for row in rows] + ([min(contact, before_ms // 60_000)] if stale else [])
+            set_meta(connection, "kept_from_minute", str(max(known, max(gone) + 1)))
             connection.execute(delete(schema.report).where(schema.report.c.id.in_(old)))
             connection.execute(
                 delete(schema.contact_minute).where(schema.contact_minute.c.minute <= min(contact, before_ms // 60_000))
