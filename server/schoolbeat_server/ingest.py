@@ -24,6 +24,7 @@ from schoolbeat_server.epochs import Epochs
 from schoolbeat_server.layouts import Layout, Layouts
 from schoolbeat_server.ledger import CONTACT, Ledger
 from schoolbeat_server.outage_rows import OutageRows
+from schoolbeat_server.proof_making import Proofs
 from schoolbeat_server.school_calendar import LessonHours
 from schoolbeat_wire import codec, topics
 from schoolbeat_wire import messages as wire
@@ -58,6 +59,7 @@ class Ingest:
         self.layouts = Layouts()
         self.cards = Cards()
         self.held = quarantine.Quarantine()
+        self.proofs = Proofs()
         self.newest: dict[tuple[str, str], int] = {}
         self.addresses: dict[str, topics.Address] = {}
         self.events: Counter[tuple[str, int]] = Counter()  # (site, hour)
@@ -78,6 +80,7 @@ class Ingest:
             self.epochs.load(connection)
             self.cards.load(connection)
             self.held.load(connection)
+            self.proofs.load(connection)
             self._load_newest(connection)
             self._load_ledger(connection)
             self.next_report_id = 1 + max(
@@ -395,6 +398,7 @@ class Ingest:
         self.asked.learn(site, layout.inventory)
         data = self.layouts.believed((site, agent, report.revision), layout.signals, minutes, report.signals)
         self.ledger.merge(site, agent, report.revision, layout.signals, minutes, data)
+        self.proofs.note(batch.connection, site, minutes)
         in_order = minutes[0] > newest
         if self.outages.follow(batch.connection, site, layout.signals, minutes, data, newest=in_order):
             batch.sites.add(site)
@@ -577,7 +581,9 @@ class Ingest:
     def _answers(self, batch: Batch) -> Iterable[Out]:
         now = self.now_ms()
         for key in batch.epochs:
-            yield self.epochs.ack(key, self.server, now, batch.nonces.get(key, 0))
+            nonce = batch.nonces.get(key, 0)
+            proof = self.proofs.to_tell(key[:2], now, asked=bool(nonce))
+            yield self.epochs.ack(key, self.server, now, nonce, proof)
         for site, agent, revision in batch.wanted:
             command = wire.Command(do="inventory", revision=revision)
             yield Out(topics.topic(site, agent, "command"), wire.encode(command), qos=1)
