@@ -154,10 +154,13 @@ def test_the_bounds_are_those_of_the_document() -> None:
     assert told == {name: value for name, value in vars(bounds).items() if name.isupper() and isinstance(value, int)}
 
 
+NAMED = ("NAME", "SIGNAL", "SUBJECT", "PROBE", "TOKEN", "DIGEST", "DAY")
+
+
 def test_the_forms_of_names_are_those_of_the_document() -> None:
     told = dict(re.findall(r"^\| `([A-Z]+)` \| `(\S+)` \| ", DOCUMENT, re.MULTILINE))
 
-    assert told == {name: getattr(bounds, name).pattern for name in ("NAME", "SIGNAL", "SUBJECT", "PROBE", "TOKEN", "DAY")}
+    assert told == {name: getattr(bounds, name).pattern for name in NAMED}
 
 
 def test_the_topics_are_those_of_the_document() -> None:
