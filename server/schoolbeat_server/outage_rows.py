@@ -135,7 +135,7 @@ class OutageRows:
         """After the calendar changed in the minutes lo..hi: of signals that matter in lessons, and of all that had
         outages there. How many rows changed; the caller flushes."""
         rows = self._overlapping(connection, site, lo, hi)
-        signals = {*rows}
+        signals = {*rows, *self.asked.in_lessons(site)}
         return sum(
             self._find_again(connection, site, signal, lo, hi, rows.get(signal, [])) for signal in sorted(signals)
         )
