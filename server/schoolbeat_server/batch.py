@@ -35,7 +35,8 @@ class Out(NamedTuple):
 @dataclass
 class Batch:
     """Rows are dicts of the columns in schema.py. sites: whose incidents are to be looked at. minutes: site -> the
-    newest minute that came. wanted: (site, agent, revision) of inventories to ask for."""
+    newest minute that came. wanted: (site, agent, revision) of inventories to ask for. touched: (site, why) -> minutes
+    [first, end) that changed after their day was over."""
 
     connection: Connection
     now_ms: int
@@ -49,6 +50,11 @@ class Batch:
     sites: set[str] = field(default_factory=set)
     minutes: dict[str, int] = field(default_factory=dict)
     events: list[tuple[str, wire.Event]] = field(default_factory=list)
+    touched: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+
+    def touch(self, site: str, why: str, first: int, end: int) -> None:
+        low, high = self.touched.get((site, why), (first, end))
+        self.touched[site, why] = min(low, first), max(high, end)
 
     def set_aside(self, message: Message, reason: str, text: str) -> None:
         """Counted for ever, kept for a while, its payload cut to a bound."""

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from schoolbeat_server import calendar_rows, schema
+from schoolbeat_server import calendar_rows, issued, schema
 from schoolbeat_server.calendar_rows import Change
 from schoolbeat_server.database import writing
 from schoolbeat_server.ingest import Ingest
@@ -94,6 +94,7 @@ class CalendarRevision:
         return piece.site
 
     def _find_again(self, connection: Connection, piece: Piece) -> None:
+        issued.touch(connection, [(*piece, "calendar")], self.ingest.now_ms())
         self._learn_past(connection, piece.site)
         outages = self.ingest.outages
         self.outages += outages.find_again(connection, piece.site, piece.first_minute, piece.end_minute - 1)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from schoolbeat_server import belief, quarantine, repeats, schema
+from schoolbeat_server import belief, issued, quarantine, repeats, schema
 from schoolbeat_server.asked import Asked
 from schoolbeat_server.batch import Batch, EpochKey, Message, Out
 from schoolbeat_server.calendar_rows import read_calendar
@@ -25,7 +25,7 @@ from schoolbeat_server.layouts import Layout, Layouts
 from schoolbeat_server.ledger import CONTACT, Ledger
 from schoolbeat_server.outage_rows import OutageRows
 from schoolbeat_server.proof_making import Proofs
-from schoolbeat_server.school_calendar import LessonHours
+from schoolbeat_server.school_calendar import LessonHours, day_of, first_minute_of
 from schoolbeat_wire import codec, topics
 from schoolbeat_wire import messages as wire
 from schoolbeat_wire import report as reports
@@ -67,6 +67,7 @@ class Ingest:
         self.counters: Counter[str] = Counter()
         self.committed_ms = 0
         self.faults_told: set[str] = set()
+        self.by_operator = False  # what is being placed was released by an operator
         self.stale = False  # a transaction failed and memory could not be loaded again yet
         self.watched: dict[tuple[str, str], tuple[str, ...]] = {}  # what each agent's newest report told of
 
@@ -91,7 +92,7 @@ class Ingest:
             )
             counted = select(schema.counter.c.name, schema.counter.c.count.label("number"))
             self.counters = Counter({row.name: row.number for row in connection.execute(counted)})
-        self.stale = False
+        self.stale = self.by_operator = False
 
     def load_agents(self, connection: Connection) -> None:
         """The agents of the register, and which signals are whose: a removed agent gives up its own."""
@@ -367,12 +368,14 @@ class Ingest:
             return
         for row in self.held.take(batch.connection):
             key, problem = (row.site, row.agent, row.epoch), ""
+            self.by_operator = row.decision is not None
             try:
                 self._believe(batch, key, reports.decode(row.payload), row.payload, vouched=True)
                 batch.epochs.add(key)
             except WireError as error:
                 problem = str(error)
             self.held.released(batch.connection, row, problem)
+        self.by_operator = False
 
     def _settle_unreadable(self, batch: Batch, site: str, agent: str, payload: bytes) -> None:
         """Set aside is settled, as far as the report still says which minutes it would have brought."""
@@ -398,6 +401,7 @@ class Ingest:
         self.asked.learn(site, layout.inventory)
         data = self.layouts.believed((site, agent, report.revision), layout.signals, minutes, report.signals)
         self.ledger.merge(site, agent, report.revision, layout.signals, minutes, data)
+        self._touch(batch, site, min([minutes[0], *(off[1] for off in report.off)]), minutes[-1] + 1)
         self.proofs.note(batch.connection, site, minutes)
         in_order = minutes[0] > newest
         if self.outages.follow(batch.connection, site, layout.signals, minutes, data, newest=in_order):
@@ -416,6 +420,12 @@ class Ingest:
                 "received_ms": batch.now_ms,
             }
         batch.minutes[site] = max(batch.minutes.get(site, 0), minutes[-1])
+
+    def _touch(self, batch: Batch, site: str, first: int, end: int) -> None:
+        """Of days that are over verdicts may have been issued already."""
+        today = first_minute_of(day_of(batch.now_ms // 60_000))
+        if first < today:
+            batch.touch(site, "operator" if self.by_operator else "late", first, min(end, today))
 
     def _off(self, batch: Batch, site: str, agent: str, report: reports.Report) -> None:
         rows = {}
@@ -569,6 +579,9 @@ class Ingest:
             upsert(connection, schema.latest, list(batch.latest.values()), ("site", "agent"))
         self.epochs.write(connection, batch.epochs, batch.now_ms)
         self.cards.write(connection, self.cards.changed)
+        issued.touch(
+            connection, [(site, *minutes, why) for (site, why), minutes in batch.touched.items()], batch.now_ms
+        )
         if batch.aside:
             connection.execute(schema.aside.insert(), batch.aside[-ASIDE_ROWS:])
             newest = connection.scalar(select(func.max(schema.aside.c.id))) or 0

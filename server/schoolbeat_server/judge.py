@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from schoolbeat_server import issued, schema
+from schoolbeat_server.database import writing
 from schoolbeat_server.ledger import Ledger
-from schoolbeat_server.school_calendar import SchoolCalendar
+from schoolbeat_server.school_calendar import SchoolCalendar, day_of, first_minute_of
 from schoolbeat_server.targets import Plan
 from schoolbeat_server.verdicts import Verdict, collect, judge_plan, window_of
 
@@ -67,9 +69,15 @@ class Judge:
                 with self.engine.connect() as fresh:  # the ledger is being sealed while we read
                     return self.ledger.read(fresh, site, [signal], first, end)[signal]
 
-            self.verdicts = tuple(
-                verdict
-                for plan in self.plans
-                for verdict in judge_plan(plan, collect(connection, read, plan, window_of(plan, end_minute), lessons))
-            )
-        self.judged_ms = self.now_ms()
+            def judging(plan: Plan, end: int, sites: frozenset[str] | None) -> Sequence[Verdict]:
+                return judge_plan(plan, collect(connection, read, plan, window_of(plan, end), lessons, sites))
+
+            self.verdicts = tuple(verdict for plan in self.plans for verdict in judging(plan, end_minute, None))
+            self.judged_ms = self.now_ms()
+            rows = issued.issue(connection, self.plans, first_minute_of(day_of(end_minute)), self.judged_ms, judging)
+            site = schema.site.c
+            schools = {row.id: row.school for row in connection.execute(select(site.id, site.school))}
+            more, last_touch = issued.revise(connection, self.plans, self.judged_ms, schools, judging)
+        if rows or last_touch:
+            with writing(self.engine) as connection:
+                issued.keep(connection, [*rows, *more], last_touch)

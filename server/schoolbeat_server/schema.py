@@ -437,6 +437,43 @@ incident = Table(
 
 Index("incident_open", incident.c.site, sqlite_where=incident.c.closed_ms.is_(None))
 
+touched = Table(
+    "touched",  # minutes that changed after their local day was over: verdicts on them are to be looked at again
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("site", String(40), nullable=False),
+    Column("first_minute", Integer, nullable=False),
+    Column("end_minute", Integer, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("why", String(10), nullable=False),  # issued.Why
+    sqlite_autoincrement=True,
+)
+
+issued = Table(
+    "issued",  # verdicts as they were given, and their revisions: issued.py
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("plan", String(60), nullable=False),
+    Column("target", String(60), nullable=False),
+    Column("first_minute", Integer, nullable=False),
+    Column("end_minute", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),  # 0: as issued first
+    Column("issued_ms", BigInteger, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("met", Integer, nullable=False),
+    Column("missed", Integer, nullable=False),
+    Column("unknown", Integer, nullable=False),
+    Column("silent", Integer, nullable=False),
+    Column("touch", Integer, nullable=False),  # the last touched.id that it knew of when it was issued first
+    Column("why", String(10), nullable=False),  # issued.Why; "" of revision 0
+    Column("changed_first", Integer),
+    Column("changed_end", Integer),
+    Column("sites", Text, nullable=False),  # JSON, those that were touched
+    Column("body", LargeBinary, nullable=False),  # zlib of JSON {unit: what was said}; of a revision those that changed
+    UniqueConstraint("plan", "target", "end_minute", "revision"),
+    sqlite_autoincrement=True,
+)
+
 notice = Table(
     "notice",
     metadata,

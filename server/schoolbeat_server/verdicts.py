@@ -269,11 +269,16 @@ def collect(
     plan: Plan,
     window: Window,
     lesson_reader: LessonReader | None = None,
+    sites: frozenset[str] | None = None,
 ) -> Evidence:
-    """Everything the plan's targets ask for. Without lesson_reader, targets on lesson time are unknown."""
+    """Everything the plan's targets ask for. Without lesson_reader, targets on lesson time are unknown. sites: of
+    which the minutes are read (None: all); verdicts on units of others are not to be used."""
     with_devices = any(target.unit in ("room", "device") for target in plan.targets)
     evidence = read_register(connection, window, with_devices=with_devices)
-    return with_ledger(evidence, _needs(plan, evidence), ledger_reader, lesson_reader)
+    needs = _needs(plan, evidence)
+    if sites is not None:
+        needs = needs._replace(signals={site: needs.signals[site] for site in sites & needs.signals.keys()})
+    return with_ledger(evidence, needs, ledger_reader, lesson_reader)
 
 
 def _needs(plan: Plan, evidence: Evidence) -> Needs:

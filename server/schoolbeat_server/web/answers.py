@@ -199,7 +199,41 @@ class VerdictOut(BaseModel):
     end_minute: int
     reasons: list[Words]
     assumptions: list[AssumptionOut]
+    revised: IssuedOut | None
     units: list[UnitOut]
+
+
+class IssuedUnitOut(BaseModel):
+    name: str
+    status: str
+    silent: bool
+    since_minute: int | None
+    coverage: str | None
+    grade: str
+    reasons: list[tuple[str, str]]
+
+
+class IssuedOut(BaseModel):
+    """A verdict as it was issued for a window of days; revision > 0: *revised*, because minutes [changed_first,
+    changed_end) of these sites changed (why: late, calendar, operator). units: only where one is asked for."""
+
+    id: int
+    plan: str
+    target: str
+    first_minute: int
+    end_minute: int
+    revision: int
+    issued_ms: int
+    status: str
+    met: int
+    missed: int
+    unknown: int
+    silent: int
+    why: str
+    changed_first: int | None
+    changed_end: int | None
+    sites: list[str]
+    units: dict[str, IssuedUnitOut] = {}
 
 
 class MachineOut(BaseModel):

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query
 
-from schoolbeat_server import decided
+from schoolbeat_server import decided, issued
 from schoolbeat_server.availability import availability, shown
 from schoolbeat_server.said import Said
 from schoolbeat_server.verdicts import UnitVerdict, Verdict
@@ -21,6 +21,8 @@ from schoolbeat_server.web.answers import (
     DeviceOut,
     HeldOut,
     IncidentOut,
+    IssuedOut,
+    IssuedUnitOut,
     LatestOut,
     LineOut,
     MachineOut,
@@ -193,15 +195,44 @@ def notices(
 
 @router.get("/verdicts", response_model=list[VerdictOut])
 def verdicts(context: Context, units: bool = True) -> list[VerdictOut]:
-    """Every target with its verdict; units=false leaves the units out."""
-    return [_verdict(one, units) for one in context.verdicts()]
+    """Every target with its verdict; units=false leaves the units out. revised: the last one that was issued and
+    revised since, in the last 31 days."""
+    with context.engine.connect() as connection:
+        revised = issued.revised_lately(connection, context.now_ms() - issued.SHOWN_MS)
+    return [_verdict(one, units, revised.get((one.plan.id, one.target.id))) for one in context.verdicts()]
+
+
+@router.get("/verdicts/issued", response_model=list[IssuedOut])
+def verdicts_issued(
+    context: Context,
+    plan: Annotated[str | None, Query(max_length=60)] = None,
+    target: Annotated[str | None, Query(max_length=60)] = None,
+    revised: bool = False,
+    before: Before = None,
+    limit: Limit = 100,
+) -> list[IssuedOut]:
+    """Verdicts as they were issued at the end of each local day, and their revisions, the newest first."""
+    with context.engine.connect() as connection:
+        rows = issued.read_issues(connection, plan=plan, target=target, revised=revised, before=before, limit=limit)
+    return [IssuedOut(**row._asdict()) for row in rows]
+
+
+@router.get("/verdicts/issued/{ident}", response_model=IssuedOut)
+def verdict_issued(context: Context, ident: Annotated[int, Path(ge=1, le=2**53)]) -> IssuedOut:
+    """One of them with its units, as they were then."""
+    with context.engine.connect() as connection:
+        found = issued.read_units(connection, ident)
+    if found is None:
+        raise HTTPException(404, f"verdict {ident}: no such one was issued; /api/v1/verdicts/issued lists them")
+    units = {name: IssuedUnitOut(**unit) for name, unit in found[1].items()}
+    return IssuedOut(**found[0]._asdict(), units=units)
 
 
 def _words(said: Said) -> Words:
     return Words(vi=said.vi, en=said.en)
 
 
-def _verdict(one: Verdict, with_units: bool) -> VerdictOut:
+def _verdict(one: Verdict, with_units: bool, revised: issued.Issue | None) -> VerdictOut:
     target = one.target
     share = Fraction(one.numerator, one.denominator) if one.denominator else None
     return VerdictOut(
@@ -231,6 +262,7 @@ def _verdict(one: Verdict, with_units: bool) -> VerdictOut:
             AssumptionOut(name=a.name, value=a.value, reason=_words(a.reason), source=a.source)
             for a in target.assumptions
         ],
+        revised=None if revised is None else IssuedOut(**revised._asdict()),
         units=[_unit(unit) for unit in one.units] if with_units else [],
     )
 

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
+from schoolbeat_server import issued
 from schoolbeat_server.quarantine import read_waiting
 from schoolbeat_server.web import exceptions, pictures, province, site_page, site_state
 from schoolbeat_server.web.province import Area, SiteRow
@@ -150,6 +151,7 @@ def province_page(
         isps = province.read_isps(connection)
         incidents = province.read_incidents(connection, open_only=True, limit=INCIDENTS + 1)
         notices = province.by_event(province.read_notices(connection, limit=NOTICE_ROWS))[:NOTICES]
+        revised = issued.revised_lately(connection, say.now_ms - issued.SHOWN_MS)
     chosen = _filtered(sites, areas, isps, commune, isp, say)
     verdicts = context.verdicts()
     missing = exceptions.missing(verdicts, chosen)
@@ -166,6 +168,8 @@ def province_page(
         heard_ms=max((row.heard_ms for row in sites if row.heard_ms is not None), default=None),
         heard_count=sum(row.heard_ms is not None and row.heard_ms > say.now_ms - HEARD_LATELY_MS for row in sites),
         verdicts=verdicts,
+        revised=revised,
+        revised_why=issued.WHY_WORDS,
         incidents=incidents[:INCIDENTS],
         open_count=sum(row.state in ("lost", "down", "faulty") for row in sites),
         notices=notices,

@@ -111,6 +111,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "target.count.missed": ("chưa đạt {count}", "missed {count}"),
     "target.count.unknown": ("chưa đủ dữ liệu {count}", "not enough data {count}"),
     "target.count.silent": ("{count} chưa từng gửi số liệu", "{count} never reported"),
+    "target.revised": ("Đã sửa lại", "Revised"),
+    "target.revised.what": (
+        "kết luận tính đến {end}, do {why} ở {count} điểm trường, các phút",
+        "the verdict up to {end}, because of {why} at {count} sites, minutes",
+    ),
     "target.asked": ("yêu cầu {share}", "{share} required"),
     "target.deadline": ("hạn {day}", "deadline {day}"),
     "target.deadline_past": ("hạn {day}, đã qua", "deadline {day}, past"),

@@ -336,6 +336,41 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("site"),
     )
     op.create_table(
+        "touched",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("site", sa.String(length=40), nullable=False),
+        sa.Column("first_minute", sa.Integer(), nullable=False),
+        sa.Column("end_minute", sa.Integer(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("why", sa.String(length=10), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "issued",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("plan", sa.String(length=60), nullable=False),
+        sa.Column("target", sa.String(length=60), nullable=False),
+        sa.Column("first_minute", sa.Integer(), nullable=False),
+        sa.Column("end_minute", sa.Integer(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("issued_ms", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.String(length=20), nullable=False),
+        sa.Column("met", sa.Integer(), nullable=False),
+        sa.Column("missed", sa.Integer(), nullable=False),
+        sa.Column("unknown", sa.Integer(), nullable=False),
+        sa.Column("silent", sa.Integer(), nullable=False),
+        sa.Column("touch", sa.Integer(), nullable=False),
+        sa.Column("why", sa.String(length=10), nullable=False),
+        sa.Column("changed_first", sa.Integer(), nullable=True),
+        sa.Column("changed_end", sa.Integer(), nullable=True),
+        sa.Column("sites", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("plan", "target", "end_minute", "revision"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
         "notice",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("incident", sa.Integer(), nullable=False),
@@ -508,6 +543,8 @@ def downgrade() -> None:
     op.drop_table("edge")
     op.drop_table("counter")
     op.drop_table("contact_minute")
+    op.drop_table("issued")
+    op.drop_table("touched")
     op.drop_table("contact")
     op.drop_table("held")
     op.drop_table("decision")

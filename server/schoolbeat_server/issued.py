@@ -1,0 +1,320 @@
+"""Verdicts as issued: one a target and local day, readable for ever; what changes one is a revision that says why."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import Connection, func, insert, select
+
+from schoolbeat_server import schema
+from schoolbeat_server.database import get_meta, set_meta
+from schoolbeat_server.said import Said
+from schoolbeat_server.targets import Plan, Target
+from schoolbeat_server.verdicts import Status, UnitVerdict, Verdict, plan_status
+
+# late: minutes came after the verdict was issued. calendar: lessons were changed. operator: released from quarantine or
+# of a machine that was kept apart.
+Why = Literal["late", "calendar", "operator"]
+WHY_WORDS: dict[str, Said] = {
+    "late": Said("số liệu đến muộn", "late data"),
+    "calendar": Said("lịch học thay đổi", "the school calendar was changed"),
+    "operator": Said("quyết định của người quản trị", "an operator's decision"),
+}
+
+QUIET_MS = 120_000  # a backlog is waited for: one revision instead of many
+PATIENCE_MS = 3_600_000
+ROWS = 20_000  # touches looked at in one go
+SHOWN_MS = 31 * 86_400_000  # pages tell of revisions so long
+SITES = 50  # named in a revision
+
+Unit = dict[str, Any]  # of a unit's verdict, what is kept
+
+
+class Issue(NamedTuple):
+    """revision 0 is what was issued first. changed_*: the minutes because of which it was made anew; None: none."""
+
+    id: int
+    plan: str
+    target: str
+    first_minute: int
+    end_minute: int
+    revision: int
+    issued_ms: int
+    status: Status
+    met: int
+    missed: int
+    unknown: int
+    silent: int
+    why: str
+    changed_first: int | None
+    changed_end: int | None
+    sites: list[str]
+
+
+class Touch(NamedTuple):
+    """Minutes [first, end) of a site that changed after their day was over."""
+
+    id: int
+    site: str
+    first_minute: int
+    end_minute: int
+    at_ms: int
+    why: str
+
+
+Row = dict[str, Any]  # of table `issued`
+
+Judging = Callable[[Plan, int, frozenset[str] | None], Sequence[Verdict]]
+"""(plan, end minute, sites or None for all) -> its verdicts; units of other sites are not to be looked at."""
+
+
+# ---- what changed ------------------------------------------------------------------------------------------
+
+
+def touch(connection: Connection, rows: Iterable[tuple[str, int, int, str]], at_ms: int) -> None:
+    """(site, first minute, end minute, why) of minutes whose day was over."""
+    values = [
+        {"site": site, "first_minute": first, "end_minute": end, "why": why, "at_ms": at_ms}
+        for site, first, end, why in rows
+        if first < end
+    ]
+    if values:
+        connection.execute(insert(schema.touched), values)
+
+
+def _newest_touch(connection: Connection) -> int:
+    return connection.scalar(select(func.max(schema.touched.c.id))) or 0
+
+
+def _touches(connection: Connection, now_ms: int) -> list[Touch]:
+    """Those not looked at yet, unless more are coming just now."""
+    table = schema.touched.c
+    last = int(get_meta(connection, "revised_touch") or 0)
+    rows = connection.execute(select(schema.touched).where(table.id > last).order_by(table.id).limit(ROWS)).all()
+    found = [Touch(*row) for row in rows]
+    if not found or len(found) == ROWS:
+        return found
+    waits = now_ms - found[-1].at_ms < QUIET_MS and now_ms - found[0].at_ms < PATIENCE_MS
+    return [] if waits else found
+
+
+# ---- issuing and revising ----------------------------------------------------------------------------------
+
+
+def issue(connection: Connection, plans: Sequence[Plan], end_minute: int, now_ms: int, judging: Judging) -> list[Row]:
+    """The rows to write of plans whose verdict on windows that end there was not issued yet."""
+    table = schema.issued.c
+    done = set(connection.scalars(select(table.plan).where(table.end_minute == end_minute).distinct()))
+    newest = _newest_touch(connection)
+    rows = []
+    for plan in plans:
+        if plan.id not in done:
+            rows += [_row(verdict, now_ms, newest) for verdict in judging(plan, end_minute, None)]
+    return rows
+
+
+def revise(
+    connection: Connection,
+    plans: Sequence[Plan],
+    now_ms: int,
+    schools_of: Mapping[str, str],
+    judging: Judging,
+) -> tuple[list[Row], int]:
+    """(rows to write, the last touch looked at; 0: none). schools_of: site -> school."""
+    touches = _touches(connection, now_ms)
+    if not touches:
+        return [], 0
+    low, high = min(one.first_minute for one in touches), max(one.end_minute for one in touches)
+    rows: list[Row] = []
+    for plan in plans:
+        for end_minute in _ends(connection, plan.id, low, high):
+            rows += _revise_plan(connection, plan, end_minute, touches, now_ms, schools_of, judging)
+    return rows, touches[-1].id
+
+
+def keep(connection: Connection, rows: Sequence[Row], last_touch: int) -> None:
+    if rows:
+        connection.execute(insert(schema.issued), list(rows))
+    if last_touch:
+        set_meta(connection, "revised_touch", str(last_touch))
+
+
+def _ends(connection: Connection, plan: str, low: int, high: int) -> list[int]:
+    table = schema.issued.c
+    where = (table.plan == plan) & (table.revision == 0) & (table.first_minute < high) & (table.end_minute > low)
+    return sorted(connection.scalars(select(table.end_minute).where(where).distinct()))
+
+
+def _revise_plan(
+    connection: Connection,
+    plan: Plan,
+    end_minute: int,
+    touches: Sequence[Touch],
+    now_ms: int,
+    schools_of: Mapping[str, str],
+    judging: Judging,
+) -> list[Row]:
+    table = schema.issued.c
+    where = (table.plan == plan.id) & (table.end_minute == end_minute)
+    known = connection.scalar(select(func.min(table.touch)).where(where)) or 0
+    mine = [one for one in touches if one.first_minute < end_minute and one.id > known]
+    schools = {schools_of.get(one.site) for one in mine} - {None}
+    sites = frozenset(site for site, school in schools_of.items() if school in schools)
+    rows = []
+    for verdict in judging(plan, end_minute, sites) if sites else ():
+        stored = connection.execute(
+            select(schema.issued).where(where, table.target == verdict.target.id).order_by(table.revision)
+        ).all()
+        inside = [
+            one for one in mine if stored and one.id > stored[0].touch and one.end_minute > stored[0].first_minute
+        ]
+        if inside:
+            rows += _revise_one(verdict, stored, inside, schools_of, now_ms)
+    return rows
+
+
+def _revise_one(
+    verdict: Verdict, stored: Sequence[Any], touches: Sequence[Touch], schools_of: Mapping[str, str], now_ms: int
+) -> list[Row]:
+    """A new row if a unit that the touched sites make or belong to is another now."""
+    units = _units(stored)
+    touched = {one.site for one in touches}
+    schools = {schools_of[site] for site in touched if site in schools_of}
+    changed = {}
+    for unit in verdict.units:
+        concerned = unit.site in touched if unit.site else unit.school in schools
+        if concerned and unit.id in units and units[unit.id] != (new := _unit(unit)):
+            changed[unit.id] = new
+    if not changed:
+        return []
+    units |= changed
+    first, last = verdict.window.first_minute, stored[-1]
+    reasons = [one.why for one in touches]
+    return [
+        {
+            **_head(verdict.plan.id, verdict.target, verdict.window, now_ms),
+            **_counts(verdict.target, units.values()),
+            "revision": last.revision + 1,
+            "touch": stored[0].touch,
+            "why": max(set(reasons), key=reasons.count),
+            "changed_first": max(first, min(one.first_minute for one in touches)),
+            "changed_end": min(verdict.window.end_minute, max(one.end_minute for one in touches)),
+            "sites": json.dumps(sorted(touched)[:SITES]),
+            "body": _packed(changed),
+        }
+    ]
+
+
+def _row(verdict: Verdict, now_ms: int, newest_touch: int) -> Row:
+    units = {unit.id: _unit(unit) for unit in verdict.units}
+    return {
+        **_head(verdict.plan.id, verdict.target, verdict.window, now_ms),
+        **_counts(verdict.target, units.values()),
+        "revision": 0,
+        "touch": newest_touch,
+        "why": "",
+        "changed_first": None,
+        "changed_end": None,
+        "sites": "[]",
+        "body": _packed(units),
+    }
+
+
+def _head(plan: str, target: Target, window: tuple[int, int], now_ms: int) -> Row:
+    first, end = window
+    return {"plan": plan, "target": target.id, "first_minute": first, "end_minute": end, "issued_ms": now_ms}
+
+
+def _counts(target: Target, units: Iterable[Unit]) -> Row:
+    statuses = [(unit["status"], unit["silent"]) for unit in units]
+    met, missed, unknown = (sum(status == one for status, _ in statuses) for one in ("met", "missed", "unknown"))
+    return {
+        "status": plan_status(met, missed, unknown, target.share),
+        "met": met,
+        "missed": missed,
+        "unknown": unknown,
+        "silent": sum(silent for _, silent in statuses),
+    }
+
+
+def _unit(unit: UnitVerdict) -> Unit:
+    return {
+        "name": unit.name,
+        "status": unit.status,
+        "silent": unit.silent,
+        "since_minute": unit.since_minute,
+        "coverage": None if unit.coverage is None else str(unit.coverage),
+        "grade": unit.grade,
+        "reasons": [[said.vi, said.en] for said in unit.reasons],
+    }
+
+
+def _units(stored: Sequence[Any]) -> dict[str, Unit]:
+    """As the last of the rows says: the first has all units, each later one those that changed."""
+    found: dict[str, Unit] = {}
+    for row in stored:
+        found |= json.loads(zlib.decompress(row.body))
+    return found
+
+
+def _packed(units: Mapping[str, Unit]) -> bytes:
+    return zlib.compress(json.dumps(units, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode(), 9)
+
+
+# ---- reading -----------------------------------------------------------------------------------------------
+
+
+def read_issues(
+    connection: Connection,
+    *,
+    plan: str | None = None,
+    target: str | None = None,
+    revised: bool = False,
+    before: int | None = None,
+    limit: int,
+) -> list[Issue]:
+    """The newest first. revised: revisions only."""
+    table = schema.issued.c
+    query = select(*(table[name] for name in Issue._fields)).order_by(table.id.desc()).limit(limit)
+    for column, value in ((table.plan, plan), (table.target, target)):
+        if value is not None:
+            query = query.where(column == value)
+    if revised:
+        query = query.where(table.revision > 0)
+    if before is not None:
+        query = query.where(table.id < before)
+    return [_issue(row) for row in connection.execute(query)]
+
+
+def revised_lately(connection: Connection, since_ms: int) -> dict[tuple[str, str], Issue]:
+    """(plan, target) -> the newest revision since then."""
+    table = schema.issued.c
+    query = select(*(table[name] for name in Issue._fields)).where(table.revision > 0, table.issued_ms >= since_ms)
+    return {(row.plan, row.target): _issue(row) for row in connection.execute(query.order_by(table.id))}
+
+
+def read_units(connection: Connection, ident: int) -> tuple[Issue, dict[str, Unit]] | None:
+    """An issue and its units as they were then."""
+    table = schema.issued.c
+    row = connection.execute(select(schema.issued).where(table.id == ident)).one_or_none()
+    if row is None:
+        return None
+    stored = connection.execute(
+        select(schema.issued)
+        .where(
+            table.plan == row.plan,
+            table.target == row.target,
+            table.end_minute == row.end_minute,
+            table.revision <= row.revision,
+        )
+        .order_by(table.revision)
+    ).all()
+    return _issue(row), _units(stored)
+
+
+def _issue(row: Any) -> Issue:
+    values = {name: getattr(row, name) for name in Issue._fields}
+    return Issue(**values | {"sites": json.loads(row.sites)})
