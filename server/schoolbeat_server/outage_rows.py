@@ -131,11 +131,11 @@ class OutageRows:
             found.setdefault(signal, []).append(first)
         return found
 
-    def find_again(self, connection: Connection, site: str, lo: int, hi: int) -> int:
+    def find_again(self, connection: Connection, site: str, lo: int, hi: int, more: Iterable[str] = ()) -> int:
         """After the calendar changed in the minutes lo..hi: of signals that matter in lessons, and of all that had
-        outages there. How many rows changed; the caller flushes."""
+        outages there; after the ledger was made anew, of `more`, too. How many rows changed; the caller flushes."""
         rows = self._overlapping(connection, site, lo, hi)
-        signals = {*rows, *self.asked.in_lessons(site)}
+        signals = {*rows, *self.asked.in_lessons(site), *more}
         return sum(
             self._find_again(connection, site, signal, lo, hi, rows.get(signal, [])) for signal in sorted(signals)
         )
