@@ -132,7 +132,7 @@ def say_of_held(
     Raises Refused."""
     _check_reason(reason)
     table = schema.held.c
-    where = table.why.in_(OF_TIME) & table.state.in_(("waiting", "discarded"))
+    where = table.why.in_(OF_TIME) & table.state.in_(("waiting", "discarded")) & (table.payload != b"")
     where &= table.id.in_(ids) if ids else (table.site == site) & (table.agent == agent)
     with writing(engine) as connection:
         rows = connection.execute(select(table.id, table.site, table.agent).where(where)).all()

@@ -290,6 +290,7 @@ class Heart:
                 set_meta(connection, "sealed_report", str(self.seal_to[0]))
                 if self.seal_to[1]:
                     set_meta(connection, "sealed_contact", str(self.seal_to[1]))
+                self.ingest.held.forget_old(connection, self.ingest.now_ms() - self.settings.report_days * 86_400_000)
         except SQLAlchemyError as error:
             log.warning("sealing waits: %s", error)
         self.sealing = None

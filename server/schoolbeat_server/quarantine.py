@@ -99,7 +99,7 @@ class Quarantine:
 
     def release_of(self, connection: Connection, key: Key, card: Card, decision: int | None) -> int:
         """Everything of a card that is believed now."""
-        return self._turn(connection, _of_card(key, card) & schema.held.c.state.in_(("waiting", "discarded")), decision)
+        return self._turn(connection, _of_card(key, card) & _is_there(), decision)
 
     def turn_to_clone(self, connection: Connection, key: Key, card: Card) -> None:
         """The boot on trial is a copy's."""
@@ -115,7 +115,7 @@ class Quarantine:
     def decide(self, connection: Connection, row: Any, now_ms: int) -> str:
         """An operator's word on reports whose times cannot be; what came of it in a few words."""
         table = schema.held.c
-        where = table.why.in_(OF_TIME) & table.state.in_(("waiting", "discarded"))
+        where = table.why.in_(OF_TIME) & _is_there()
         where &= (table.site == row.site) & (table.agent == row.agent)
         if row.held is not None:
             where &= table.id == row.held
@@ -142,6 +142,17 @@ class Quarantine:
         self.busy = len(rows) == AT_ONCE
         return list(rows)
 
+    def forget_old(self, connection: Connection, before_ms: int) -> None:
+        """Payloads of what was refused go with the reports of their time; the rows with who, when and why stay. What
+        waits stays whole; what was early and never came again has had its time."""
+        table = schema.held
+        early = (table.c.why == "early") & (table.c.received_ms < before_ms)
+        gone = connection.execute(delete(table).where(early)).rowcount
+        refused = (table.c.state == "discarded") & (table.c.payload != b"") & (table.c.received_ms < before_ms)
+        gone += connection.execute(update(table).where(refused).values(payload=b"")).rowcount
+        if gone:
+            self.load(connection)
+
     def released(self, connection: Connection, row: Any, problem: str) -> None:
         """The payload is now in table `report`, unless it could not be placed."""
         self.bytes[row.site, row.agent] -= 0 if problem else len(row.payload)
@@ -153,6 +164,11 @@ def _of_card(key: Key, card: Card) -> ColumnElement[bool]:
     table = schema.held.c
     whose = (table.site == key[0]) & (table.agent == key[1])
     return whose & (table.hardware == card.hardware) & (table.boot == card.boot) & table.why.in_(("clone", "trial"))
+
+
+def _is_there() -> ColumnElement[bool]:
+    """Undecided, or refused and not forgotten yet: a refusal can be taken back."""
+    return schema.held.c.state.in_(("waiting", "discarded")) & (schema.held.c.payload != b"")
 
 
 def carry_out(batch: Batch, cards: Cards, quarantine: Quarantine) -> None:

@@ -190,6 +190,24 @@ def test_one_school_cannot_fill_the_disk(engine: Engine, server: Server, monkeyp
     assert (len(held(engine)), server.ingest.counters["held.no_room"]) == (4, 6)
 
 
+def test_payloads_of_what_was_refused_go_after_a_fortnight_and_the_rows_stay(
+    engine: Engine, server: Server, folder: Path
+) -> None:
+    school = School("s1")
+    server.step(school.minute(AHEAD), school.minute(AHEAD + 1), school.minute(NOW + 30))
+    say(folder, "quarantine", "discard", "1", "--reason", "đồng hồ sai")
+    turn(server)
+    size = held(engine)[1][3]
+
+    server.step(seconds=15 * 86_400)
+    server.heart.sealing = []
+    server.heart._seal_one()
+
+    assert held(engine) == [("future", "discarded", AHEAD, 0), ("future", "waiting", AHEAD + 1, size)]
+    assert server.ingest.held.bytes["s1", "gateway"] == size
+    assert say(folder, "quarantine", "release", "1", "--reason", "x") == 1
+
+
 def test_a_released_report_that_fits_no_inventory_is_discarded_with_the_reason(
     engine: Engine, server: Server, folder: Path
 ) -> None:
