@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, Row, RowMapping, func, insert, select
 
 from schoolbeat_server import schema
 from schoolbeat_server.canonical import Minute, canonical_minutes, in_order
@@ -88,7 +88,7 @@ def hours_apart(before: bytes, after: bytes) -> tuple[set[int], set[int]]:
     return told, kept
 
 
-def digest_of_row(row: Mapping[str, Any]) -> bytes:
+def digest_of_row(row: Mapping[str, Any] | RowMapping) -> bytes:
     """What the digest of a row of day_digest must be, by its other columns."""
     replaces = row["replaces"]
     lines = (
