@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from schoolbeat_agent import config_file, inventory, machine
+from schoolbeat_agent.doubts import doubts
 from schoolbeat_agent.settings import Settings, SettingsError, load
 from schoolbeat_agent.texts import Language, Text
 from schoolbeat_wire.errors import WireError
@@ -116,6 +117,9 @@ def _check(settings: Settings, options: argparse.Namespace, language: Language) 
             services=len(settings.services),
         )
     )
+    kept = config_file.laid_over(settings, config_file.load(settings.folder / "config.json"))
+    for doubt in doubts(kept, language):
+        print(f"! {doubt}")
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 import sys
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -292,7 +292,9 @@ def build(found: dict[str, Any], path: Path, credentials: Mapping[str, Credentia
 def _section(found: dict[str, Any], section: str, path: Path) -> dict[str, Any]:
     table = found.get(section, {}) if section else found
     if not isinstance(table, dict):
-        raise _wrong(path, section, table, Text(f"một bảng [{section}]", f"a table [{section}]"))
+        raise _wrong(
+            path, section, _shown(table, SECTIONS[section]), Text(f"một bảng [{section}]", f"a table [{section}]")
+        )
     if section:
         _only_known(table, {key.name for key in SECTIONS[section]}, section, path)
     return {key.name: _value(key, table, section, path) for key in SECTIONS[section]}
@@ -322,6 +324,11 @@ def _wrong(path: Path, key: str, value: object, allowed: Text) -> SettingsError:
     )
 
 
+def _shown(value: object, keys: Iterable[Key]) -> object:
+    """What stands in the place of a table or list of tables: a password may be anywhere in it."""
+    return "…" if isinstance(value, dict | list) or any(key.secret for key in keys) else value
+
+
 def _only_known(table: Mapping[str, Any], known: set[str], section: str, path: Path) -> None:
     for name in table:
         if name not in known:
@@ -345,7 +352,7 @@ def _table_of(
 ) -> dict[str, T]:
     tables = found.get(section, [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise _wrong(path, section, tables, Text(f"các bảng [[{section}]]", f"tables [[{section}]]"))
+        raise _wrong(path, section, _shown(tables, keys), Text(f"các bảng [[{section}]]", f"tables [[{section}]]"))
     out: dict[str, T] = {}
     for index, table in enumerate(tables, 1):
         _only_known(table, {key.name for key in keys}, f"{section}[{index}]", path)

@@ -704,7 +704,7 @@ DEVICE: Final[tuple[Key, ...]] = (
         _text,
         "",
         _ANY_TEXT,
-        Text("loại: board, camera, access_point…", "its kind: board, camera, access-point…"),
+        Text("loại: board, camera, access_point…", "its kind: board, camera, access_point…"),
     ),
     Key("room", _text, "", _ANY_TEXT, Text("phòng học", "its room")),
     Key(

@@ -19,6 +19,7 @@ from tests.agent.broker import TinyServer, mosquitto, wait_for
 from tests.agent.emulated_camera import EmulatedCamera
 from tests.agent.emulated_projector import EmulatedProjector, Projector
 from tests.agent.snmp_responder import EmulatedAgent, serving
+from tests.agent.snmprec import Value
 from tests.agent.test_agent_process import agent, stop
 from tests.ports import free_port
 
@@ -46,7 +47,7 @@ SECRETS = {
     "site key": "5ec2e7275ec2e7275ec2e7275ec2e727",
 }
 S = SECRETS
-SWITCH = {
+SWITCH: dict[str, Value] = {
     "1.3.6.1.2.1.1.1.0": b"A switch",
     "1.3.6.1.2.1.1.2.0": "1.3.6.1.4.1.99999.1",
     "1.3.6.1.2.1.1.3.0": 123_456,
@@ -127,9 +128,12 @@ def everything_published(port: int) -> Iterator[list[bytes]]:
             pass
         heard.append(message.topic.encode() + b" " + payload)
 
+    def subscribe(*_: object) -> None:
+        client.subscribe("#", 1)
+
     client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
     client.on_message = take
-    client.on_connect = lambda *_: client.subscribe("#", 1)
+    client.on_connect = subscribe
     client.connect("127.0.0.1", port)
     client.loop_start()
     try:
