@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schoolbeat_server import decided_cli
+from schoolbeat_server.proof_cli import words as proof_words
 from schoolbeat_server.said import Said
 from schoolbeat_server.settings import LANGUAGES, Settings, SettingsError, load
 
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return demo(arguments.rest)
     try:
-        command: Command = getattr(arguments, "do", _decide)
+        command: Command = getattr(arguments, "do", _prove if hasattr(arguments, "prove") else _decide)
         return command(arguments, language)
     except (Stop, decided_cli.Refused) as stop:
         print(stop.said.to(language), file=sys.stderr)
@@ -91,6 +92,7 @@ def _parser(language: str) -> argparse.ArgumentParser:
     _register_words(commands, said)
     _agent_words(commands, said)
     decided_cli.quarantine_words(commands, said)
+    proof_words(commands, said)
     _plan_words(commands, said)
     demo = commands.add_parser(
         "demo",
@@ -182,6 +184,21 @@ def _check(arguments: argparse.Namespace, language: str) -> int:
 def _decide(arguments: argparse.Namespace, language: str) -> int:
     _, engine = _database(arguments)
     return decided_cli.run(arguments, engine, language, time.time_ns() // 1_000_000)
+
+
+def _prove(arguments: argparse.Namespace, language: str) -> int:
+    settings, engine = _database(arguments)
+    arguments.lessons = settings.lessons
+    if arguments.command == "rebuild":
+        from schoolbeat_server.run import StartError, lock_folder
+
+        try:
+            lock = lock_folder(settings.folder)
+        except StartError as error:
+            raise Stop(str(error), str(error)) from None
+        with lock:
+            return int(arguments.prove(arguments, engine, language, time.time_ns() // 1_000_000))
+    return int(arguments.prove(arguments, engine, language, time.time_ns() // 1_000_000))
 
 
 def _database(arguments: argparse.Namespace) -> tuple[Settings, Engine]:
