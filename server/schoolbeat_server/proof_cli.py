@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from schoolbeat_server import decided_cli
 from schoolbeat_server.said import Said
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-    from schoolbeat_server.verify import Change, Fault, Finding, State
+    from schoolbeat_server.verify import Change, Fault, Finding
 
 Words = Callable[[str, str], str]
 Actions = Any  # argparse._SubParsersAction[argparse.ArgumentParser], which is not subscriptable at run time
@@ -23,8 +24,10 @@ PROGRESS_SECONDS = 2.0
 STATES = {
     "intact": Said("nguyên vẹn", "intact"),
     "revised": Said("nguyên vẹn, đã bổ sung", "intact, revised"),
-    "old": Said("bản tin gốc không còn giữ; sổ phút khớp với mã lập ngày", "reports no longer kept, ledger matches the digest made on"),
-    "waiting": Said("có số liệu đến muộn, đêm tới sẽ lập bản bổ sung", "late data came; its revision is made next night"),
+    "old": Said(
+        "bản tin gốc không còn giữ; sổ phút khớp với mã lập", "reports no longer kept, ledger matches the digest made"
+    ),
+    "waiting": Said("có số liệu đến muộn, đêm tới lập bản bổ sung", "late data came; its revision is made next night"),
     "pending": Said("chưa đến lúc lập mã", "no digest is due yet"),
     "gap": Said("THIẾU: ngày này không có mã", "GAP: the day has no digest"),
     "altered": Said("BỊ SỬA", "ALTERED"),
@@ -76,12 +79,11 @@ def _window(parser: argparse.ArgumentParser, said: Words) -> None:
     parser.add_argument("last", metavar=said("ĐẾN_NGÀY", "TO"), help=said("kể cả ngày này", "inclusive"))
 
 
-class Refused(Exception):
+class Refused(decided_cli.Refused):
     """What was asked cannot be done."""
 
     def __init__(self, vi: str, en: str) -> None:
-        super().__init__(vi)
-        self.said = Said(vi, en)
+        super().__init__(Said(vi, en))
 
 
 class Progress:

@@ -1,4 +1,4 @@
-"""Makes the digests of days that are over, a site a turn, and once a day the digest of digests that leaves the server."""
+"""Makes the digests of days that are over, a site a turn, and once a day the digest of digests that leaves us."""
 
 from __future__ import annotations
 
