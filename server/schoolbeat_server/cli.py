@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from schoolbeat_server import decided_cli
+from schoolbeat_server import calendar_cli, decided_cli
 from schoolbeat_server.proof_cli import words as proof_words
 from schoolbeat_server.said import Said
 from schoolbeat_server.settings import LANGUAGES, Settings, SettingsError, load
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         command: Command = getattr(arguments, "do", _prove if hasattr(arguments, "prove") else _decide)
         return command(arguments, language)
-    except (Stop, decided_cli.Refused) as stop:
+    except (Stop, decided_cli.Refused, calendar_cli.Refused) as stop:
         print(stop.said.to(language), file=sys.stderr)
     except SettingsError as error:
         print(error, file=sys.stderr)
@@ -93,6 +93,7 @@ def _parser(language: str) -> argparse.ArgumentParser:
     _agent_words(commands, said)
     decided_cli.quarantine_words(commands, said)
     proof_words(commands, said)
+    calendar_cli.calendar_words(commands, said).set_defaults(do=_calendar)
     _plan_words(commands, said)
     demo = commands.add_parser(
         "demo",
@@ -184,6 +185,11 @@ def _check(arguments: argparse.Namespace, language: str) -> int:
 def _decide(arguments: argparse.Namespace, language: str) -> int:
     _, engine = _database(arguments)
     return decided_cli.run(arguments, engine, language, time.time_ns() // 1_000_000)
+
+
+def _calendar(arguments: argparse.Namespace, language: str) -> int:
+    settings, engine = _database(arguments)
+    return calendar_cli.run(arguments, settings, engine, language, time.time_ns() // 1_000_000)
 
 
 def _prove(arguments: argparse.Namespace, language: str) -> int:

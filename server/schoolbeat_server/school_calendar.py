@@ -44,8 +44,9 @@ class Rule:
     """One sentence of a calendar, for the local days [first_day, end_day), counted since 1970.
 
     week: lessons on those weekdays (0 Monday). holiday, closed: no lessons, or none that begins in `hours` (minutes
-    of the day). open: lessons all the same: those named, else the timetable of as_weekday, else of the day itself.
-    exam: no speed tests; whether there are lessons the other rules say. place: "" for the province.
+    of the day). open: lessons all the same: those named, else the timetable of as_weekday, else of the day itself;
+    outside all periods that of the last one. exam: no speed tests; whether there are lessons the other rules
+    say. place: "" for the province.
     """
 
     level: Level
@@ -154,10 +155,22 @@ class PlaceCalendar:
                 return tuple(sorted(one for rule in now if weekday in rule.weekdays for one in rule.lessons))
         return ()
 
+    def _last_timetable(self, day: int, weekday: int) -> tuple[LessonTime, ...]:
+        """Of the period that ended last before the day: lessons made up for after the school year are as in it."""
+        if any(rule.first_day <= day < rule.end_day for level in self._weeks for rule in level.weeks):
+            return ()  # a period holds, and its weekday has no lessons
+        for level in self._weeks:
+            over = [rule for rule in level.weeks if rule.end_day <= day]
+            if over:
+                last = max(rule.end_day for rule in over)
+                now = [rule for rule in over if rule.end_day == last and weekday in rule.weekdays]
+                return tuple(sorted(one for rule in now for one in rule.lessons))
+        return ()
+
     def _excepted(self, rule: Rule, day: int, lessons: tuple[LessonTime, ...]) -> tuple[LessonTime, ...]:
         if rule.kind == "open":
             weekday = weekday_of(day) if rule.as_weekday is None else rule.as_weekday
-            return rule.lessons or self._timetable(day, weekday)
+            return rule.lessons or self._timetable(day, weekday) or self._last_timetable(day, weekday)
         if rule.hours is None:
             return ()
         return tuple(one for one in lessons if not rule.hours[0] <= one.first < rule.hours[1])

@@ -91,6 +91,20 @@ def brute_timetable(rules: list[Rule], default: LessonHours, day: int, weekday: 
     return []
 
 
+def brute_last(rules: list[Rule], day: int, weekday: int) -> list[tuple[int, int]]:
+    """What the period before, of the nearest place that had one, says of the weekday."""
+    weeks = [one for one in rules if one.kind == "week" and (one.level, one.place) in CHAIN[:5]]
+    if any(one.first_day <= day < one.end_day for one in weeks):
+        return []
+    for level in reversed(CHAIN[:5]):
+        mine = [one for one in weeks if (one.level, one.place) == level]
+        ended = [one.end_day for one in mine if one.end_day <= day]
+        if ended:
+            last = [one for one in mine if one.end_day == max(ended) and weekday in one.weekdays]
+            return [(time.first, time.end) for one in last for time in one.lessons]
+    return []
+
+
 def brute_is_lesson(rules: list[Rule], default: LessonHours, at: int) -> bool:
     """One minute, as one would decide it with the text of the rules and a wall calendar in hand."""
     local = datetime.fromtimestamp(at * 60, UTC).astimezone(ZONE)
@@ -107,7 +121,7 @@ def brute_is_lesson(rules: list[Rule], default: LessonHours, at: int) -> bool:
                 if kind == "open":
                     weekday = local.weekday() if one.as_weekday is None else one.as_weekday
                     given_ = [(time.first, time.end) for time in one.lessons]
-                    times = given_ or brute_timetable(rules, default, day, weekday)
+                    times = given_ or brute_timetable(rules, default, day, weekday) or brute_last(rules, day, weekday)
                 elif one.hours is None:
                     times = []
                 else:
@@ -203,6 +217,8 @@ def test_a_compensatory_day_takes_another_weekdays_timetable_or_lessons_of_its_o
     assert hours_on("2026-09-26", week) == []
     assert hours_on("2026-09-26", week, as_friday) == [(420, 455), (460, 495)]
     assert hours_on("2026-09-26", week, by_name) == [(810, 845), (850, 885)]
+    after = rule("open", "2027-06-05", as_weekday=4)
+    assert hours_on("2027-06-05", week, after) == [(420, 455), (460, 495)]  # made up for after the year's end
     holiday = rule("holiday", "2026-09-26")
     assert hours_on("2026-09-26", week, as_friday, holiday) == [(420, 455), (460, 495)]  # at one place the day itself
 
