@@ -14,6 +14,7 @@ from schoolbeat_agent.clock import Anchor
 from schoolbeat_agent.mqtt import Arrived, NoSession, Session, Will
 from schoolbeat_agent.outbox import Outbox, Stored
 from schoolbeat_agent.probes.world import Grant
+from schoolbeat_agent.proofs import Proofs
 from schoolbeat_agent.ranges import Ranges
 from schoolbeat_agent.settings import Settings
 from schoolbeat_wire import bounds, inventory, messages, report, topics
@@ -105,6 +106,7 @@ class Publisher:
     ) -> None:
         self.settings, self.inventory = settings, current
         self.standing = Standing()
+        self.proofs = Proofs(settings.folder)
         self._box, self._disk, self._orders = box, disk, orders
         self._clock_name, self._now, self._rng, self._version = clock_name, boot_seconds, rng, version
         self._session: Session | None = None
@@ -432,6 +434,8 @@ class Publisher:
         if not await self._obeys(ack.server):
             return
         self.standing.last_ack_unix_ms = ack.time_ms
+        if ack.proof:
+            await self._disk(self.proofs.take, ack.proof_day, ack.proof)
         if ack.nonce and ack.nonce in self._nonces:
             candidate = clock.from_answer(self._nonces.pop(ack.nonce), at, ack.time_ms / 1000)
             if candidate:
