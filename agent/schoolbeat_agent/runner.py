@@ -525,6 +525,7 @@ class Runner:
             "connected": link.connected,
             "problem": link.problem,
             "last_ack_unix_ms": link.last_ack_unix_ms,
+            "proof": self.publisher.proofs.newest,
             "server": self.settings.server or self._box.enrolled,
             "refused_servers": dict(link.refused_servers),
             "epoch": box.epoch,
