@@ -32,6 +32,10 @@ _LINES = {
     ),
     "ack": Text("✓ máy chủ {server} xác nhận lần cuối lúc {time}", "✓ server {server} acknowledged last at {time}"),
     "no_ack": Text("✗ máy chủ chưa xác nhận gì", "✗ no server has acknowledged anything yet"),
+    "proof": Text(
+        "✓ mã tổng của máy chủ ngày {day}: {digest}",
+        "✓ the server's digest of {day}: {digest}",
+    ),
     "clock": Text("✓ giờ: {clock}", "✓ time: {clock}"),
     "no_clock": Text(
         "✗ chưa biết giờ: bật NTP, hoặc chờ máy chủ trả lời; các phép đo được giữ lại",
@@ -89,6 +93,9 @@ def _lines(settings: Settings, told: dict[str, Any]) -> list[tuple[Text, dict[st
         out.append((_LINES["ack"], {**names, "time": at.strftime("%H:%M:%S %d/%m/%Y")}))
     else:
         out.append((_LINES["no_ack"], names))
+    day, _, digest = told.get("proof", "").partition(" ")
+    if digest:
+        out.append((_LINES["proof"], {"day": day, "digest": digest}))
     out.append((_LINES["no_clock" if told["clock"] == "none" else "clock"], names))
     gone = sum(end - first for first, end in told["gaps"])
     if gone:
