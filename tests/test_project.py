@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import schoolbeat_wire
+
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
@@ -123,7 +125,7 @@ def test_ci_runs_make_test_and_nothing_else() -> None:
 
 
 def test_the_version_is_the_same_everywhere() -> None:
-    assert version("schoolbeat") == PROJECT["version"]
+    assert version("schoolbeat") == PROJECT["version"] == schoolbeat_wire.__version__
     changelog = ROOT / "CHANGELOG.md"
     if changelog.exists():
         assert re.search(rf"^## .*\b{re.escape(PROJECT['version'])}\b", changelog.read_text(), re.MULTILINE)

@@ -17,6 +17,7 @@ from schoolbeat_agent import config_file, inventory, machine
 from schoolbeat_agent.doubts import doubts
 from schoolbeat_agent.settings import Settings, SettingsError, load
 from schoolbeat_agent.texts import Language, Text
+from schoolbeat_wire import __version__
 from schoolbeat_wire.errors import WireError
 
 log = logging.getLogger("schoolbeat_agent")
@@ -88,12 +89,8 @@ def _watchable(settings: Settings, path: Path) -> None:
 
 
 def version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("schoolbeat")
-    except PackageNotFoundError:
-        return "0"
+    """Read from the source: importlib.metadata would bring zip files, mail and 1 MiB with it."""
+    return __version__
 
 
 _WELL = Text(
