@@ -103,6 +103,30 @@ REMEDIES: Final = {
     "radio_busy": Text("không cần làm gì: sẽ đo lại", "nothing: it is measured again"),
     "not_installed": Text("cài chương trình nêu trên bằng apt", "install the named program with apt"),
 }
+# Where what does not answer is no device of the school's.
+REMEDIES_BEYOND: Final = {
+    "timeout": Text(
+        "xem modem quang: có điện không, đèn LOS có đỏ không; nếu tốt cả, gọi nhà mạng",
+        "look at the optical modem: its power, a red LOS light; if all is well, call the provider",
+    ),
+    "refused": Text(
+        "xem tường lửa của trường và máy chủ ghi trong cấu hình",
+        "look at the school's firewall and at the server that the configuration names",
+    ),
+}
+REMEDIES_BEYOND["unreachable"] = REMEDIES_BEYOND["timeout"]
+BEYOND: Final = ("internet", "dns", "http")  # probes; and of "path" all but the router
+# What one run alone cannot tell.
+_NOT_AT_ONCE: Final = {
+    "speed": Text(
+        "không đo bây giờ: chỉ khi tới lượt, ngoài giờ học và lúc đường rảnh",
+        "not now: only when it is this school's turn, outside lessons, on an idle line",
+    ),
+    "traffic": Text(
+        "cần đếm hai lần: tác tử đang chạy sẽ báo", "this takes two counts: the agent tells it when it runs"
+    ),
+}
+_NOTHING: Final = Text("chưa có gì để báo", "nothing to tell yet")
 CHECK_NAMES: Final = {
     State.UP: "✓",
     State.DOWN: "✗",
@@ -137,13 +161,16 @@ def lines_of(watch: Watch, run: Run, names: dict[str, str], language: Language) 
         what = title
         if len(watch.signals) == 1 and watch.signals[0] not in SIGNAL_NAMES:
             what = f"{title}: {_named(watch.signals[0], names, language)}"
-        return [Line("✗", what, run.detail, *_why(run.failure or "internal", language))]
+        return [Line("✗", what, run.detail, *_why(run.failure or "internal", language, watch.probe in BEYOND))]
     seen = run.observation
     out = []
     for signal in watch.signals:
         state = seen.states.get(signal, State.UNSEEN)
         value = _values(signal, seen.readings, seen.notes.get(signal, ""), language)
-        cause, remedy = _why(seen.causes.get(signal, "timeout"), language) if state is State.DOWN else ("", "")
+        cause, remedy = "", ""
+        if state is State.DOWN:
+            is_beyond = watch.probe in BEYOND or signal.startswith("line.")
+            cause, remedy = _why(seen.causes.get(signal, "timeout"), language, is_beyond)
         if state is State.UNSEEN:
             cause = _UNSEEN.say(language)
         out.append(Line(CHECK_NAMES[state], _named(signal, names, language), value, cause, remedy))
@@ -152,16 +179,17 @@ def lines_of(watch: Watch, run: Run, names: dict[str, str], language: Language) 
         Line("✓", _titled(title, subject), _values(subject, seen.readings, seen.notes.get(subject, ""), language))
         for subject in subjects
     ]
-    return out
+    return out or [Line("–", title, _NOT_AT_ONCE.get(watch.probe, _NOTHING).say(language))]
 
 
 def _titled(title: str, subject: str) -> str:
     return f"{title}: {unquote(subject.partition('.')[2])}" if "." in subject else title
 
 
-def _why(cause: str, language: Language) -> tuple[str, str]:
+def _why(cause: str, language: Language, is_beyond: bool) -> tuple[str, str]:
     _, vi, en = catalogue.CAUSES.get(cause, catalogue.CAUSES["internal"])
-    return (vi if language == "vi" else en), REMEDIES[cause].say(language) if cause in REMEDIES else ""
+    remedies = REMEDIES | REMEDIES_BEYOND if is_beyond else REMEDIES
+    return (vi if language == "vi" else en), remedies[cause].say(language) if cause in remedies else ""
 
 
 def _named(signal: str, names: dict[str, str], language: Language) -> str:
@@ -177,8 +205,13 @@ def _values(subject: str, readings: dict[tuple[str, str], float], note: str, lan
             name = codes.title(reading, language)
             word = codes.word(reading, value, language)
             said = f": {word}" if word else f" {shown(value, catalogue.READINGS[reading], language)}"
-            parts.append(f"{name[0].lower()}{name[1:]}{said}")
+            parts.append(f"{_within(name)}{said}")
     return " · ".join(parts)
+
+
+def _within(name: str) -> str:
+    """A title inside a sentence; CPU, DHCP and the like stay as they are."""
+    return name if name[1:2].isupper() else f"{name[0].lower()}{name[1:]}"
 
 
 def shown(value: float, reading: catalogue.Reading, language: Language) -> str:
@@ -227,9 +260,11 @@ async def measured_once(settings: Settings, language: Language, progress: TextIO
         if left := sum(not task.done() for task in tasks):
             print(_PROGRESS.say(language, seconds=int(seconds), left=left), file=progress, flush=True)
     names = {f"device.{device.id}": device.name for device in inventory.devices(settings)}
-    lines = [
-        line
-        for watch, task in zip(watches, tasks, strict=True)
-        for line in lines_of(watch, task.result(), names, language)
-    ]
+    lines = list(
+        dict.fromkeys(
+            line
+            for watch, task in zip(watches, tasks, strict=True)
+            for line in lines_of(watch, task.result(), names, language)
+        )
+    )
     return drawn(lines, language), all(line.mark != "✗" for line in lines)

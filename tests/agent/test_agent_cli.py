@@ -22,7 +22,7 @@ from schoolbeat_agent.probes import PROBES
 from schoolbeat_agent.probes.world import World
 from schoolbeat_agent.runner import measure
 from schoolbeat_agent.settings import load
-from schoolbeat_agent.table import PROBE_NAMES, REMEDIES, Line, drawn, lines_of, shown
+from schoolbeat_agent.table import PROBE_NAMES, REMEDIES, REMEDIES_BEYOND, Line, drawn, lines_of, shown
 from schoolbeat_agent.watch import Watch
 from schoolbeat_wire.catalogue import CAUSES, READINGS
 
@@ -204,7 +204,7 @@ def test_a_line_of_the_table_says_mark_what_value_cause_and_remedy() -> None:
     assert found == [
         Line("✓", "The school's router", "192.168.1.1 · round-trip time (median) 1.2 ms · packet loss 0.0 %"),
         Line("?", "The ISP's edge", "", "does not show itself from here: neither up nor down"),
-        Line("✗", "Domestic network", "", "no answer in time", REMEDIES["timeout"].en),
+        Line("✗", "Domestic network", "", "no answer in time", REMEDIES_BEYOND["timeout"].en),
     ]
     assert drawn(found, "en").splitlines() == [
         "  What                 Value",
@@ -213,7 +213,7 @@ def test_a_line_of_the_table_says_mark_what_value_cause_and_remedy() -> None:
         "    Cause: does not show itself from here: neither up nor down",
         "✗ Domestic network",
         "    Cause: no answer in time",
-        f"    What to do: {REMEDIES['timeout'].en}",
+        f"    What to do: {REMEDIES_BEYOND['timeout'].en}",
         "",
         "To look at: 1.",
     ]
@@ -298,3 +298,39 @@ def test_every_probe_takes_the_target_that_the_settings_make(config: Path) -> No
         if run.observation:
             assert set(run.observation.states) <= set(watch.signals)
             assert set(run.observation.readings) <= set(watch.readings)
+
+
+def test_what_lies_beyond_the_school_is_not_looked_for_at_a_socket() -> None:
+    seen = Observation({"line.internet": State.DOWN}, causes={"line.internet": "timeout"})
+    internet = Watch("internet", None, ("line.internet",), ())
+    device = Watch("icmp", None, ("device.ap",), ())
+
+    [line] = lines_of(internet, Run("internet", 0.0, 0.1, seen), {}, "vi")
+    [failed] = lines_of(Watch("dns", None, (), ()), Run("dns", 0.0, 0.1, None, "timeout", "a.vn"), {}, "en")
+    [near] = lines_of(device, Run("icmp", 0.0, 0.1, Observation({"device.ap": State.DOWN})), {}, "en")
+
+    assert line.remedy.startswith("xem modem quang")
+    assert failed.remedy.startswith("look at the optical modem")
+    assert near.remedy == "see whether it is switched on and plugged in"
+
+
+def test_every_probe_has_a_line_also_when_one_run_has_nothing_to_tell() -> None:
+    found = [
+        line
+        for probe in ("speed", "traffic", "wifi_heard")
+        for line in lines_of(Watch(probe, None, (), ()), Run(probe, 0.0, 0.1, Observation()), {}, "en")
+    ]
+
+    assert found == [
+        Line("–", "Speed test", "not now: only when it is this school's turn, outside lessons, on an idle line"),
+        Line("–", "The line's traffic", "this takes two counts: the agent tells it when it runs"),
+        Line("–", "Wi-Fi heard", "nothing to tell yet"),
+    ]
+
+
+def test_a_name_in_capitals_stays_so_within_a_line() -> None:
+    seen = Observation(readings={("lan", "dhcp_servers"): 2.0, ("lan", "devices_seen"): 7.0})
+
+    [line] = lines_of(Watch("lan", None, (), ()), Run("lan", 0.0, 0.1, seen), {}, "en")
+
+    assert line.value == "DHCP servers 2 · devices seen on the LAN 7"
