@@ -21,7 +21,6 @@ SPEAKS_FOR_SITE: frozenset[State] = frozenset({"true", "trial"})
 
 LIVE_MS = 120_000  # who was heard so lately may be alive: a report comes every minute
 TRIAL_MS = 60_000  # two copies take the connection from each other within seconds
-GRACE_MS = 10_000  # a session by the old password may say a word more before the broker ends it
 WRITE_MS = 300_000  # how far the stored time of the last word may lag
 MOST = 50  # cards of one agent: the oldest that nobody believes are forgotten
 
@@ -61,7 +60,7 @@ def judge(known: Sequence[Card], hardware: str, boot: str, now_ms: int, issued_m
     if not of_same:
         refused = any(one.hardware == hardware and one.state == "false" for one in known)
         connected_ms = max(one.presence_ms for one in live)
-        if connected_ms - GRACE_MS < issued_ms <= now_ms:
+        if connected_ms < issued_ms <= now_ms:
             return "true"
         return "false" if refused else "aside"
     if mine is not None:  # a boot that was over speaks again: it never was over

@@ -99,6 +99,7 @@ def card(hardware: str, state: clones.State, heard_ms: int = 10**6, boot: str = 
         ([card(FIRST, "true", 10**6)], OTHER, BOOT, 10**12, 0, "aside"),  # silent for years, nothing given out
         ([card(FIRST, "true", 10**6)], OTHER, BOOT, 10**7, 2 * 10**6, "true"),
         ([card(FIRST, "true", 3 * 10**6)], OTHER, BOOT, 10**7, 2 * 10**6, "aside"),  # the old one has the new password
+        ([card(FIRST, "true", 2 * 10**6 + 1)], OTHER, BOOT, 10**7, 2 * 10**6, "aside"),  # and had it at once
         ([card(FIRST, "true", 10**6), card(OTHER, "aside")], OTHER, NEXT_BOOT, 10**7, 0, "aside"),
         ([card(FIRST, "true", 10**6), card(OTHER, "aside")], OTHER, BOOT, 10**7, 2 * 10**6, "true"),
         ([card(FIRST, "true", 10**6), card(OTHER, "false")], OTHER, NEXT_BOOT, 10**7, 0, "false"),
