@@ -411,7 +411,7 @@ def test_a_site_that_never_reported_is_silent_and_not_down(client: Client, made:
 def test_a_site_shows_outages_verdicts_and_readings_with_their_units(client: Client) -> None:
     page = client.get("/site/t3").text
 
-    assert "Nhà mạng 13:45:00 14:14:00 28 phút 45 giây Lỗi đường truyền từ trường đến nhà mạng" in section(
+    assert "Nhà mạng 13:45:00 14:14:00 28 phút 45 giây – Lỗi đường truyền từ trường đến nhà mạng" in section(
         page, "outages"
     )
     assert "✓ Đạt" in section(page, "targets")
@@ -649,12 +649,17 @@ def test_the_api_describes_itself_and_loads_nothing_from_elsewhere(client: Clien
 
     assert sorted(described["paths"]) == [
         "/api/v1/aside",
+        "/api/v1/calendar-changes",
+        "/api/v1/calendars",
+        "/api/v1/calendars/{ident}",
         "/api/v1/clones",
         "/api/v1/incidents",
         "/api/v1/notices",
         "/api/v1/quarantine",
         "/api/v1/sites",
         "/api/v1/sites/{ident}",
+        "/api/v1/sites/{ident}/availability",
+        "/api/v1/sites/{ident}/lessons",
         "/api/v1/sites/{ident}/minutes",
         "/api/v1/sites/{ident}/outages",
         "/api/v1/verdicts",

@@ -119,6 +119,69 @@ class OutageOut(BaseModel):
     end_minute: int | None
     down_seconds: int
     cause: str
+    lessons: int = Field(description="Lessons that hold a down second of it, by the site's calendar")
+    rooms: int | None = Field(description="Rooms in which they are taught; null: the register has no rooms here")
+    lesson_rooms: int | None = Field(description="lessons × rooms: one lesson in one room is the unit")
+
+
+class ClockOut(AvailabilityOut):
+    """minutes: how many of the window count on this clock. shown: rounded down, never on the wrong side."""
+
+    clock: Literal["always", "lessons"]
+    first_minute: int
+    end_minute: int
+    minutes: int
+    shown: str | None
+
+
+class DayOut(BaseModel):
+    """lessons: [first, end, shift], minutes of the day in Viet Nam. why: of what made the day an exception."""
+
+    day: str
+    lessons: list[tuple[int, int, str]]
+    exam: bool
+    why: str
+
+
+class DaysOut(BaseModel):
+    """revision: the calendar change that this follows."""
+
+    site: str
+    revision: int
+    days: list[DayOut]
+
+
+class CalendarOut(BaseModel):
+    calendar: str
+    rules: list[Words]
+
+
+class CalendarLoadedOut(BaseModel):
+    """change: null when nothing changed or it was a dry run. kept: rules that stay as they were."""
+
+    calendar: str
+    change: int | None
+    kept: int
+    added: list[Words]
+    removed: list[Words]
+
+
+class CalendarChangeOut(BaseModel):
+    """first_day, end_day: the days that the changed rules speak of, half-open. revised_ms: null while the past is not
+    yet found anew; sites, outages: how many then changed."""
+
+    id: int
+    at_ms: int
+    who: str
+    document: str
+    why: str
+    first_day: str
+    end_day: str
+    added: int
+    removed: int
+    revised_ms: int | None
+    sites: int
+    outages: int
 
 
 class IncidentOut(BaseModel):

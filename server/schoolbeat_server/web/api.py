@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, HTTPException, Path, Query
 
 from schoolbeat_server import decided, issued
+from schoolbeat_server.affected import Affected, affected
 from schoolbeat_server.availability import availability, shown
 from schoolbeat_server.said import Said
 from schoolbeat_server.verdicts import UnitVerdict, Verdict
@@ -162,7 +163,14 @@ def outages(
         if site.read_site(connection, ident) is None:
             raise _no_site(ident)
         rows = site.read_outages(connection, ident, signal=signal, before_minute=before_minute, limit=limit)
-    return [OutageOut(**row._asdict()) for row in rows]
+        rooms = [room.name for room in site.read_rooms(connection, ident)]
+        devices = site_page.all_devices(site.read_devices(connection, ident), site.read_latest(connection, ident))
+    seated = site_page.seated(devices)
+    return [_outage(row, affected(row.signal, row.lessons, rooms, seated)) for row in rows]
+
+
+def _outage(row: site.OutageRow, found: Affected) -> OutageOut:
+    return OutageOut(**row._asdict(), rooms=found.rooms, lesson_rooms=found.lesson_rooms)
 
 
 @router.get("/incidents", response_model=list[IncidentOut])

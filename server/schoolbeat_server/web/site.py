@@ -54,6 +54,7 @@ class OutageRow(NamedTuple):
     end_minute: int | None
     down_seconds: int
     cause: str
+    lessons: int
 
 
 class Reading(NamedTuple):
@@ -151,6 +152,7 @@ def read_outages(
         outage.end_minute,
         outage.down_seconds,
         outage.cause,
+        outage.lessons,
     )
     query = select(*columns).where(*where).order_by(outage.first_minute.desc(), outage.signal).limit(limit)
     return [OutageRow(*row) for row in connection.execute(query)]

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from sqlalchemy import Connection, select
 
 from schoolbeat_server import schema
+from schoolbeat_server.affected import Affected, Seated, affected
 from schoolbeat_server.asked import clock_of, masked
 from schoolbeat_server.availability import Availability, availability
 from schoolbeat_server.web import pictures, province, site, site_state
@@ -74,7 +75,7 @@ class SeenSite:
     hours: tuple[Markup, Markup]
     devices: list[DeviceRow]
     rooms: list[RoomRow]
-    outages: list[OutageRow]
+    outages: list[tuple[OutageRow, Affected]]
     incidents: list[IncidentRow]
     latest: list[Latest]
     names: dict[str, str]
@@ -138,7 +139,7 @@ def read(context: WebContext, ident: str, say: Speaker) -> SeenSite | None:
         ),
         devices=rows,
         rooms=[_room(room, [row for row in rows if row.device.room == room.name]) for room in rooms],
-        outages=outages,
+        outages=_affected(outages, rooms, devices),
         incidents=incidents,
         latest=latest,
         names=names,
@@ -158,6 +159,18 @@ def all_devices(registered: Iterable[Device], latest: Iterable[Latest]) -> list[
     """Those of the register, and those that only an agent told of."""
     found = {one.id: one for told in latest for one in told.devices}
     return list({**found, **{one.id: one for one in registered}}.values())
+
+
+def seated(devices: Iterable[Device]) -> list[Seated]:
+    """Rooms by their names, as pages know them."""
+    return [Seated(one.id, one.room, one.behind) for one in devices]
+
+
+def _affected(
+    outages: Iterable[OutageRow], rooms: Iterable[Room], devices: Iterable[Device]
+) -> list[tuple[OutageRow, Affected]]:
+    names, those = [room.name for room in rooms], seated(devices)
+    return [(one, affected(one.signal, one.lessons, names, those)) for one in outages]
 
 
 def _in_lessons(devices: list[Device]) -> set[str]:
