@@ -37,6 +37,7 @@ class WebContext:
     banner: tuple[str, str] | None = None
     hosts: Sequence[str] = LOOPBACK_HOSTS
     calendar: Callable[[], SchoolCalendar] = SchoolCalendar
+    report_days: int = 14
 
 
 def context_of(request: Request) -> WebContext:
