@@ -164,6 +164,7 @@ def web_context(settings: Settings, engine: Engine, heart: Heart, feed: LiveFeed
         now_ms=now_ms,
         language=settings.language,
         banner=DEMO_BANNER if settings.demo else None,
+        report_days=settings.report_days,
     )
 
 
