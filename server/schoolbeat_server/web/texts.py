@@ -525,6 +525,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Decide with the commands: schoolbeat-server agent clones, agent true; schoolbeat-server quarantine list, "
         "release, discard.",
     ),
+    "about.kept": ("Giữ gì, bao lâu", "What is kept, how long"),
+    "about.kept.text": (
+        "Bản tin gốc giữ {days} ngày. Sổ phút, đoạn gián đoạn, sự cố, kết quả đo tốc độ và mã của từng ngày giữ mãi mãi; "
+        "không dòng mã nào bị ghi đè.",
+        "Reports as they came are kept for {days} days. The ledger, outages, incidents, speed tests and the digests of "
+        "days are kept for ever; no digest is overwritten.",
+    ),
+    "about.kept.proof": ("Mã tổng mới nhất, ngày {day}:", "The newest digest of digests, of {day}:"),
     "about.counters": ("Bản tin bị gạt ra, theo lý do", "Messages set aside, by reason"),
     "about.counters.none": ("Không có bản tin nào bị gạt ra.", "No message was set aside."),
 }
