@@ -14,7 +14,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
 from schoolbeat_server import issued
+from schoolbeat_server.proof import newest_proof
 from schoolbeat_server.quarantine import read_waiting
+from schoolbeat_server.school_calendar import date_of
 from schoolbeat_server.web import exceptions, pictures, province, site_page, site_state
 from schoolbeat_server.web.province import Area, SiteRow
 from schoolbeat_server.web.server_view import Context, WebContext, context_of
@@ -269,5 +271,7 @@ def about_page(request: Request, context: Context, lang: Lang = None) -> Respons
     with context.engine.connect() as connection:
         aside = province.count_aside(connection)
         waiting = read_waiting(connection)
+        proof = newest_proof(connection)
     speaker = _speaker(request, context)
-    return _page(request, speaker, "about.html", health=context.health(), aside=aside, waiting=waiting)
+    kept = {"days": context.report_days, "proof": proof and (date_of(proof[0]).isoformat(), proof[1].hex())}
+    return _page(request, speaker, "about.html", health=context.health(), aside=aside, waiting=waiting, kept=kept)
