@@ -527,8 +527,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "about.kept": ("Giữ gì, bao lâu", "What is kept, how long"),
     "about.kept.text": (
-        "Bản tin gốc giữ {days} ngày. Sổ phút, đoạn gián đoạn, sự cố, kết quả đo tốc độ và mã của từng ngày giữ mãi mãi; "
-        "không dòng mã nào bị ghi đè.",
+        "Bản tin gốc giữ {days} ngày. Sổ phút, đoạn gián đoạn, sự cố, kết quả đo tốc độ và mã của từng ngày giữ "
+        "mãi mãi; không dòng mã nào bị ghi đè.",
         "Reports as they came are kept for {days} days. The ledger, outages, incidents, speed tests and the digests of "
         "days are kept for ever; no digest is overwritten.",
     ),
