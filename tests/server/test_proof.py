@@ -18,13 +18,18 @@ from tests.server.school import CUT_AT_ISP, School, register
 from schoolbeat_server import database, proof, rebuild, schema
 from schoolbeat_server.batch import Batch, Message
 from schoolbeat_server.canonical import canonical_minutes, in_order
+from schoolbeat_server.cli import main
 from schoolbeat_server.contact import ContactBook
+from schoolbeat_server.heart import Heart
+from schoolbeat_server.incident_rows import IncidentRows
 from schoolbeat_server.ingest import Ingest
 from schoolbeat_server.layouts import Layouts
 from schoolbeat_server.ledger import pack_day, unpack_day
 from schoolbeat_server.proof_cli import told
 from schoolbeat_server.proof_making import ProofMaking
+from schoolbeat_server.run import lock_folder
 from schoolbeat_server.school_calendar import first_minute_of
+from schoolbeat_server.settings import Settings
 from schoolbeat_server.verify import Fault, Finding, Verifier, broken_proofs
 from schoolbeat_wire import report as reports
 
@@ -523,3 +528,111 @@ def test_a_restored_backup_is_made_whole_by_the_agents_and_its_days_stand(tmp_pa
     (one,), (other,) = province.rows(), restored.rows()
     assert (one.of_reports, one.of_ledger, one.minutes) == (other.of_reports, other.of_ledger, other.minutes)
     assert kinds(restored.find()) == ["intact"]
+
+
+# ---- the command, the page, and what is deleted ------------------------------------------------------------
+
+
+def desk(province: Province, folder: Path) -> list[str]:
+    (folder / "server.toml").write_text(f'folder = "{folder / "data"}"\n', encoding="utf-8")
+    (folder / "data").mkdir()
+    with province.engine.connect() as connection:
+        connection.connection.execute(f"VACUUM INTO '{folder / 'data' / 'schoolbeat.db'}'")
+    return ["--settings", str(folder / "server.toml")]
+
+
+def test_the_command_verifies_and_rebuilds_in_both_languages(
+    province: Province, school: School, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sound").mkdir()
+    (tmp_path / "spoilt").mkdir()
+    sound = desk(province, tmp_path / "sound")
+    flip_minute(province.engine, 12 * 60 + 70)
+    spoilt = desk(province, tmp_path / "spoilt")
+    window = ["s1", "2025-11-18", "2025-11-19"]
+
+    codes = [
+        main([*sound, "verify", *window]),
+        main([*spoilt, "--lang", "en", "verify", *window]),
+        main([*spoilt, "--lang", "en", "rebuild", "--all", *window[1:]]),
+        main([*spoilt, "verify", *window]),
+        main([*spoilt, "verify", "s1", "2025-11-19", "2025-11-18"]),
+        main([*spoilt, "verify", "nowhere", "2025-11-18", "2025-11-19"]),
+    ]
+
+    said = capsys.readouterr()
+    assert codes == [0, 4, 0, 0, 1, 1]
+    assert said.out.splitlines() == [
+        "2025-11-18: chưa đến lúc lập mã",
+        "2025-11-19: nguyên vẹn",
+        "2025-11-18: no digest is due yet",
+        "2025-11-19: ALTERED; the ledger is not what reports or digest say, hours 13, signals line.internet",
+        "s1: 2 days; 1 ledger rows and 0 outages changed",
+        "s2: 2 days; 0 ledger rows and 0 outages changed",
+        "2025-11-18: chưa đến lúc lập mã",
+        "2025-11-19: nguyên vẹn",
+    ]
+    assert said.err.splitlines() == ["2025-11-19 ở sau 2025-11-18", "sổ đăng ký không có điểm trường 'nowhere'"]
+
+
+def test_the_command_compares_what_an_agent_kept(
+    province: Province, school: School, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with province.engine.connect() as connection:
+        newest = proof.newest_proof(connection)
+    assert newest is not None
+    words = desk(province, tmp_path)
+
+    codes = [
+        main([*words, "proof"]),
+        main([*words, "proof", "2025-11-20", newest[1].hex()]),
+        main([*words, "proof", "2025-11-20", "0" * 64]),
+        main([*words, "proof", "2025-11-25"]),
+    ]
+
+    assert codes == [0, 0, 4, 3]
+    assert capsys.readouterr().out.splitlines() == [
+        f"2025-11-20 {newest[1].hex()}",
+        "2025-11-20: khớp",
+        f"2025-11-20: KHÔNG KHỚP: máy chủ có {newest[1].hex()}",
+        "2025-11-25: máy chủ không có mã của ngày này",
+    ]
+
+
+def test_a_rebuild_beside_a_running_server_is_refused(
+    province: Province, school: School, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = desk(province, tmp_path)
+
+    with lock_folder(tmp_path / "data"):
+        code = main([*words, "rebuild", "s1"])
+
+    assert code == 1
+    assert "stop it first" in capsys.readouterr().err
+
+
+class NoLink:
+    connected, problem = True, ""
+
+    def publish(self, *_: Any, **__: Any) -> None:
+        pass
+
+
+def test_no_report_is_deleted_before_its_day_has_a_digest(province: Province, tmp_path: Path) -> None:
+    a_day(province, School("s1"))
+    rows = IncidentRows(province.ingest, Settings(tmp_path).incidents, [])
+    made = Heart(province.engine, Settings(tmp_path, report_days=1), lambda _: NoLink(), province.ingest, rows)  # type: ignore[arg-type,return-value]
+
+    def reports_kept() -> int:
+        with province.engine.connect() as connection:
+            return connection.scalar(select(func.count()).select_from(schema.report)) or 0
+
+    province.minute = first_minute_of(DAY + 3)
+    province.seal()
+    made._delete_old()
+    before = reports_kept()
+    province.night(DAY + 3)
+    made._delete_old()
+
+    assert (before, reports_kept()) == (3, 0)
+    assert kinds(province.find()) == ["old"]
