@@ -72,6 +72,13 @@ class Person:
                 time.sleep(wait_seconds)
 
 
+def at_a_terminal() -> None:
+    """In the child: its own terminal, and Ctrl-C as usual, also where the tests themselves run in the background."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @contextmanager
 def person(config: Path, *words: str, columns: int = 40, rows: int = 30, term: str = "xterm") -> Iterator[Person]:
     ours, theirs = os.openpty()
@@ -84,7 +91,7 @@ def person(config: Path, *words: str, columns: int = 40, rows: int = 30, term: s
         cwd=ROOT,
         env={**os.environ, "TERM": term, "PYTHONPATH": os.pathsep.join(sys.path)},
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=at_a_terminal,
     )
     os.close(theirs)
     try:
