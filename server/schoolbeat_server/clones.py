@@ -73,19 +73,26 @@ class Cards:
 
     def __init__(self) -> None:
         self.known: dict[Key, list[Card]] = {}
+        self.agents: dict[str, list[str]] = {}  # by site, those that named their machine
         self.speaking: dict[Key, Card] = {}  # whose presence came last
         self.issued_ms: dict[Key, int] = {}
         self.changed: set[Key] = set()
         self._said: dict[Key, wire.Presence] = {}  # of cards on trial
 
     def load(self, connection: Connection) -> None:
-        self.known, self.speaking, self.changed = {}, {}, set()
+        self.known, self.agents, self.speaking, self.changed, self._said = {}, {}, {}, set(), {}
         for row in connection.execute(select(schema.card).order_by(schema.card.c.presence_ms)):
             values = row._asdict()
             key = (values.pop("site"), values.pop("agent"))
-            self.known.setdefault(key, []).append(Card(**values))
+            self._of(key).append(Card(**values))
         for key, cards in self.known.items():
             self.speaking[key] = cards[-1]
+
+    def _of(self, key: Key) -> list[Card]:
+        """Made when it is new."""
+        if key not in self.known:
+            self.agents.setdefault(key[0], []).append(key[1])
+        return self.known.setdefault(key, [])
 
     # ---- what is said ------------------------------------------------------------------------------------------
 
@@ -94,7 +101,7 @@ class Cards:
         if not presence.hardware:
             self.speaking.pop(key, None)
             return None
-        known = self.known.setdefault(key, [])
+        known = self._of(key)
         before = self.speaking.get(key)
         state = judge(known, presence.hardware, presence.boot, now_ms, self.issued_ms.get(key, 0))
         card = self.find(key, presence.hardware, presence.boot)
@@ -148,13 +155,8 @@ class Cards:
 
     def waiting(self, site: str) -> list[tuple[Key, Card]]:
         """The cards of a site that an operator has to decide about."""
-        return [
-            (key, card)
-            for key, cards in self.known.items()
-            if key[0] == site
-            for card in cards
-            if card.state == "aside"
-        ]
+        keys = [(site, agent) for agent in self.agents.get(site, ())]
+        return [(key, card) for key in keys for card in self.known[key] if card.state == "aside"]
 
     # ---- what follows ------------------------------------------------------------------------------------------
 

@@ -186,8 +186,10 @@ def _revise_one(
     changed = {}
     for unit in verdict.units:
         concerned = unit.site in touched if unit.site else unit.school in schools
-        if concerned and unit.id in units and units[unit.id] != (new := _unit(unit)):
-            changed[unit.id] = new
+        if concerned and unit.id in units:
+            new = _unit(unit) | {"name": units[unit.id]["name"]}  # a new name changes no verdict
+            if new != units[unit.id]:
+                changed[unit.id] = new
     if not changed:
         return []
     units |= changed
