@@ -313,14 +313,15 @@ class Runner:
             self._finished(watch, run)
 
     def _finished(self, watch: Watch, run: Run) -> None:
-        self._last_starts[watch] = run.started
         self.recorder.record(run)
-        self._world.memory.sight.take(run)
-        self._tell_trouble(watch, f"{run.failure}: {run.detail}" if run.failure else "")
-        if run.observation:
-            self._tell_edges(run)
-            if watch.learns:
-                self._learn(watch, run.observation)
+        if watch in self._watches:  # else another configuration came while it ran
+            self._last_starts[watch] = run.started
+            self._world.memory.sight.take(run)
+            self._tell_trouble(watch, f"{run.failure}: {run.detail}" if run.failure else "")
+            if run.observation:
+                self._tell_edges(run)
+                if watch.learns:
+                    self._learn(watch, run.observation)
         for key in self._world.memory.changed:
             self._executor.submit(self._box.remember, f"kept {key}", self._world.memory.kept[key])
         self._world.memory.changed.clear()

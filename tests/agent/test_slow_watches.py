@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.agent import fast
-from tests.agent.snmp_responder import EmulatedAgent, serving
+from tests.agent.snmp_responder import EmulatedAgent, Faults, serving
 
 from schoolbeat_agent import inventory
 from schoolbeat_agent.credentials import Credential
@@ -22,6 +22,7 @@ from schoolbeat_agent.watch import Watch
 from schoolbeat_wire import bounds
 from schoolbeat_wire.catalogue import UNKNOWN
 from schoolbeat_wire.inventory import Column, Inventory
+from schoolbeat_wire.messages import Config, WatchedDevice
 from schoolbeat_wire.report import MinuteRow
 
 M = 29_000_000
@@ -206,3 +207,34 @@ def test_what_a_device_turns_out_to_tell_joins_the_inventory_and_is_known_at_the
     assert len({one.revision for one in listed}) <= 2
     assert {one.revision for one in again_listed} == {of.revision}
     assert again_rows[0].minute > last.minute
+
+
+async def sight_after_removal(config: Settings, device: WatchedDevice, switch: EmulatedAgent) -> tuple[bool, set[str]]:
+    """Whether the device was being asked when another configuration took it away; and what is seen some time later."""
+    box = Outbox(config.folder / "outbox.sqlite", hardware="ab" * 8, boot="cd" * 8)
+    runner = Runner(config, box, World(), version="1", boot_seconds=fast.boot_seconds, unix=fast.unix)
+    stop = asyncio.Event()
+    running = asyncio.create_task(runner.run(stop))
+    await runner.take_config(Config(1, devices=[device]))
+    while not switch.asked:
+        await asyncio.sleep(0.1)
+    before = len(switch.asked)
+    await runner.take_config(Config(2))
+    await asyncio.sleep(60)
+    seen = {*runner.view().sight.signals, *runner.snapshot()["troubles"]}
+    stop.set()
+    await running
+    return before < len(switch.asked), seen
+
+
+@pytest.mark.timeout(60)
+def test_a_device_that_is_taken_away_while_it_is_asked_is_forgotten(tmp_path: Path) -> None:
+    switch = EmulatedAgent(SWITCH, faults=Faults(delay_seconds=0.05))
+    with serving(switch) as port, asyncio.Runner(loop_factory=fast.Loop) as loop:
+        config = replace(settings(tmp_path, port), devices=())
+        device = WatchedDevice("sw", "127.0.0.1", kind="switch", port=port, ask="snmp", credential="read")
+
+        was_asked, seen = loop.run(sight_after_removal(config, device, switch))
+
+    assert was_asked
+    assert not [name for name in seen if "device.sw" in name]
