@@ -9,15 +9,17 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import Engine, insert, select
 from tests.server.test_calendar_revision import FIRST, MORNING, SIGNALS, START, BoardSchool, Desk, closed, week
+from tests.server.test_heart import body, now_ms
 
-from schoolbeat_server import plans, schema
+from schoolbeat_server import calendar_rows, plans, schema
 from schoolbeat_server.affected import Affected, Seated, affected, rooms_of
+from schoolbeat_server.calendar_file import Document
 from schoolbeat_server.configs import of_agents
 from schoolbeat_server.database import writing
 from schoolbeat_server.judge import Judge
-from schoolbeat_server.school_calendar import LessonHours, Rule, SchoolCalendar
+from schoolbeat_server.school_calendar import LessonHours, LessonTime, Rule, SchoolCalendar, day_of
 from schoolbeat_server.web.app import create_app
 from schoolbeat_server.web.live import LiveFeed
 from schoolbeat_server.web.server_view import WebContext
@@ -276,3 +278,40 @@ def test_a_verdict_on_lesson_time_asks_for_lessons_only(tmp_path: Path, clock: s
         judge.calendar = SchoolCalendar  # none at all
         judge.judge()
         assert [one.status for one in judge.verdicts] == ["unknown"]
+
+
+# ---- a running server --------------------------------------------------------------------------------------
+
+
+def test_a_running_server_notices_a_calendar_revises_the_past_and_tells_the_agent(tmp_path: Path) -> None:
+    with body(tmp_path, tmp_path) as it:
+        today = day_of(now_ms() // 60_000)
+        school = BoardSchool("s1", signals=list(SIGNALS))
+        minute = now_ms() // 60_000 - 3
+        it.publish(school.inventory_message(), school.presence())
+        it.publish(school.report(school.rows(minute, [bytes([60, 0, 60]), bytes([60, 60, 60])])))
+        assert it.beat(lambda: it.stored() == 1 and bool(it.configs))
+        before = _outages(it.engine)
+
+        all_day = Rule("province", "", "week", today - 2, today + 20, tuple(range(7)), (LessonTime(0, 1_440),))
+        document = Document("tinh", frozenset([all_day]), ())
+        calendar_rows.store(it.engine, document, "x", who="cli", why="", now_ms=now_ms())
+        told = it.beat(lambda: any(len(config.lessons) == 7 for config in it.configs))
+        revised = it.beat(lambda: _changes(it.engine)[0].revised_ms is not None)
+
+        assert (told, revised) == (True, True)
+        assert before == []
+        assert _outages(it.engine) == [("device.b", minute, minute + 1, 60, 1)]
+        assert [(one.sites, one.outages) for one in _changes(it.engine)] == [(1, 1)]
+
+
+def _outages(engine: Engine) -> list[tuple[object, ...]]:
+    table = schema.outage.c
+    columns = (table.signal, table.first_minute, table.end_minute, table.down_seconds, table.lessons)
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(select(*columns).where(table.signal != "site.contact"))]
+
+
+def _changes(engine: Engine) -> list[calendar_rows.Change]:
+    with engine.connect() as connection:
+        return calendar_rows.read_changes(connection)

@@ -167,6 +167,22 @@ def test_all_faults_are_told_at_once_and_in_english_too() -> None:
     assert faults("") == ["l.yaml: cần các khóa: lịch, ca, nơi"]
 
 
+def test_the_documented_file_is_sound_and_every_key_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "calendar.md").read_text(encoding="utf-8")
+    example = text.split("```yaml\n")[1].split("```")[0]
+
+    found = calendar_file.read(example, "docs/calendar.md", nothing_off)
+
+    assert {(level, place) for level, place, _, _ in found.places} == {
+        ("province", ""),
+        ("area", "lc-sapa"),
+        ("school", "th-a"),
+        ("site", "th-a-ban"),
+    }
+    sections = [calendar_file._TOP, calendar_file._PLACE, *calendar_file._ITEMS.values()]
+    assert [name for keys in sections for names in keys.values() for name in names if f"`{name}`" not in text] == []
+
+
 SCALARS = st.none() | st.text(max_size=12) | st.sampled_from(["tỉnh", "2-6", "05/09/2026", "07:00-07:45", "có", "sáng"])
 KEYS = st.sampled_from(
     ["lịch", "ca", "nơi", "tuần", "nghỉ", "học bù", "thi", "từ", "đến", "ngày", "thứ", "giờ", "vì", "x"]
