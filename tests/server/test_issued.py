@@ -10,13 +10,15 @@ import pytest
 from sqlalchemy import Engine, select
 from tests.server.school import CUT_AT_ISP, School, register
 from tests.server.test_breaks_ledger import Server
+from tests.server.test_calendar_revision import MORNING
 from tests.server.test_quarantine import web_context
 from tests.server.test_web import Client
 
-from schoolbeat_server import database, issued, schema
+from schoolbeat_server import calendar_rows, database, issued, schema
+from schoolbeat_server.calendar_file import Document
 from schoolbeat_server.judge import Judge
 from schoolbeat_server.plans import all_plans
-from schoolbeat_server.school_calendar import day_of, first_minute_of
+from schoolbeat_server.school_calendar import Rule, day_of, first_minute_of
 from schoolbeat_server.web.app import create_app
 
 DAY = 1_440
@@ -211,3 +213,29 @@ def test_page_and_api_say_revised(world: World) -> None:
     assert client.get("/api/v1/verdicts/issued/999999").status_code == 404
     assert "Đã sửa lại" in client.get("/?lang=vi").text
     assert "because of late data at 1 sites" in client.get("/?lang=en").text
+
+
+def test_a_changed_calendar_revises_what_is_judged_in_lessons(world: World) -> None:
+    (plan,) = [one for one in all_plans(None) if any(target.id == TARGET for target in one.targets)]
+    lessons = replace(plan, targets=tuple(replace(one, clock="lessons") for one in plan.targets if one.id == TARGET))
+    calendar = world.server.ingest.asked
+    world.judge = Judge(world.engine, world.server.ingest.ledger, [lessons], world.server.ms, lambda: calendar.calendar)
+    world.send(*range(8, 0, -1))
+    world.judge.judge()
+    first_day = day_of(TODAY) - 6
+    rules = frozenset({Rule("province", "", "week", first_day, first_day + 3, (0, 1, 2, 3, 4, 5, 6), MORNING)})
+    calendar_rows.store(
+        world.engine, Document("tinh", rules, ()), "x.yaml", who="lan", why="năm học", now_ms=world.server.ms()
+    )
+    revision = world.server.heart.calendar
+    revision.look()
+    while revision.busy:
+        revision.step()
+
+    world.later(3)
+    world.judge.judge()
+
+    old, new = world.availability()
+    assert (new.revision, new.why, new.sites) == (1, "calendar", ["s1"])
+    assert (new.changed_first, new.changed_end) == (TODAY - 6 * DAY, TODAY - 3 * DAY)
+    assert unit(world, new)["reasons"] != unit(world, old)["reasons"]
