@@ -402,6 +402,18 @@ day_digest = Table(  # a site's local day, as it was known; nothing is overwritt
     sqlite_autoincrement=True,
 )
 
+summary = Table(  # seconds of a site's signals by local day and month, on both clocks: summaries.py
+    "summary",
+    metadata,
+    Column("site", String(40), primary_key=True),
+    Column("month", Integer, primary_key=True),  # months since year 0
+    Column("names", LargeBinary, nullable=False),  # JSON list of signals
+    Column("totals", LargeBinary, nullable=False),
+    Column("complete", Boolean, nullable=False),  # every day of the month is in it
+    Column("lessons", LargeBinary, nullable=False),  # mark of the lesson time it was made by
+    Column("days", LargeBinary, nullable=False),
+)
+
 day_touched = Table(  # late data came for a day that has a digest: it gets a revision
     "day_touched",
     metadata,
