@@ -291,6 +291,17 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "summary",
+        sa.Column("site", sa.String(length=40), nullable=False),
+        sa.Column("month", sa.Integer(), nullable=False),
+        sa.Column("names", sa.LargeBinary(), nullable=False),
+        sa.Column("totals", sa.LargeBinary(), nullable=False),
+        sa.Column("complete", sa.Boolean(), nullable=False),
+        sa.Column("lessons", sa.LargeBinary(), nullable=False),
+        sa.Column("days", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("site", "month"),
+    )
+    op.create_table(
         "day_touched",
         sa.Column("site", sa.String(length=40), nullable=False),
         sa.Column("day", sa.Integer(), nullable=False),
@@ -522,6 +533,7 @@ def downgrade() -> None:
     op.drop_table("service")
     op.drop_table("day_proof")
     op.drop_table("day_touched")
+    op.drop_table("summary")
     op.drop_table("day_digest")
     with op.batch_alter_table("report", schema=None) as batch_op:
         batch_op.drop_index("report_seq")
