@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 FAR_BEHIND_MINUTES: Final = 120  # the machine slept: what lies between is declared, not cut minute by minute
 ROWS_AT_ONCE: Final = 60
 RAW_RUNS: Final = 100_000  # kept in memory while there is no anchor
+TOLD_ENTRIES: Final = (
+    40  # of `off` that agents which saved no minute hand on; a box that starts again and again has more
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Before:
     stopped_in: int = 0
     same_boot: bool = False
     unplaced: bool = False  # it kept runs whose time nobody will ever know
+    began: int = 0  # if it saved no minute: the one in which it began, and what it would have told of those before
+    told: tuple[Off, ...] = ()
 
 
 def minutes_off(before: Before, first: int) -> list[Off]:
@@ -37,9 +42,10 @@ def minutes_off(before: Before, first: int) -> list[Off]:
 
     The agent was there for a part of the minutes it was about to save: these are 'interrupted' and stay unknown.
     """
-    start = before.last_minute + 1
-    if not before.last_minute or first <= start:
-        return []
+    start = before.began or before.last_minute + 1
+    told = list(before.told[-TOLD_ENTRIES:])
+    if start == 1 or first <= start:
+        return told
     if before.unplaced:
         seen_until, reason = first, "interrupted"
     elif before.stopped_in:
@@ -48,7 +54,7 @@ def minutes_off(before: Before, first: int) -> list[Off]:
         seen_until, reason = start + 2, "crash" if before.same_boot else "power"
     seen_until = min(max(seen_until, start), first)
     out = [_off(start, seen_until, "interrupted"), _off(seen_until, first, reason)]
-    return [entry for entry in out if entry.count > 0]
+    return told + [entry for entry in out if entry.count > 0]
 
 
 def _off(first: int, end: int, reason: str) -> Off:
@@ -62,6 +68,8 @@ class Recorder:
         self.anchor: Anchor | None = None
         self.inventory = inventory
         self.holds: Holds = CATALOGUE
+        self.began = 0  # the minute in which this agent began, once time is known
+        self.told: tuple[Off, ...] = ()  # what its first row will tell of the minutes before
         self._before, self._started = before, started
         self._cutter: Cutter | None = None
         self._unplaced: list[Run] = []
@@ -100,6 +108,7 @@ class Recorder:
         first = int(self.anchor.utc(min([self._started, *(run.started for run in self._unplaced)])) // 60)
         self._cutter = Cutter(first, holds=self.holds)
         self._off = minutes_off(self._before, first)
+        self.began, self.told = first, tuple(self._off)
         for run in sorted(self._unplaced, key=lambda run: run.started):
             self._cutter.feed(run, self.anchor.utc(run.started))
         self._unplaced.clear()
@@ -116,7 +125,7 @@ class Recorder:
             self._off.append(_off(cutter.next_minute, new_minute, "interrupted"))
         cutter.forget()
         cutter.skip_to(new_minute)
-        cutter.masked.add(new_minute)
+        cutter.masked = {new_minute}  # one that an earlier, wrong step had masked is a minute like others
 
     def _cut(self) -> None:
         assert self._cutter is not None

@@ -29,6 +29,7 @@ from schoolbeat_wire import inventory as wire_inventory
 from schoolbeat_wire.errors import WireError
 from schoolbeat_wire.inventory import Inventory
 from schoolbeat_wire.messages import Config, Event
+from schoolbeat_wire.report import Off
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -43,6 +44,7 @@ RAW_SECONDS: Final = 60.0
 EDGES_SECONDS: Final = 600.0
 EDGE_SIGNALS: Final = (*catalogue.RUNGS, inventory.INTERNET, "power.mains")
 FIRST_SECONDS: Final = 30.0  # after the start, by which everything has been asked once
+LETTERS: Final = 500  # of a note or a failure's detail
 OFFERED: Final = 64  # readings that one device may have beside those that its kind has
 
 
@@ -80,11 +82,17 @@ async def measure_group(
 def _run(watch: Watch, started: float, seconds: float, found: Observation | ProbeFailed) -> Run:
     if isinstance(found, ProbeFailed):
         cause = found.cause if found.cause in catalogue.CAUSES else "internal"
-        return Run(watch.probe, started, seconds, None, cause, found.detail)
+        return Run(watch.probe, started, seconds, None, cause, _clean(found.detail))
     if strange := found.states.keys() - set(watch.signals):
         detail = f"it speaks of {', '.join(sorted(strange))}, which is not its own"
         return Run(watch.probe, started, seconds, None, "internal", detail)
-    return Run(watch.probe, started, seconds, found)
+    notes = {subject: _clean(note) for subject, note in found.notes.items()}
+    return Run(watch.probe, started, seconds, replace(found, notes=notes))
+
+
+def _clean(text: str) -> str:
+    """Devices say what they like, and what they say is shown: on a terminal an escape sequence is an order."""
+    return bounds.CONTROL.sub(" ", text[:LETTERS])
 
 
 def may_tell(watch: Watch, subject: str, devices: Iterable[str]) -> bool:
@@ -119,6 +127,17 @@ def groups(watches: Sequence[Watch]) -> list[Group]:
     return out
 
 
+def _began_before(box: Outbox) -> tuple[int, tuple[Off, ...]]:
+    """What an agent left that saved no minute: Before.began and Before.told."""
+    try:
+        epoch, seq, began, told = json.loads(box.recall("began"))
+        if (epoch, seq) == (box.epoch, box.next) and isinstance(began, int):
+            return began, tuple(Off(int(first), int(count), int(reason)) for first, count, reason in told)
+    except (ValueError, TypeError):
+        pass
+    return 0, ()
+
+
 class Runner:
     """Holds what runs. The world, the clock and the random source are arguments."""
 
@@ -146,9 +165,12 @@ class Runner:
         except WireError as error:
             log.warning("%s cannot be used, the agent works by agent.toml: %s", self._config_path, error)
             current = self._use(None)
-        before = Before(box.last_minute, box.stopped_in, box.last_boot == box.boot, box.has_unplaced())
+        before = Before(
+            box.last_minute, box.stopped_in, box.last_boot == box.boot, box.has_unplaced(), *_began_before(box)
+        )
         self.recorder = Recorder(before, boot_seconds(), current)
         self.recorder.use(current, inventory.holds(self.settings, self._watches))
+        self._first_seq = box.next
         self._executor = ThreadPoolExecutor(1, "disk")
         self.publisher = Publisher(
             self.settings, box, self._disk, self, self._clock_name, current, boot_seconds, self._rng, version
@@ -251,6 +273,13 @@ class Runner:
             except ValueError:
                 return
             self.recorder.offer(anchor, self._boot_seconds())
+            self._box.remember("began", self._beginning())
+
+    def _beginning(self) -> str:
+        """For the next agent, should this one not live to save a minute."""
+        box, recorder = self._box, self.recorder
+        told = [[off.first_minute, off.count, off.reason] for off in recorder.told]
+        return json.dumps([box.epoch, self._first_seq, recorder.began, told])
 
     async def _last_words(self) -> None:
         now = self._boot_seconds()
@@ -460,6 +489,7 @@ class Runner:
             self._executor.submit(
                 self._box.remember, "anchor", f"{self._box.boot} {anchor.source} {anchor.offset_seconds:.3f}"
             )
+            self._executor.submit(self._box.remember, "began", self._beginning())
             self.publisher.presence_changed()
 
     async def take_config(self, config: Config) -> None:

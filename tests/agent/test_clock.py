@@ -257,3 +257,15 @@ def test_nothing_is_looked_for_before_the_minute_ends() -> None:
 
     assert without_time == 0
     assert [recorder.idle_seconds(now) for now in (31.0, 59.5, 60.0, 75.0)] == [29.0, 0.5, 0.0, 0.0]
+
+
+def test_an_agent_that_saved_no_minute_was_there_all_the_same() -> None:
+    """Power went at M + 1, came back for a moment at M + 10, and for good at M + 20."""
+    short = Recorder(Before(M), 0.0, INVENTORY)
+    short.offer(Anchor("trust", (M + 10) * 60.0), 1.0)
+
+    after = told(Before(M, began=short.began, told=short.told), M + 20)
+
+    assert {minute for minute, reason in after.items() if reason == "interrupted"} == {M + 1, M + 2, M + 10, M + 11}
+    assert {reason for minute, reason in after.items() if minute not in (M + 1, M + 2, M + 10, M + 11)} == {"power"}
+    assert sorted(after) == list(range(M + 1, M + 20))
