@@ -13,6 +13,7 @@ from schoolbeat_agent.observation import ProbeFailed
 from schoolbeat_agent.probes import tcp
 from schoolbeat_agent.probes.no_answer import NoAnswer
 from schoolbeat_agent.probes.world import World
+from schoolbeat_wire import bounds
 
 # Only connected to and hung up at once, unless they are of WEB, TLS, RTSP or SSH: no printer prints anything.
 PORTS: Final = (
@@ -27,7 +28,7 @@ CONNECT_SECONDS: Final = 0.8
 TALK_SECONDS: Final = 4.0
 PAGE_BYTES: Final = 24_576
 LETTERS: Final = 120
-CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+CONTROL = re.compile(f"(?:{bounds.CONTROL.pattern})+")
 TITLE = re.compile(r"<title[^>]{0,200}>(.{0,400}?)</title", re.IGNORECASE | re.DOTALL)
 HINTS = re.compile(r"hikvision|dahua|ruijie|mikrotik|unifi|synology|epson|tp-?link|tenda|zte", re.IGNORECASE)
 
