@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from schoolbeat_server import proof, schema
+from schoolbeat_server import proof, schema, summaries
 from schoolbeat_server.database import get_meta, set_meta, writing
 from schoolbeat_server.layouts import Layouts
 from schoolbeat_server.ledger import Ledger
-from schoolbeat_server.school_calendar import date_of, day_of, first_minute_of
+from schoolbeat_server.school_calendar import SchoolCalendar, date_of, day_of, first_minute_of
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +39,21 @@ class Proofs:
 
     def note(self, connection: Connection, site: str, minutes: Sequence[int]) -> None:
         """Minutes were placed; those of days over make their days due for a revision."""
-        if minutes[0] >= self.late_before:
-            return
-        days = {day_of(minute) for minute in minutes if minute < self.late_before}
+        if minutes[0] < self.late_before:
+            self._touch(connection, site, {day_of(minute) for minute in minutes if minute < self.late_before})
+
+    def note_off(self, connection: Connection, site: str, off: Iterable[tuple[int, int]]) -> None:
+        """(first minute, count) of minutes that an agent was off: they change what is known of days over."""
+        days = {
+            day
+            for first, count in off
+            for day in range(day_of(first), day_of(min(first + count, self.late_before) - 1) + 1)
+            if first < self.late_before
+        }
+        if days:
+            self._touch(connection, site, days)
+
+    def _touch(self, connection: Connection, site: str, days: set[int]) -> None:
         touched = insert(schema.day_touched).on_conflict_do_nothing()
         connection.execute(touched, [{"site": site, "day": day} for day in sorted(days)])
 
@@ -60,11 +72,19 @@ class Proofs:
 class ProofMaking:
     """In steps, by the heart. What is made is a function of what is stored, so a restart simply begins anew."""
 
-    def __init__(self, engine: Engine, ledger: Ledger, layouts: Layouts, proofs: Proofs) -> None:
-        self.engine, self.ledger, self.layouts, self.proofs = engine, ledger, layouts, proofs
+    def __init__(
+        self,
+        engine: Engine,
+        ledger: Ledger,
+        layouts: Layouts,
+        proofs: Proofs,
+        calendar: Callable[[], SchoolCalendar] = SchoolCalendar,
+    ) -> None:
+        self.engine, self.ledger, self.layouts, self.proofs, self.calendar = engine, ledger, layouts, proofs, calendar
         self.next_day: int | None = None
         self.today = 0
         self.due: list[tuple[str, int]] | None = None  # taken from the end
+        self.recount: list[tuple[str, int]] = []  # only summaries: the calendar is another one now
 
     @property
     def busy(self) -> bool:
@@ -85,6 +105,7 @@ class ProofMaking:
             sites = sorted(connection.scalars(select(table.site).distinct()))
             touched = schema.day_touched.c
             late = connection.execute(select(touched.site, touched.day).where(touched.day < self.next_day)).all()
+            self.recount = summaries.counted_otherwise(connection, self.calendar(), self.next_day)
         self.today = today
         self.proofs.late_before = max(self.proofs.late_before, first_minute_of(today))
         days = [(site, day) for day in range(self.next_day, today) for site in sites]
@@ -96,8 +117,13 @@ class ProofMaking:
         try:
             if self.due:
                 site, day = self.due[-1]
-                make_day(self.engine, self.layouts, self.ledger, site, day, last_report, now_ms)
+                self._make_day(site, day, last_report, now_ms)
                 self.due.pop()
+                return
+            if self.recount:
+                with writing(self.engine) as connection:
+                    summaries.make_day(connection, self.ledger, self.calendar(), *self.recount[-1])
+                self.recount.pop()
                 return
             with writing(self.engine) as connection:
                 set_meta(connection, _NEXT_DAY, str(self.today))
@@ -109,20 +135,19 @@ class ProofMaking:
             self.next_day = None
         self.due = None
 
-
-def make_day(
-    engine: Engine, layouts: Layouts, ledger: Ledger, site: str, day: int, last_report: int, now_ms: int
-) -> None:
-    """The site's day as it is known now, if that is not what its newest revision says."""
-    with engine.connect() as connection:
-        due = proof.draft(connection, layouts, ledger, site, day, last_report)
-    if due is not None and due.why == "unexplained":
-        log.error("the stored day %s of %s was changed, and not by reports: see `schoolbeat-server verify`", day, site)
-    touched = schema.day_touched.c
-    with writing(engine) as connection:
-        if due is not None:
-            proof.write(connection, due, now_ms)
-        connection.execute(delete(schema.day_touched).where(touched.site == site, touched.day == day))
+    def _make_day(self, site: str, day: int, last_report: int, now_ms: int) -> None:
+        """The site's day as it is known now: its digest, if the newest revision says something else, and its sums."""
+        with self.engine.connect() as connection:
+            due = proof.draft(connection, self.layouts, self.ledger, site, day, last_report)
+        if due is not None and due.why == "unexplained":
+            told = date_of(day).isoformat()
+            log.error("the stored day %s of %s was changed, and not by reports: `schoolbeat-server verify`", told, site)
+        touched = schema.day_touched.c
+        with writing(self.engine) as connection:
+            if due is not None:
+                proof.write(connection, due, now_ms)
+            summaries.make_day(connection, self.ledger, self.calendar(), site, day)
+            connection.execute(delete(schema.day_touched).where(touched.site == site, touched.day == day))
 
 
 def _first_day(connection: Connection, today: int) -> int:
