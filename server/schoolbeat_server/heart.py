@@ -79,7 +79,9 @@ class Heart:
         self.batch: Batch | None = None  # the last that was committed
         self.configs_sent: dict[tuple[str, str], bytes] = {}
         self.calendar = CalendarRevision(ingest)
-        self.proofs = ProofMaking(engine, ingest.ledger, ingest.layouts, ingest.proofs)
+        self.proofs = ProofMaking(
+            engine, ingest.ledger, ingest.layouts, ingest.proofs, lambda: ingest.asked.calendar
+        )
 
     def _receive(self, message: MQTTMessage) -> None:
         if not self.inbox:
