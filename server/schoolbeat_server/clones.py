@@ -125,11 +125,19 @@ class Cards:
     def speaker(self, key: EpochKey, hardware: str, boot: str) -> Card | None:
         """Whose report of that epoch it is; hardware, boot: what presence said last of the epoch."""
         agent = key[:2]
-        if agent not in self.known:
+        known = self.known.get(agent)
+        if not known:
             return None
-        return self.find(agent, hardware, boot) if hardware else self.speaking.get(agent)
+        found = self.find(agent, hardware, boot) if hardware else self.speaking.get(agent)
+        if found is None and hardware:  # forgotten: too many have come since
+            same = (one for one in known if one.hardware == hardware and one.state in SPEAKS_FOR_SITE)
+            found = next(same, None) or Card(hardware, boot, key[2], "aside", 0, 0, 0)
+        return found
 
     def heard(self, key: Key, card: Card, now_ms: int) -> None:
+        if card.state == "former":  # it was over, and speaks: another took its place too early
+            card.state = "aside"
+            self.changed.add(key)
         if now_ms // WRITE_MS != card.heard_ms // WRITE_MS:
             self.changed.add(key)
         card.heard_ms = now_ms

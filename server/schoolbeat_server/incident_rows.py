@@ -91,7 +91,8 @@ class IncidentRows:
         self._ladder(batch, site, "contact", contact, apart, with_outages=False)
 
     def _clone(self, batch: Batch, site: str) -> None:
-        machines = [(card.hardware, card.first_ms) for _, card in self.ingest.cards.waiting(site)]
+        waiting = self.ingest.cards.waiting(site)
+        machines = [(card.hardware, card.first_ms) for key, card in waiting if key in self.ingest.agents]
         current = self.current.get((site, "clone"))
         self._apply(batch, site, "clone", current, incidents.decide_clone(batch.now_ms, machines, current))
 

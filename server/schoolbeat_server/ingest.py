@@ -259,6 +259,7 @@ class Ingest:
         if card is not None:
             self.cards.heard((site, agent), card, batch.now_ms)
             if card.state not in BELIEVED:
+                batch.sites.add(site)
                 self._hold(batch, key, report, payload, card)
                 return
         self._believe(batch, key, report, payload)

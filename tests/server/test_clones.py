@@ -334,6 +334,49 @@ def test_a_quick_reboot_costs_a_minute_of_patience_and_nothing_else(engine: Engi
     assert told(engine) == []
 
 
+def test_a_replaced_machine_that_goes_on_without_a_word_is_kept_apart_too(engine: Engine, server: Watched) -> None:
+    school, new = School("s1"), School("s1", epoch="cd" * 8)
+    server.step(school.inventory_message(), school.presence(hardware=FIRST), school.minute(M0 - 9))
+    enrol.add_agent(engine, "s1", now_ms=server.ms() + 1_000, replace_password=True)
+    server.step(seconds=2)
+    server.step(new.presence(hardware=OTHER), new.minute(M0 - 8))
+
+    server.step(school.minute(M0 - 8, line_isp=0))  # a broker that lets two in
+
+    assert isp(server, M0 - 9, 2) == bytes([60, 60])
+    assert [state for *_, state in states(engine)] == ["aside", "true"]
+    assert told(engine) == [("open", "clone")]
+
+
+def test_thousands_of_machines_leave_the_true_one_believed_and_are_bounded(engine: Engine, server: Watched) -> None:
+    school = School("s1")
+    server.step(school.inventory_message(), school.presence(hardware=FIRST, boot=BOOT), school.minute(M0 - 9))
+    others = [School("s1", epoch=f"{number:016x}") for number in range(200)]
+
+    server.step(*(other.presence(hardware=f"{number + 9:016x}") for number, other in enumerate(others)))
+    server.step(others[0].minute(M0 - 8, line_isp=0), others[-1].minute(M0 - 8, line_isp=0))
+    server.step(school.presence(hardware=FIRST, boot=BOOT), school.minute(M0 - 8))
+
+    assert isp(server, M0 - 9, 2) == bytes([60, 60])
+    assert len(states(engine)) == clones.MOST
+    assert (FIRST, BOOT, "true") in states(engine)
+    fresh = Watched(engine, server.folder, server.second)
+    fresh.step(others[0].minute(M0 - 7, line_isp=0))
+    assert isp(fresh, M0 - 9, 3) == bytes([60, 60, UNKNOWN])
+
+
+def test_when_the_agent_is_removed_nobody_waits_for_a_decision(engine: Engine, server: Watched) -> None:
+    school, copy = School("s1"), School("s1", epoch="cd" * 8)
+    server.step(school.inventory_message(), school.presence(hardware=FIRST), copy.presence(hardware=OTHER))
+    assert told(engine) == [("open", "clone")]
+
+    enrol.remove_agent(engine, "s1", "gateway", now_ms=server.ms())
+    server.step()
+    server.step()
+
+    assert told(engine) == [("open", "clone"), ("close", "clone")]
+
+
 def test_an_agent_that_does_not_name_its_machine_is_believed(engine: Engine, server: Watched) -> None:
     school = School("s1")
 
