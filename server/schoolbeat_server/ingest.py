@@ -438,7 +438,7 @@ class Ingest:
             rows[first] = {"site": site, "agent": agent, "first_minute": first, "count": count, "reason": reason}
         if rows:
             upsert(batch.connection, schema.off, list(rows.values()), ("site", "agent", "first_minute"))
-            self.proofs.note_off(batch.connection, site, [(first, row["count"]) for first, row in rows.items()])
+            self.proofs.note_off(batch.connection, site, [(first, count) for _, first, count, _ in report.off])
         batch.sites.add(site)
 
     def _speeds(
