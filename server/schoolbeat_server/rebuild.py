@@ -9,8 +9,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
-from schoolbeat_server import proof, schema
-from schoolbeat_server.database import writing
+from schoolbeat_server import proof, schema, summaries
+from schoolbeat_server.database import get_meta, writing
 from schoolbeat_server.ingest import Ingest
 from schoolbeat_server.layouts import Layouts
 from schoolbeat_server.ledger import DAY, Ledger, pack_day, unpack_day
@@ -85,6 +85,8 @@ def _rebuild(ingest: Ingest, site: str, first_day: int, end_day: int, now_ms: in
         ingest.outages.flush(connection)
         for day in sorted({day_of(copy.day * DAY + at) for copy in changed for at in (0, DAY - 1)}):
             _say(connection, ingest, site, day, now_ms)
+            if day < int(get_meta(connection, "digested_to") or 0):
+                summaries.make_day(connection, ingest.ledger, ingest.asked.calendar, site, day)
     told = tuple(sorted(day for day in refused if first_day <= day < end_day))
     return Rebuilt(site, len(days), len(changed), outages, told, sum(copy.lost for copy in changed))
 
