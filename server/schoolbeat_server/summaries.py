@@ -210,7 +210,7 @@ class Marks:
 
 
 class Reader:
-    """Sums over whole local days, of many sites: by months where nothing is against it, else by days, else by ledger."""
+    """Sums over whole local days of many sites: by months where nothing is against it, else by days, else by ledger."""
 
     def __init__(self, connection: Connection, ledger: Ledger, calendar: SchoolCalendar) -> None:
         self.connection, self.ledger, self.calendar = connection, ledger, calendar
