@@ -95,8 +95,9 @@ def within(minutes: bytes, clock: bytes) -> bytes:
 def shown(share: Fraction, target: Fraction | None = None, *, point: str = ".") -> str:
     """A percentage as people read it: '99.9%', rounded down, never on the other side of the target than the share.
 
-    One decimal, or as many as it takes to stand on the right side of the target (at most nine). 100% and 0% appear
-    bare, and 100% only when nothing is missing. point: the decimal sign, ',' in Vietnamese.
+    One decimal, or as many as it takes to stand on the right side of the target; where no nine do (a share of two
+    thirds that reaches a target of two thirds), the share is a fraction: '2/3'. 100% and 0% appear bare, and 100%
+    only when nothing is missing. point: the decimal sign, ',' in Vietnamese.
     """
     if share in (0, 1):
         return f"{int(share) * 100}%"
@@ -105,5 +106,7 @@ def shown(share: Fraction, target: Fraction | None = None, *, point: str = ".") 
         whole = scaled.numerator // scaled.denominator
         if target is None or (Fraction(whole, 100 * 10**decimals) >= target) == (share >= target):
             break
+    else:
+        return str(share)
     before, after = divmod(whole, 10**decimals)
     return f"{before}{point}{after:0{decimals}d}%"

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from tests.oracle import month as months
 from tests.oracle.month import BEHIND, HOLD, LESSONS, PROBES, SIGNALS, Life, Month, answers
 
-from schoolbeat_agent.clock import Anchor
+from schoolbeat_agent.clock import Anchor, Source
 from schoolbeat_agent.minutes import Holds
 from schoolbeat_agent.observation import Observation, Run, State
 from schoolbeat_agent.recorder import Before, Recorder
@@ -94,7 +94,7 @@ def _live(month: Month, life: Life, card: Card, boot_began: float, anchor: Ancho
     for at, _, what in _happenings(life):
         now = at - boot_began
         if isinstance(what, months.Step):
-            source = "kernel" if what.error == 0 else "trust"
+            source: Source = "kernel" if what.error == 0 else "trust"
             recorder.offer(Anchor(source, boot_began + what.error), now)
             if not known:
                 card.began = recorder.began, len(card.rows), recorder.told

@@ -50,7 +50,8 @@ def of_product(row: MinuteRow) -> Row:
 
 def difference(found: list[list[Row]], expected: list[list[Row]]) -> str:
     """The first row that differs, in few words; empty: none does."""
-    for card, (mine, wanted) in enumerate(zip_longest(found, expected, fillvalue=[])):
+    nothing: list[Row] = []
+    for card, (mine, wanted) in enumerate(zip_longest(found, expected, fillvalue=nothing)):
         for place, (a, b) in enumerate(zip_longest(mine, wanted)):
             if a != b:
                 return f"card {card}, row {place}: found {_told(a)}, expected {_told(b)}"

@@ -12,6 +12,7 @@ from fastapi import APIRouter, HTTPException, Path, Query
 from schoolbeat_server import decided, issued
 from schoolbeat_server.affected import Affected, affected
 from schoolbeat_server.availability import availability, shown
+from schoolbeat_server.finding import stated
 from schoolbeat_server.said import Said
 from schoolbeat_server.verdicts import UnitVerdict, Verdict
 from schoolbeat_server.web import province, site, site_page
@@ -253,7 +254,7 @@ def _verdict(one: Verdict, with_units: bool, revised: issued.Issue | None) -> Ve
         name=_words(target.name),
         unit=target.unit,
         status=one.status,
-        required=shown(target.share),
+        required=stated(target.share).en,
         deadline=target.deadline.isoformat(),
         numerator=one.numerator,
         denominator=one.denominator,

@@ -106,7 +106,8 @@ def read(context: WebContext, ident: str, say: Speaker) -> SeenSite | None:
     names = {**services, **{f"device.{one.id}": one.name or one.id for one in devices}}
     end = context.now_ms() // 60_000
     lesson_signals = _in_lessons(devices)
-    minutes = _minutes(context, ident, devices, lesson_signals, end)
+    lessons = context.calendar().of_site(ident).minutes(end - DAY_MINUTES, end)
+    minutes = _minutes(context, ident, devices, lesson_signals, lessons, end)
     state = site_state.state(
         reported=reported is not None,
         lost=contact.lost_ms is not None,
@@ -117,7 +118,8 @@ def read(context: WebContext, ident: str, say: Speaker) -> SeenSite | None:
     states = {} if state in ("lost", "silent") else site_state.now_states(minutes)
     path = site_state.path_of(states)
     asked = context.calendar().of_site(ident).is_lesson(end)
-    rows = _device_rows(devices, minutes, states, set() if asked else lesson_signals, latest, names, say)
+    clocks = {signal: lessons for signal in minutes if _by_lessons(signal, lesson_signals)}
+    rows = _device_rows(devices, minutes, clocks, states, set() if asked else lesson_signals, latest, names, say)
     return SeenSite(
         site=found,
         siblings=siblings,
@@ -131,7 +133,7 @@ def read(context: WebContext, ident: str, say: Speaker) -> SeenSite | None:
         path=path,
         ladder=pictures.ladder(_rungs(state, path, latest, names, say), say.t("site.ladder_title")),
         as_of_ms=_as_of_ms(minutes, end) if states else None,
-        strips=[_strip(signal, minutes[signal], names, say) for signal in _ladder_signals(minutes)],
+        strips=[_strip(signal, minutes[signal], names, say, clocks.get(signal)) for signal in _ladder_signals(minutes)],
         hour=_strip("line.internet", minutes["line.internet"][-60:], names, say),
         hours=(
             pictures.hours(end - DAY_MINUTES, DAY_MINUTES, 3, "wide"),
@@ -178,16 +180,19 @@ def _in_lessons(devices: list[Device]) -> set[str]:
     return {f"device.{one.id}" for one in devices if clock_of(f"device.{one.id}", one.kind) == "lessons"}
 
 
+def _by_lessons(signal: str, lesson_signals: set[str]) -> bool:
+    return signal in lesson_signals or signal.startswith("wifi.")
+
+
 def _minutes(
-    context: WebContext, ident: str, devices: list[Device], lesson_signals: set[str], end: int
+    context: WebContext, ident: str, devices: list[Device], lesson_signals: set[str], lessons: bytes, end: int
 ) -> dict[str, bytes]:
     """The last day; outside lessons, what matters in lessons only is unknown unless it was up."""
     wanted = {*RUNGS, "line.internet", CONTACT, *context.signals_of(ident), *(f"device.{one.id}" for one in devices)}
     start = end - DAY_MINUTES
     found = context.read_minutes(ident, sorted(wanted), start, end)
-    lessons = context.calendar().of_site(ident).minutes(start, end)
     return {
-        signal: masked(codes, lessons) if signal in lesson_signals or signal.startswith("wifi.") else codes
+        signal: masked(codes, lessons) if _by_lessons(signal, lesson_signals) else codes
         for signal, codes in found.items()
     }
 
@@ -204,10 +209,11 @@ def _ladder_signals(minutes: Mapping[str, bytes]) -> list[str]:
     return [*fixed, *others, CONTACT]
 
 
-def _strip(signal: str, codes: bytes, names: Mapping[str, str], say: Speaker) -> StripRow:
+def _strip(signal: str, codes: bytes, names: Mapping[str, str], say: Speaker, clock: bytes | None = None) -> StripRow:
+    """clock: the lessons, where only they count; what was up at night makes no share of the lessons better."""
     name = say.signal(signal, names)
-    found = availability(codes)
-    words = say.spent(found)
+    found = availability(codes, clock)
+    words = say.spent(found) or "–"
     return StripRow(name, pictures.strip(codes, f"{name}: {words}"), words, _share(found, say))
 
 
@@ -218,6 +224,7 @@ def _share(found: Availability, say: Speaker) -> str:
 def _device_rows(
     devices: list[Device],
     minutes: Mapping[str, bytes],
+    clocks: Mapping[str, bytes],
     states: Mapping[str, RungState],
     not_asked: set[str],
     latest: list[Latest],
@@ -230,7 +237,7 @@ def _device_rows(
         signal = f"device.{device.id}"
         state = states.get(signal, "unknown")
         hides = state == "unknown" and states.get(device.behind) in ("down", "part")
-        strip = _strip(signal, minutes[signal], names, say)
+        strip = _strip(signal, minutes[signal], names, say, clocks.get(signal))
         hidden_by = say.signal(device.behind, names) if hides else ""
         quiet = not hides and state == "unknown" and signal in not_asked
         rows.append(DeviceRow(device, state, hidden_by, quiet, strip, readings.get(device.id, [])))

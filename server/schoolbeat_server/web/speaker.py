@@ -13,6 +13,7 @@ from babel.numbers import format_decimal
 
 from schoolbeat_server import cause, notice_texts
 from schoolbeat_server.availability import Availability, shown
+from schoolbeat_server.finding import stated
 from schoolbeat_server.local_time import LOCAL, lasting, local
 from schoolbeat_server.said import Said
 from schoolbeat_server.web.texts import TEXTS
@@ -52,8 +53,8 @@ class Speaker:
         return shown(share, target, point="," if self.language == "vi" else ".")
 
     def asked(self, share: Fraction) -> str:
-        """A required share, which a document gives in whole percents as a rule."""
-        return f"{share * 100}%" if (share * 100).denominator == 1 else self.percent(share)
+        """A required share, exact: a document's 99,95 % is never read as 99,9 %."""
+        return self.of(stated(share))
 
     def share_of(self, part: int, whole: int) -> Fraction | None:
         return Fraction(part, whole) if whole else None
