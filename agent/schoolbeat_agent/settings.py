@@ -18,6 +18,7 @@ from schoolbeat_wire import bounds
 from schoolbeat_wire.messages import Ask
 
 T = TypeVar("T")
+TEXT: Final = "utf-8-sig"  # editors of Windows begin a file with a mark
 SECRETS: Final = "secrets.toml"  # beside agent.toml
 DEVICES: Final = "devices.toml"  # what `setup` wrote, beside agent.toml
 
@@ -232,8 +233,7 @@ def load_secrets(path: Path) -> dict[str, Credential]:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        return tomllib.loads(path.read_text(encoding=TEXT))
     except FileNotFoundError:
         missing = Text(
             "không có tệp {path}; chép mẫu trong docs/agent.md hoặc dùng --config TỆP",
@@ -397,7 +397,7 @@ def _broker(read: dict[str, Any], top: dict[str, Any], path: Path) -> Broker:
 
 def _password(file: Path, path: Path) -> str:
     try:
-        text = file.read_text(encoding="utf-8").strip()
+        text = file.read_text(encoding=TEXT).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise _wrong(
             path, "broker.password_file", str(file), Text(f"tệp đọc được ({error})", f"a readable file ({error})")

@@ -335,3 +335,19 @@ def test_every_key_is_documented_with_its_default_and_what_is_allowed() -> None:
     missing = [line for line in settings_keys.table() if line not in text]
 
     assert missing == []
+
+
+def test_files_that_windows_wrote_are_read(tmp_path: Path) -> None:
+    for name, text in {
+        "agent.toml": MINIMAL + 'password_file = "password"\n',
+        "password": "mật khẩu\n",
+        "secrets.toml": '[[credential]]\nname = "a"\npassword = "b"\n',
+        "devices.toml": '[[device]]\nid = "a"\naddress = "10.0.0.1"\n',
+    }.items():
+        (tmp_path / name).write_text(text, encoding="utf-8-sig", newline="\r\n")
+        (tmp_path / name).chmod(0o600)
+
+    found = load(tmp_path / "agent.toml")
+
+    assert found.broker.password == "mật khẩu"
+    assert [*found.credentials, *(device.id for device in found.devices)] == ["a", "a"]

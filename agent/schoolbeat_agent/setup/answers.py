@@ -31,7 +31,7 @@ class Answers:
         self.language: Language = language
         self._file, self._out = file, stdout
         try:
-            self._given: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+            self._given: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError) as error:
             raise SettingsError(f"{file}: {error}") from None
         self._lists: dict[str, list[str]] = {}

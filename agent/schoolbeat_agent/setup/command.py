@@ -142,7 +142,7 @@ def _steps(
             plan.texts[DEVICES] = files.devices_toml(after.devices, after.left_out)
     if plan.new:
         former = config.with_name(SECRETS)
-        text = former.read_text(encoding="utf-8") if former.exists() else ""
+        text = former.read_text(encoding="utf-8-sig") if former.exists() else ""
         plan.texts[SECRETS] = files.secrets_toml(text, plan.new)
     _check(plan, config)
     if dry_run:
@@ -355,11 +355,12 @@ def _check(plan: Plan, config: Path) -> None:
 
 def _finished(desk: Desk, config: Path, new_key: str, measure: Measure | None, stdout: TextIO) -> int:
     """Measures once, as `once` does, and tells what is left to do."""
+    from schoolbeat_agent.cli import in_loop
     from schoolbeat_agent.table import measured_once
 
     say = desk.language
     desk.say(texts.MEASURING.say(say))
-    text, well = asyncio.run((measure or measured_once)(load(config), say, stdout))
+    text, well = in_loop((measure or measured_once)(load(config), say, stdout))
     desk.say(text)
     if new_key:
         shown = " ".join(new_key[at : at + 4] for at in range(0, 32, 4))

@@ -40,7 +40,7 @@ def left_out(file: Path) -> tuple[str, ...]:
 
     if not file.exists():
         return ()
-    found = tomllib.loads(file.read_text(encoding="utf-8")).get("left_out", [])
+    found = tomllib.loads(file.read_text(encoding="utf-8-sig")).get("left_out", [])
     return tuple(str(one) for one in found) if isinstance(found, list) else ()
 
 
@@ -112,7 +112,7 @@ def changes(config: Path, texts: Mapping[str, str]) -> list[str]:
     out = []
     for name, text in texts.items():
         file = config.with_name(name)
-        before = file.read_text(encoding="utf-8") if file.exists() else ""
+        before = file.read_text(encoding="utf-8-sig") if file.exists() else ""
         if name == DEVICES:
             out += [
                 line.rstrip("\n")
