@@ -135,10 +135,22 @@ class OutageRows:
         """After the calendar changed in the minutes lo..hi: of signals that matter in lessons, and of all that had
         outages there; after the ledger was made anew, of `more`, too. How many rows changed; the caller flushes."""
         rows = self._overlapping(connection, site, lo, hi)
-        signals = {*rows, *self.asked.in_lessons(site), *more}
-        return sum(
-            self._find_again(connection, site, signal, lo, hi, rows.get(signal, [])) for signal in sorted(signals)
-        )
+        signals = sorted({*rows, *self.asked.in_lessons(site), *more})
+        after = hi + 1 + DAY
+        wide = self.ledger.read(connection, site, signals, lo, after)  # one read of each day, not one a signal
+        changed = 0
+        for signal in signals:
+            start, data = min([lo, *rows.get(signal, [])]), wide[signal]
+            full = data.find(UP_FULL, hi + 1 - lo)
+            if full < 0:
+                end = self._next_full(connection, site, signal, after)
+                data += self.ledger.read(connection, site, [signal], after, end)[signal]
+            else:
+                data = data[: full + 1]
+            if start < lo:
+                data = self.ledger.read(connection, site, [signal], start, lo)[signal] + data
+            changed += self._found_again(connection, site, signal, start, data)
+        return changed
 
     def _find_again(
         self, connection: Connection, site: str, signal: str, lo: int, hi: int, firsts: Iterable[int]
@@ -146,7 +158,13 @@ class OutageRows:
         """How many rows changed."""
         start = min([lo, *firsts])
         end = self._next_full(connection, site, signal, hi + 1)
-        data = self.asked.of_one(site, signal, self.ledger.read(connection, site, [signal], start, end)[signal], start)
+        data = self.ledger.read(connection, site, [signal], start, end)[signal]
+        return self._found_again(connection, site, signal, start, data)
+
+    def _found_again(self, connection: Connection, site: str, signal: str, start: int, data: bytes) -> int:
+        """data: the ledger's, from the minute `start` to past a fully-up one. How many rows changed."""
+        end = start + len(data)
+        data = self.asked.of_one(site, signal, data, start)
         self.flush(connection)
         table = schema.outage.c
         old = {
