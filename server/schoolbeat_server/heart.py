@@ -79,9 +79,7 @@ class Heart:
         self.batch: Batch | None = None  # the last that was committed
         self.configs_sent: dict[tuple[str, str], bytes] = {}
         self.calendar = CalendarRevision(ingest)
-        self.proofs = ProofMaking(
-            engine, ingest.ledger, ingest.layouts, ingest.proofs, lambda: ingest.asked.calendar
-        )
+        self.proofs = ProofMaking(engine, ingest.ledger, ingest.layouts, ingest.proofs, lambda: ingest.asked.calendar)
 
     def _receive(self, message: MQTTMessage) -> None:
         if not self.inbox:
@@ -106,7 +104,9 @@ class Heart:
         now = time.monotonic()
         due = min(self.next_tick, self.first_at + BATCH_SECONDS if self.inbox else now + 1)
         if len(self.inbox) < BATCH_MESSAGES:
-            self.link.pump(0.0 if self.sealing or self.calendar.busy or self.proofs.busy else max(0.0, min(due - now, 0.2)))
+            self.link.pump(
+                0.0 if self.sealing or self.calendar.busy or self.proofs.busy else max(0.0, min(due - now, 0.2))
+            )
         now = time.monotonic()
         if not self.link.connected:
             self.ingest.contact.blind(self.ingest.now_ms())

@@ -25,7 +25,8 @@ STATES = {
     "intact": Said("nguyên vẹn", "intact"),
     "revised": Said("nguyên vẹn, đã bổ sung", "intact, revised"),
     "old": Said(
-        "bản tin gốc không còn giữ; sổ phút khớp với mã lập lúc", "reports no longer kept, ledger matches the digest made at"
+        "bản tin gốc không còn giữ; sổ phút khớp với mã lập lúc",
+        "reports no longer kept, ledger matches the digest made at"
     ),
     "waiting": Said("có số liệu đến muộn, đêm tới lập bản bổ sung", "late data came; its revision is made next night"),
     "pending": Said("chưa đến lúc lập mã", "no digest is due yet"),
