@@ -31,7 +31,7 @@ ROUTER_SILENT: Final = Text(
     "The router does not answer our question, but the Internet works.",
 )
 NOTHING_ANSWERS: Final = Text(
-    "Không thấy gì trong mạng của trường: kể cả bộ định tuyến.",
+    "Không thiết bị nào trong mạng của trường trả lời, kể cả bộ định tuyến.",
     "Nothing on the school's network answers, not even the router.",
 )
 LINE_DOWN: Final = Text("Đường truyền của nhà mạng đang hỏng.", "The provider's line is down.")
@@ -131,7 +131,7 @@ BATTERY_LASTS: Final = Text(
 )
 MAINS_STEPS: Final = (
     Text(
-        "Xem cả trường mất điện hay chỉ cầu dao, ổ cắm của tủ mạng.",
+        "Xem cả trường mất điện, hay chỉ tủ mạng mất điện (cầu dao, ổ cắm).",
         "See whether the whole school is dark or only the network cabinet's fuse or socket.",
     ),
 )
@@ -185,7 +185,7 @@ DNS_STEPS: Final = (
 )
 NO_CONNECTION_STEPS: Final = (
     Text(
-        "Mở vnexpress.net bằng trình duyệt: nếu hiện trang đăng nhập hay báo hết cước, làm theo trang đó.",
+        "Mở vnexpress.net bằng trình duyệt: nếu hiện trang đăng nhập hay báo nợ cước, làm theo trang đó.",
         "Open vnexpress.net in a browser: if a page about signing in or paying appears, do what it says.",
     ),
     Text(

@@ -723,7 +723,7 @@ DEVICE: Final[tuple[Key, ...]] = (
             "icmp, tcp, snmp, pjlink, display, rtsp, onvif or empty",
         ),
         Text(
-            "cách hỏi để biết thiết bị tốt; để trống: ICMP, hoặc TCP nếu có port",
+            "cách hỏi xem thiết bị có chạy tốt không; để trống: ICMP, hoặc TCP nếu có port",
             "what decides that it is well; empty: ICMP, or TCP where there is a port",
         ),
     ),
@@ -749,7 +749,7 @@ DEVICE: Final[tuple[Key, ...]] = (
             f"một trong {', '.join(displays.families())}, thêm ':số' nếu màn hình có số riêng; hoặc để trống",
             f"one of {', '.join(displays.families())}, with ':id' where the display has one of its own; or empty",
         ),
-        Text("cách nói chuyện của bảng, màn hình", "how a board or display talks"),
+        Text("giao thức của bảng, màn hình", "how a board or display talks"),
     ),
     Key("stream", _text, "", _ANY_TEXT, Text("đường dẫn hình của camera", "path of the camera's video")),
     Key(

@@ -275,7 +275,7 @@ def test_no_mains_power_comes_before_everything_it_breaks() -> None:
         "innocent": ["Không phải lỗi của mạng hay của nhà mạng."],
         "steps": [
             "Pin còn khoảng 18 phút: lưu bài đang làm.",
-            "Xem cả trường mất điện hay chỉ cầu dao, ổ cắm của tủ mạng.",
+            "Xem cả trường mất điện, hay chỉ tủ mạng mất điện (cầu dao, ổ cắm).",
         ],
         "call": "Điện lực, hoặc người trông coi điện của trường.",
         "also": ["Đường truyền của nhà mạng đang hỏng."],

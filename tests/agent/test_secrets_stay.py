@@ -155,7 +155,7 @@ def command(config: Path, *arguments: str) -> bytes:
 
 
 def page(port: int, language: str) -> bytes:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/?lang={language}", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{language}", timeout=10) as answer:
         return bytes(answer.read())
 
 

@@ -69,7 +69,7 @@ def identify(evidence: Evidence) -> Guess:
 
 def _perhaps(kind: str) -> Text:
     of = catalogue.DEVICE_KINDS[kind]
-    return Text(f"có thể là {of.vi.lower()}, chưa đủ để nói", f"perhaps: {of.en}; not enough to say")
+    return Text(f"có thể là {of.vi.lower()}, chưa đủ căn cứ", f"perhaps: {of.en}; not enough to say")
 
 
 def _chances(every: Iterable[Clue]) -> dict[str, float]:
