@@ -40,10 +40,14 @@ class CalendarRevision:
         self.outages = 0
 
     def look(self) -> None:
-        """Takes up the newest calendar, and the oldest change whose past is still to be found anew."""
+        """Takes up the newest calendar and register, and the oldest change whose past is still to be found anew."""
         ingest = self.ingest
         with ingest.engine.connect() as connection:
-            if calendar_rows.last_change(connection) != ingest.asked.calendar.revision:
+            known = ingest.asked.calendar
+            if (calendar_rows.last_change(connection), calendar_rows.read_places(connection)) != (
+                known.revision,
+                known.places,
+            ):
                 ingest.asked.calendar = calendar_rows.read_calendar(connection, ingest.asked.calendar.default)
             if self.change is None:
                 waiting = calendar_rows.read_changes(connection, limit=1, waiting=True)

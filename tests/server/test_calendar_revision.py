@@ -8,14 +8,14 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 from tests.server.school import School, register
 
 from schoolbeat_server import calendar_rows, schema
 from schoolbeat_server.calendar_file import Document
 from schoolbeat_server.calendar_revision import CalendarRevision
 from schoolbeat_server.contact import ContactBook
-from schoolbeat_server.database import open_database
+from schoolbeat_server.database import open_database, writing
 from schoolbeat_server.ingest import Ingest
 from schoolbeat_server.school_calendar import LessonHours, LessonTime, Rule, day_number, first_minute_of
 from schoolbeat_wire import inventory as inventories
@@ -235,3 +235,44 @@ def test_a_restart_in_the_middle_goes_on_to_the_same_end(tmp_path: Path) -> None
     # One outage each: no minute fully up lies between the days.
     assert boards == [(site, "device.b", START + 430) for site in ("s1", "s2")]
     assert [change.revised_ms for change in desk.changes()] == [desk.now_ms]
+
+
+def test_a_board_that_is_there_no_more_is_still_asked_for_in_lessons_only(tmp_path: Path) -> None:
+    desk, school = Desk(tmp_path, ["s1"]), BoardSchool("s1", signals=list(SIGNALS))
+    desk.load("tinh", [week(FIRST, 1)])
+    desk.revise()
+    rows = [bytes([60, 0, 60])] * 50 + [bytes([60, 60, 60])]
+    desk.take(school.inventory_message(), school.report(school.rows(START + 400, rows)))
+    later = BoardSchool("s1", signals=["line.internet", "device.c"], seq=school.seq)
+    later.inventory = inventories.with_revision(
+        inventories.Inventory(
+            "",
+            later.signals,
+            columns=later.inventory.columns,
+            probes=["path"],
+            devices=[inventories.Device("c", kind="camera")],
+        )
+    )
+    desk.take(later.inventory_message(), later.report(later.rows(START + 600, [bytes([60, 60])])))
+    restarted = Ingest(desk.engine, "ab" * 8, ContactBook(0), lambda: desk.now_ms)
+    restarted.load()
+    desk.ingest, desk.revision = restarted, CalendarRevision(restarted)
+
+    desk.load("tinh", [Rule("province", "", "week", FIRST, FIRST + 1, tuple(range(7)), (LessonTime(430, 440),))])
+    desk.revise()
+
+    assert desk.outages() == [("s1", "device.b", START + 430, START + 439, START + 450, 600, "device.b", 1)]
+
+
+def test_a_site_that_the_register_moves_follows_its_new_school_at_once(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, ["s1", "s2"])
+    desk.load("truong", [week(FIRST, 30, ("school", "s1"))])
+    desk.revise()
+    before = desk.ingest.asked.calendar.read("s2", START, START + 1_440)
+    with writing(desk.engine) as connection:
+        connection.execute(update(schema.site).where(schema.site.c.id == "s2").values(school="s1"))
+
+    desk.revise()
+
+    assert before is None
+    assert (desk.ingest.asked.calendar.read("s2", START, START + 1_440) or b"").count(1) == 70
