@@ -134,7 +134,7 @@ class PlaceCalendar:
     def day(self, day: int) -> Day:
         found = self._days.get(day)
         if found is None:
-            found = self._days[day] = self._find(day)
+            found = self._days[day] = _one_of_many(self._find(day))
         return found
 
     def _find(self, day: int) -> Day:
@@ -236,6 +236,12 @@ def _apart(lessons: tuple[LessonTime, ...]) -> tuple[LessonTime, ...]:
         else:
             out.append(one)
     return tuple(out)
+
+
+@lru_cache(maxsize=4_096)
+def _one_of_many(day: Day) -> Day:
+    """The first that was equal: a province's year has few different days, and each is kept once."""
+    return day
 
 
 @lru_cache(maxsize=4_096)
