@@ -74,7 +74,8 @@ REMEDIES: Final = {
     ),
     "http_status": Text("báo cho bên quản lý dịch vụ", "tell those who run the service"),
     "bad_answer": Text(
-        "có thể một trang chặn (captive portal) trả lời thay", "maybe a captive portal answers in its place"
+        "khởi động lại thiết bị; nếu vẫn vậy, xem `ask` và cổng của nó trong cấu hình",
+        "restart the device; if it goes on, look at its `ask` and port in the configuration",
     ),
     "hung": Text(
         "chạy lại; nếu vẫn treo, gửi nhật ký cho tỉnh", "run again; if it still hangs, send the log to the province"
@@ -114,6 +115,9 @@ REMEDIES_BEYOND: Final = {
         "look at the school's firewall and at the server that the configuration names",
     ),
 }
+REMEDIES_BEYOND["bad_answer"] = Text(
+    "có thể một trang chặn (captive portal) trả lời thay", "maybe a captive portal answers in its place"
+)
 REMEDIES_BEYOND["unreachable"] = REMEDIES_BEYOND["timeout"]
 BEYOND: Final = ("internet", "dns", "http")  # probes; and of "path" all but the router
 # What one run alone cannot tell.
@@ -158,9 +162,9 @@ def lines_of(watch: Watch, run: Run, names: dict[str, str], language: Language) 
     """What a run says, in words."""
     title = PROBE_NAMES[watch.probe].say(language)
     if run.observation is None:
-        what = title
-        if len(watch.signals) == 1 and watch.signals[0] not in SIGNAL_NAMES:
-            what = f"{title}: {_named(watch.signals[0], names, language)}"
+        what, of = title, watch.signals[0] if len(watch.signals) == 1 else watch.about
+        if of.startswith(("device.", "service.", "wifi.")):
+            what = f"{title}: {_named(of, names, language)}"
         return [Line("✗", what, run.detail, *_why(run.failure or "internal", language, watch.probe in BEYOND))]
     seen = run.observation
     out = []
@@ -176,14 +180,23 @@ def lines_of(watch: Watch, run: Run, names: dict[str, str], language: Language) 
         out.append(Line(CHECK_NAMES[state], _named(signal, names, language), value, cause, remedy))
     subjects = dict.fromkeys(subject for subject, _ in seen.readings if subject not in watch.signals)
     out += [
-        Line("✓", _titled(title, subject), _values(subject, seen.readings, seen.notes.get(subject, ""), language))
+        Line(
+            "✓", _titled(title, subject, names), _values(subject, seen.readings, seen.notes.get(subject, ""), language)
+        )
         for subject in subjects
     ]
     return out or [Line("–", title, _NOT_AT_ONCE.get(watch.probe, _NOTHING).say(language))]
 
 
-def _titled(title: str, subject: str) -> str:
-    return f"{title}: {unquote(subject.partition('.')[2])}" if "." in subject else title
+def _titled(title: str, subject: str, names: dict[str, str]) -> str:
+    """With the device's name, and that of its part: a port, a radio."""
+    if "." not in subject:
+        return title
+    owners = [owner for owner in names if names[owner] and f"{subject}.".startswith(f"{owner}.")]
+    if not owners:
+        return f"{title}: {unquote(subject.partition('.')[2])}"
+    owner = max(owners, key=len)
+    return f"{title}: {' '.join(filter(None, (names[owner], unquote(subject[len(owner) + 1 :]))))}"
 
 
 def _why(cause: str, language: Language, is_beyond: bool) -> tuple[str, str]:

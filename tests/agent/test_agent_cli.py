@@ -334,3 +334,20 @@ def test_a_name_in_capitals_stays_so_within_a_line() -> None:
     [line] = lines_of(Watch("lan", None, (), ()), Run("lan", 0.0, 0.1, seen), {}, "en")
 
     assert line.value == "DHCP servers 2 · devices seen on the LAN 7"
+
+
+def test_a_device_stands_in_the_table_by_its_name_also_where_a_probe_decides_no_signal() -> None:
+    names = {"device.sw": "Switch tầng 1", "device.sw.9": "Camera cổng", "device.ap": ""}
+    watch = Watch("snmp", None, (), (), about="device.sw")
+    told = {("device.sw", "ports_up"): 3.0, ("device.sw.gi%201", "port_speed_bps"): 1e9, ("device.ap", "clients"): 7.0}
+
+    failed = lines_of(watch, Run("snmp", 0.0, 0.1, None, "bad_answer", "10.0.0.1"), names, "vi")
+    found = lines_of(watch, Run("snmp", 0.0, 0.1, Observation(readings=told)), names, "vi")
+
+    assert [line.what for line in (*failed, *found)] == [
+        "Thiết bị (SNMP): Switch tầng 1",
+        "Thiết bị (SNMP): Switch tầng 1",
+        "Thiết bị (SNMP): Switch tầng 1 gi 1",
+        "Thiết bị (SNMP): ap",
+    ]
+    assert failed[0].remedy.startswith("khởi động lại thiết bị")
