@@ -74,6 +74,7 @@ class Recorder:
         self._cutter: Cutter | None = None
         self._unplaced: list[Run] = []
         self._off: list[Off] = []
+        self._already: Collection[int] = ()  # as `due` was last told
         self._ready: list[tuple[str, MinuteRow]] = []  # with the inventory revision they were cut by
 
     def use(self, inventory: Inventory, holds: Holds) -> None:
@@ -120,7 +121,7 @@ class Recorder:
         cutter = self._cutter
         old_minute, new_minute = int(former.utc(now) // 60), int(self.anchor.utc(now) // 60)
         while cutter.next_minute < old_minute:
-            self._cut()
+            self._cut_once(self._already)
         if new_minute > cutter.next_minute:
             self._off.append(_off(cutter.next_minute, new_minute, "interrupted"))
         cutter.forget()
@@ -138,6 +139,7 @@ class Recorder:
         now, last_starts: the boot's seconds; last_starts as in minutes.is_complete. already: minutes that were cut
         before the clock was set back; they are never cut again. At most ROWS_AT_ONCE, so that nothing else waits long.
         """
+        self._already = already
         if self._cutter is not None and self.anchor is not None:
             utc = self.anchor.utc(now)
             starts = [self.anchor.utc(start) for start in last_starts]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 from tests.oracle import drawn, product, truth
 from tests.oracle.drawn import Reporting
-from tests.oracle.month import FIRST_MINUTE, INTERNET, MONTH_MINUTES, SIGNALS, Month
+from tests.oracle.month import FIRST_MINUTE, INTERNET, MONTH_MINUTES, SIGNALS, Life, Month, Step
 from tests.oracle.product import SITE, Sent, Server
 from tests.oracle.truth import Row
 from tests.server.school import register
@@ -205,6 +205,20 @@ def judged(server: Server, asked: Plan) -> str:
 
         evidence = collect(connection, read, asked, Window(*WINDOW), server.ingest.asked.calendar.read)
     return judge_plan(asked, evidence)[0].status
+
+
+def test_a_clock_set_back_twice_within_a_minute_tells_no_minute_twice() -> None:
+    begin = FIRST_MINUTE * 60 + 600
+    end = begin + 600 + 1 / 256
+    for wait in range(30, 75):
+        steps = (Step(begin + 1 / 128, 70), Step(begin + 312 + 1 / 128, 5), Step(begin + 312 + wait + 1 / 128, 0))
+        life = Life(float(begin), end, "stop", True, True, steps, drawn.runs(Random(wait), begin, end, 0, True))
+        month = Month((life,), (), frozenset())
+
+        rows = [[of_product(row) for row in rows] for rows in product.recorded(month)]
+
+        assert difference(rows, truth.rows_of(month)) == ""
+        assert len({row.minute for row in rows[0]}) == len(rows[0])
 
 
 # ---- the oracle itself ---------------------------------------------------------------------------------------
