@@ -8,6 +8,7 @@ import zlib
 from array import array
 from calendar import monthrange
 from collections.abc import Iterable, Mapping
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -76,6 +77,7 @@ def month_of(day: int) -> int:
     return date.year * 12 + date.month - 1
 
 
+@cache
 def days_of(month: int) -> range:
     """The local days of a month."""
     year, index = divmod(month, 12)
@@ -84,48 +86,76 @@ def days_of(month: int) -> range:
 
 
 class Month:
-    """A site's month, opened up: days place by place, numbers signal by signal."""
+    """A site's month, opened up signal by signal as it is asked for."""
 
-    def __init__(self, month: int, names: Iterable[str] = ()) -> None:
-        self.month, self.names = month, list(names)
-        self.marks = [_NO_MARK] * DAYS
-        self.numbers = [array("I", bytes(4 * NUMBERS * len(self.names))) for _ in range(DAYS)]
+    def __init__(self, month: int, names: Iterable[str] = (), marks: bytes = bytes(DAYS * MARK)) -> None:
+        self.month, self.names, self.marks = month, list(names), bytearray(marks)
+        self.places = {name: place for place, name in enumerate(self.names)}
+        self.packed = b""  # as table `summary` holds the days; of signals not opened yet
+        self.packed_count = 0
+        self._numbers: dict[int, array[int]] = {}
+
+    def numbers(self, place: int) -> array[int]:
+        """Of the signal at the place: NUMBERS for each of DAYS days, all zero for a day that says nothing of it."""
+        found = self._numbers.get(place)
+        if found is None:
+            found = self._numbers[place] = array("I", self._unpacked(place))
+        return found
+
+    def _unpacked(self, place: int) -> bytes:
+        if place >= self.packed_count:
+            return bytes(4 * NUMBERS * DAYS)
+        start = DAYS * MARK + 4 * self.packed_count
+        ends = memoryview(self.packed)[DAYS * MARK : start].cast("I")
+        return zlib.decompress(self.packed[start + (ends[place - 1] if place else 0) : start + ends[place]])
 
     def put(self, day: int, mark: bytes, found: Mapping[str, tuple[int, ...]]) -> None:
         """The day as the ledger says it now: what was known of it before is gone."""
-        fresh = sorted(set(found) - set(self.names))
-        if fresh:
-            self.names += fresh
-            for numbers in self.numbers:
-                numbers.extend([0] * (NUMBERS * len(fresh)))
-        place = day - days_of(self.month)[0]
-        row = [number for name in self.names for number in found.get(name, (0,) * NUMBERS)]
-        self.marks[place], self.numbers[place] = mark, array("I", row)
+        for name in sorted(set(found) - set(self.names)):
+            self.places[name] = len(self.names)
+            self.names.append(name)
+        at = day - days_of(self.month)[0]
+        self.marks[at * MARK : (at + 1) * MARK] = mark
+        nothing = (0,) * NUMBERS
+        for name, place in self.places.items():
+            self.numbers(place)[at * NUMBERS : (at + 1) * NUMBERS] = array("I", found.get(name, nothing))
 
     def of_day(self, day: int, signal: str) -> tuple[int, ...] | None:
         """None: the day says nothing of the signal."""
-        if signal not in self.names:
-            return None
-        at = self.names.index(signal) * NUMBERS
-        found = tuple(self.numbers[day - days_of(self.month)[0]][at : at + NUMBERS])
-        return found if sum(found[:5]) == DAY_SECONDS else None
+        return self.of_days(day, day + 1, signal)
 
-    def mark(self, day: int) -> bytes:
-        return self.marks[day - days_of(self.month)[0]]
+    def of_days(self, first_day: int, end_day: int, signal: str) -> tuple[int, ...] | None:
+        """The sums of days of this month. None: one of them says nothing of the signal."""
+        place = self.places.get(signal)
+        if place is None:
+            return None
+        first = days_of(self.month)[0]
+        numbers = self.numbers(place)[(first_day - first) * NUMBERS : (end_day - first) * NUMBERS]
+        found = tuple(sum(numbers[index::NUMBERS]) for index in range(NUMBERS))
+        return found if sum(found[:5]) == (end_day - first_day) * DAY_SECONDS else None
+
+    def marks_of(self, first_day: int, end_day: int) -> bytes:
+        first = days_of(self.month)[0]
+        return bytes(self.marks[(first_day - first) * MARK : (end_day - first) * MARK])
 
     def row(self, site: str) -> dict[str, object]:
-        """As table `summary` holds it."""
-        count = len(days_of(self.month))
-        totals = array("I", map(sum, zip(*self.numbers, strict=True))) if self.names else array("I")
-        body = b"".join(self.marks) + b"".join(numbers.tobytes() for numbers in self.numbers)
+        """As table `summary` holds it. days: the marks, where each signal's part ends, and the parts."""
+        days = days_of(self.month)
+        marks = [self.marks_of(day, day + 1) for day in days]
+        totals, ends, parts = array("I"), array("I"), []
+        for place in range(len(self.names)):
+            numbers = self.numbers(place)
+            totals.extend(sum(numbers[index::NUMBERS]) for index in range(NUMBERS))
+            parts.append(zlib.compress(numbers.tobytes(), 6))
+            ends.append(len(parts[-1]) + (ends[-1] if ends else 0))
         return {
             "site": site,
             "month": self.month,
             "names": json.dumps(self.names, separators=(",", ":")).encode(),
             "totals": totals.tobytes(),
-            "complete": _NO_MARK not in self.marks[:count],
-            "lessons": month_mark(self.marks[:count]),
-            "days": zlib.compress(body, 6),
+            "complete": _NO_MARK not in marks,
+            "lessons": month_mark(marks),
+            "days": bytes(self.marks) + ends.tobytes() + b"".join(parts),
         }
 
 
@@ -134,14 +164,14 @@ def month_mark(marks: Iterable[bytes]) -> bytes:
 
 
 def opened(month: int, names: bytes, days: bytes) -> Month:
-    found = Month(month, json.loads(names))
-    body = zlib.decompress(days)
-    width = 4 * NUMBERS * len(found.names)
-    for place in range(DAYS):
-        found.marks[place] = body[place * MARK : (place + 1) * MARK]
-        start = DAYS * MARK + place * width
-        found.numbers[place] = array("I", body[start : start + width])
+    found = Month(month, _names(names), days[: DAYS * MARK])
+    found.packed, found.packed_count = days, len(found.names)
     return found
+
+
+@lru_cache(64)
+def _names(told: bytes) -> tuple[str, ...]:
+    return tuple(json.loads(told))
 
 
 # ---- making ------------------------------------------------------------------------------------------------
@@ -177,7 +207,7 @@ def counted_otherwise(connection: Connection, calendar: SchoolCalendar, before_d
         found += [
             (row.site, day)
             for day in days
-            if summary.mark(day) != _NO_MARK and summary.mark(day) != marks.of_day(row.site, day)
+            if summary.marks_of(day, day + 1) not in (_NO_MARK, marks.of_days(row.site, day, day + 1))
         ]
     return found
 
@@ -189,8 +219,16 @@ class Marks:
         self.calendar = calendar
         self._days: dict[tuple[int, int], bytes] = {}
         self._months: dict[tuple[int, int], bytes] = {}
+        self._spans: dict[tuple[int, int, int], bytes] = {}
 
-    def of_day(self, site: str, day: int) -> bytes:
+    def of_days(self, site: str, first_day: int, end_day: int) -> bytes:
+        key = (id(self.calendar.of_site(site)), first_day, end_day)
+        found = self._spans.get(key)
+        if found is None:
+            found = self._spans[key] = b"".join(self._of_day(site, day) for day in range(first_day, end_day))
+        return found
+
+    def _of_day(self, site: str, day: int) -> bytes:
         key = (id(self.calendar.of_site(site)), day)
         found = self._days.get(key)
         if found is None:
@@ -202,7 +240,7 @@ class Marks:
         key = (id(self.calendar.of_site(site)), month)
         found = self._months.get(key)
         if found is None:
-            found = self._months[key] = month_mark(self.of_day(site, day) for day in days_of(month))
+            found = self._months[key] = month_mark(self._of_day(site, day) for day in days_of(month))
         return found
 
 
@@ -220,7 +258,6 @@ class Reader:
     def read(self, wanted: Mapping[str, Iterable[str]], first_day: int, end_day: int) -> dict[tuple[str, str], Both]:
         """wanted: signals by site. (site, signal) -> its seconds in the local days [first_day, end_day)."""
         sums = {(site, signal): [0] * NUMBERS for site, signals in wanted.items() for signal in signals}
-        left: dict[str, set[int]] = {}  # months that a site's totals do not settle
         months = range(month_of(first_day), month_of(end_day - 1) + 1) if first_day < end_day else range(0)
         whole = {month for month in months if days_of(month)[0] >= first_day and days_of(month)[-1] < end_day}
         touched = self._touched()
@@ -229,7 +266,7 @@ class Reader:
         table = schema.summary.c
         rows = self.connection.execute(
             select(table.site, table.month, table.names, table.totals, table.complete, table.lessons).where(
-                table.month.between(min(months, default=0), max(months, default=-1))
+                table.month.between(min(whole, default=0), max(whole, default=-1))
             )
         )
         days_in = {month: len(days_of(month)) for month in months}
@@ -250,10 +287,15 @@ class Reader:
             for signal in wanted[site]:
                 at = place[signal] * NUMBERS
                 _add(sums[site, signal], numbers[at : at + NUMBERS])
+        opened_up = self._opened([month for month in months if month not in whole])
         for site in wanted:
-            left[site] = {month for month in months if (site, month) not in settled}
-            for month in left[site]:
-                self._by_days(sums, site, wanted[site], month, first_day, end_day, touched.get((site, month), ()))
+            for month in months:
+                if (site, month) not in settled:
+                    days = days_of(month)
+                    span = range(max(first_day, days[0]), min(end_day, days[-1] + 1))
+                    summary = opened_up.get((site, month)) or self._opened([month], site).get((site, month))
+                    late = touched.get((site, month), set())
+                    self._by_days(sums, site, wanted[site], summary or Month(month), span, late)
         return {key: Both(Seconds(*found[:5]), Seconds(*found[5:])) for key, found in sums.items()}
 
     def _touched(self) -> dict[tuple[str, int], set[int]]:
@@ -263,27 +305,34 @@ class Reader:
             found.setdefault((site, month_of(day)), set()).add(day)
         return found
 
+    def _opened(self, months: list[int], site: str | None = None) -> dict[tuple[str, int], Month]:
+        table = schema.summary.c
+        asked = select(table.site, table.month, table.names, table.days).where(table.month.in_(months))
+        if site is not None:
+            asked = asked.where(table.site == site)
+        return {(row.site, row.month): opened(row.month, row.names, row.days) for row in self.connection.execute(asked)}
+
     def _by_days(
         self,
         sums: dict[tuple[str, str], list[int]],
         site: str,
         signals: Iterable[str],
-        month: int,
-        first_day: int,
-        end_day: int,
-        touched: Iterable[int],
+        summary: Month,
+        span: range,
+        touched: set[int],
     ) -> None:
-        table = schema.summary.c
-        of = select(table.names, table.days).where(table.site == site, table.month == month)
-        row = self.connection.execute(of).first()
-        summary = opened(month, row.names, row.days) if row is not None else Month(month)
-        for day in days_of(month):
-            if not first_day <= day < end_day:
+        good = not touched and summary.marks_of(span.start, span.stop) == self.marks.of_days(
+            site, span.start, span.stop
+        )
+        for signal in signals:
+            found = summary.of_days(span.start, span.stop, signal) if good else None
+            if found is not None:
+                _add(sums[site, signal], found)
                 continue
-            good = day not in touched and summary.mark(day) == self.marks.of_day(site, day)
-            for signal in signals:
-                found = summary.of_day(day, signal) if good else None
-                _add(sums[site, signal], found if found is not None else self._from_ledger(site, signal, day))
+            for day in span:
+                known = day not in touched and summary.marks_of(day, day + 1) == self.marks.of_days(site, day, day + 1)
+                one = summary.of_day(day, signal) if known else None
+                _add(sums[site, signal], one if one is not None else self._from_ledger(site, signal, day))
 
     def _from_ledger(self, site: str, signal: str, day: int) -> tuple[int, ...]:
         self.from_ledger += 1
