@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import tempfile
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from functools import cache
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 from tests.oracle import drawn, product, truth
 from tests.oracle.drawn import Reporting
-from tests.oracle.month import FIRST_MINUTE, INTERNET, MONTH_MINUTES, SIGNALS, Life, Month, Step
+from tests.oracle.month import FIRST_MINUTE, INTERNET, MONTH_MINUTES, SIGNALS, Life, Month, Step, answers
 from tests.oracle.product import SITE, Sent, Server
 from tests.oracle.truth import Row
 from tests.server.school import register
@@ -205,6 +206,30 @@ def judged(server: Server, asked: Plan) -> str:
 
         evidence = collect(connection, read, asked, Window(*WINDOW), server.ingest.asked.calendar.read)
     return judge_plan(asked, evidence)[0].status
+
+
+@seed(SEED)
+@settings(
+    max_examples=MONTHS, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+)
+@given(drawn.some_month())
+def test_a_byte_is_as_true_as_the_rounds_are_close(month: Month) -> None:
+    """Against the world itself, each second of it: a change is seen at the next run that could measure, no later."""
+    lives = [life for life in month.lives if life.clock and not any(step.error for step in life.clock)]
+    lone = [Month((replace(life, new_card=True, new_boot=True),), month.faults, month.silent) for life in lives]
+    for alone in lone:
+        life = alone.lives[0]
+        looks = sorted(ran.started for ran in life.runs if ran.probe == "path" and ran.measured)
+        for row in product.recorded(alone)[0]:
+            begin = row.minute * 60
+            world = [answers(alone, "path", second) for second in range(begin - 30, begin + 60)]
+            for signal in ("lan.router", INTERNET):
+                told = row.signals[SIGNALS.index(signal)]
+                was = [seen[signal] for seen in world]
+                changes = [begin - 30 + at for at in range(1, 90) if was[at] != was[at - 1]]
+                blind = sum(min([look for look in looks if look >= at], default=at + 25) - at + 1 for at in changes)
+                if told <= truth.FULL:
+                    assert abs(told - was[30:].count("up")) <= blind, (signal, row.minute, changes)
 
 
 def test_a_clock_set_back_twice_within_a_minute_tells_no_minute_twice() -> None:
