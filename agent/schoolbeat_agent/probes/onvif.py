@@ -84,7 +84,10 @@ async def probe(target: OnvifTarget, world: World) -> Observation:
     broken: NoAnswer | None = None
     note = ""
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with (
+            asyncio.timeout(PATIENCE_SECONDS),
+            lockout.first_alone(target.address, target.credential, world),
+        ):
             note = await visit(target, world, values)
     except NoAnswer as no:
         broken = no

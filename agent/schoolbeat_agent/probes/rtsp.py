@@ -64,8 +64,9 @@ async def probe(target: RtspTarget, world: World) -> Observation:
         raise ProbeFailed("not_configured", f"secrets.toml has no entry {target.credential_name!r}")
     until = world.monotonic() + PATIENCE_SECONDS
     try:
-        place = await _place(target, world)
-        video, video_ms = await _watched(target, place, until, world)
+        async with lockout.first_alone(target.address, target.credential, world):
+            place = await _place(target, world)
+            video, video_ms = await _watched(target, place, until, world)
     except NoAnswer as no:
         return Observation({signal: State.DOWN}, {}, {signal: no.cause}, {signal: no.detail})
     note = f"{place}; {video.track.codec or 'codec unknown'}"
