@@ -114,6 +114,17 @@ def outage_rows(engine: Engine) -> list[truth.Outage]:
         return sorted(truth.Outage(*row) for row in connection.execute(select(*columns)))
 
 
+def off_reasons(engine: Engine) -> dict[int, set[str]]:
+    table = schema.off.c
+    out: dict[int, set[str]] = {}
+    with engine.connect() as connection:
+        for first, count, reason in connection.execute(select(table.first_minute, table.count, table.reason)):
+            if reason != "interrupted":
+                for minute in range(first, first + count):
+                    out.setdefault(minute, set()).add(reason)
+    return out
+
+
 def plan(permille: int, coverage_permille: int, clock: str, off: str) -> Plan:
     words = Said("", "")
     condition = Condition("line.internet.availability", "enough", at_least=Fraction(permille, 1000))
@@ -144,7 +155,8 @@ def test_a_school_month(month: Month, how: Reporting, share: tuple[int, int]) ->
     cards = product.recorded(month)
     assert difference([[of_product(row) for row in rows] for rows in cards], expected_rows) == ""
     sent, came = on_the_way(cards, how)
-    books = truth.ledger([of_product(row) for _, row in came], *WINDOW)
+    rows = [of_product(row) for _, row in came]
+    books = truth.ledger(rows, *WINDOW)
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "schoolbeat.db"
@@ -157,6 +169,7 @@ def test_a_school_month(month: Month, how: Reporting, share: tuple[int, int]) ->
             messages.insert(random.randrange(len(messages) + 1) if how.shuffled else 0, product.inventory_message())
             server.take(messages, random, how.troubles)
             compare(server, books, share)
+            assert off_reasons(engine) == truth.reasons(rows)
         finally:
             engine.dispose()
 

@@ -150,10 +150,9 @@ def _cannot_be_seen(signal: str, second: int, said: Said) -> bool:
 def ledger(rows: list[Row], first: int, end: int) -> dict[str, bytes]:
     """rows: all that came, whatever card they came from."""
     told: dict[int, list[bytes]] = {}
-    off: set[int] = set()
+    off = reasons(rows)
     for row in rows:
         told.setdefault(row.minute, []).append(row.codes)
-        off.update(minute for minute in row.off if minute < row.minute)  # else its clock was wrong, as it knew by then
     out = {}
     for index, signal in enumerate(SIGNALS):
         codes = [UNKNOWN] * (end - first)
@@ -166,6 +165,16 @@ def ledger(rows: list[Row], first: int, end: int) -> dict[str, bytes]:
             elif values:
                 codes[minute - first] = values.pop()
         out[signal] = bytes(codes)
+    return out
+
+
+def reasons(rows: list[Row]) -> dict[int, set[str]]:
+    """Why the agent was off, by minute."""
+    out: dict[int, set[str]] = {}
+    for row in rows:
+        for minute, reason in row.off.items():
+            if minute < row.minute:  # else its clock was wrong, as it knew by then
+                out.setdefault(minute, set()).add(reason)
     return out
 
 
