@@ -59,7 +59,11 @@ class Running:
 def descendants(pid: int) -> list[int]:
     """The children of all its threads, and theirs."""
     found = []
-    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+    try:
+        files = list(Path(f"/proc/{pid}/task").glob("*/children"))
+    except OSError:  # it ended while we looked
+        return []
+    for file in files:
         try:
             children = [int(word) for word in file.read_text().split()]
         except OSError:
