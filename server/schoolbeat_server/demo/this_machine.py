@@ -107,7 +107,8 @@ def agent_toml(kind: str, folder: Path, enrolled: Enrolled, web_port: int, ca_fi
         "tls": False,
         "password": enrolled.credentials.password,
     }
-    sections = {"broker": broker, **({"lab": _LAB, "loopback": _loopback(web_port)}.get(kind, {}))}
+    page = {"port": 0}  # the demo's own pages are the ones to open here
+    sections = {"broker": broker, "page": page, **({"lab": _LAB, "loopback": _loopback(web_port)}.get(kind, {}))}
     lines = [f"{key} = {json.dumps(value)}" for key, value in top.items()]
     for name, values in sections.items():
         lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
