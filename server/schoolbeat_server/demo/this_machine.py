@@ -101,13 +101,13 @@ def agent_toml(kind: str, folder: Path, enrolled: Enrolled, web_port: int, ca_fi
     }
     if ca_file is not None:
         top["ca_file"] = str(ca_file)
-    broker = {
+    broker: dict[str, Any] = {
         "host": enrolled.host,
         "port": enrolled.port,
         "tls": False,
         "password": enrolled.credentials.password,
     }
-    page = {"port": 0}  # the demo's own pages are the ones to open here
+    page: dict[str, Any] = {"port": 0}  # the demo's own pages are the ones to open here
     sections = {"broker": broker, "page": page, **({"lab": _LAB, "loopback": _loopback(web_port)}.get(kind, {}))}
     lines = [f"{key} = {json.dumps(value)}" for key, value in top.items()]
     for name, values in sections.items():
