@@ -110,7 +110,7 @@ def check_every_minute_once(server: TinyServer) -> None:
     assert server.problems == []
     assert {minute: len(found) for minute, found in rows.items() if len(found) > 1} == {}
     assert set(rows) & set(off) == set()
-    assert sorted([*rows, *off]) == list(range(min(rows), max(rows) + 1))
+    assert sorted([*rows, *off]) == list(range(min([*rows, *off]), max(rows) + 1))
 
 
 def test_minutes_arrive_one_by_one_and_are_settled(tmp_path: Path, config: Path, port: int) -> None:
