@@ -9,6 +9,7 @@ from array import array
 from calendar import monthrange
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
+from operator import add
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -220,16 +221,24 @@ class Marks:
         self._days: dict[tuple[int, int], bytes] = {}
         self._months: dict[tuple[int, int], bytes] = {}
         self._spans: dict[tuple[int, int, int], bytes] = {}
+        self._places: dict[str, int] = {}
+
+    def _place(self, site: str) -> int:
+        """Stands for the rules of the site."""
+        found = self._places.get(site)
+        if found is None:
+            found = self._places[site] = id(self.calendar.of_site(site))
+        return found
 
     def of_days(self, site: str, first_day: int, end_day: int) -> bytes:
-        key = (id(self.calendar.of_site(site)), first_day, end_day)
+        key = (self._place(site), first_day, end_day)
         found = self._spans.get(key)
         if found is None:
             found = self._spans[key] = b"".join(self._of_day(site, day) for day in range(first_day, end_day))
         return found
 
     def _of_day(self, site: str, day: int) -> bytes:
-        key = (id(self.calendar.of_site(site)), day)
+        key = (self._place(site), day)
         found = self._days.get(key)
         if found is None:
             lessons = self.calendar.read(site, first_minute_of(day), first_minute_of(day + 1))
@@ -237,7 +246,7 @@ class Marks:
         return found
 
     def of_month(self, site: str, month: int) -> bytes:
-        key = (id(self.calendar.of_site(site)), month)
+        key = (self._place(site), month)
         found = self._months.get(key)
         if found is None:
             found = self._months[key] = month_mark(self._of_day(site, day) for day in days_of(month))
@@ -343,5 +352,4 @@ class Reader:
 
 
 def _add(sums: list[int], numbers: Iterable[int]) -> None:
-    for index, number in enumerate(numbers):
-        sums[index] += number
+    sums[:] = map(add, sums, numbers)
