@@ -617,6 +617,9 @@ class NoLink:
     def publish(self, *_: Any, **__: Any) -> None:
         pass
 
+    def pump(self, _seconds: float) -> None:
+        pass
+
 
 def test_no_report_is_deleted_before_its_day_has_a_digest(province: Province, tmp_path: Path) -> None:
     a_day(province, School("s1"))
@@ -636,3 +639,19 @@ def test_no_report_is_deleted_before_its_day_has_a_digest(province: Province, tm
 
     assert (before, reports_kept()) == (3, 0)
     assert kinds(province.find()) == ["old"]
+
+
+def test_the_heart_makes_the_digests_by_itself(province: Province, tmp_path: Path) -> None:
+    a_day(province, School("s1"))
+    rows = IncidentRows(province.ingest, Settings(tmp_path).incidents, [])
+    made = Heart(province.engine, Settings(tmp_path), lambda _: NoLink(), province.ingest, rows)  # type: ignore[arg-type,return-value]
+    province.minute = first_minute_of(DAY + 1) + 300
+
+    made.turn()
+    busy = made.proofs.busy
+    for _ in range(5):
+        made.turn()
+
+    assert (busy, made.proofs.busy, made.problem) == (True, False, "")
+    assert [(row.day, row.minutes) for row in province.rows()] == [(DAY, 180)]
+    assert province.ingest.proofs.newest is not None
