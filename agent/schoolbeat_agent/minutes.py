@@ -180,6 +180,18 @@ class Cutter:
         while len(words) > 1 and words[1][0] <= keep_from:
             del words[0]
 
+    def is_undecided(self, behind: Mapping[str, str]) -> bool:
+        """A DOWN in the minute to be cut may yet be hidden: by the next run of what it is seen through, not in so far."""
+        end = self.next_minute * 60 + 60
+        for signal, words in self.said.items():
+            others = [self.said[other] for other in below(signal, behind) if other in self.said]
+            for second, state in reversed(words) if others else ():
+                if second <= end - 60 - hold_of(signal, self.holds):
+                    break
+                if state is State.DOWN and second < end and any(other[-1][0] <= second for other in others):
+                    return True
+        return False
+
     def cut(self, inventory: Inventory, off: Sequence[Off] = ()) -> MinuteRow:
         """The next minute's row, without its seq (0)."""
         minute = self.next_minute

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from schoolbeat_agent import clock
 from schoolbeat_agent.clock import Anchor
-from schoolbeat_agent.minutes import CATALOGUE, Cutter, Holds, is_complete
+from schoolbeat_agent.minutes import CATALOGUE, LATEST_SECONDS, Cutter, Holds, is_complete
 from schoolbeat_agent.observation import Observation, Run, State
 from schoolbeat_wire import catalogue
 from schoolbeat_wire.inventory import Inventory
@@ -144,11 +144,19 @@ class Recorder:
             utc = self.anchor.utc(now)
             starts = [self.anchor.utc(start) for start in last_starts]
             self._jump(int(utc // 60))
-            while len(self._ready) < ROWS_AT_ONCE and is_complete(self._cutter.next_minute, utc, starts):
+            while len(self._ready) < ROWS_AT_ONCE and self._is_complete(utc, starts):
                 self._cut_once(already)
                 self._jump(int(utc // 60))
         ready, self._ready = self._ready, []
         return ready
+
+    def _is_complete(self, utc: float, starts: Sequence[float]) -> bool:
+        assert self._cutter is not None
+        minute = self._cutter.next_minute
+        if not is_complete(minute, utc, starts):
+            return False
+        waited = utc >= minute * 60 + 60 + LATEST_SECONDS or min(starts, default=0.0) > utc  # later than now: at a stop
+        return waited or not self._cutter.is_undecided(self.inventory.behind)
 
     def _cut_once(self, already: Collection[int]) -> None:
         assert self._cutter is not None

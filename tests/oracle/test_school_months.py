@@ -19,7 +19,19 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 from tests.oracle import drawn, product, truth
 from tests.oracle.drawn import Reporting
-from tests.oracle.month import FIRST_MINUTE, INTERNET, MONTH_MINUTES, SIGNALS, Life, Month, Step, answers
+from tests.oracle.month import (
+    FIRST_MINUTE,
+    INTERNET,
+    MONTH_MINUTES,
+    SIGNALS,
+    Fault,
+    Life,
+    Month,
+    Ran,
+    Runs,
+    Step,
+    answers,
+)
 from tests.oracle.product import SITE, Sent, Server
 from tests.oracle.truth import Row
 from tests.server.school import register
@@ -257,6 +269,22 @@ def test_a_clock_set_back_twice_within_a_minute_tells_no_minute_twice() -> None:
 
         assert difference(rows, truth.rows_of(month)) == ""
         assert len({row.minute for row in rows[0]}) == len(rows[0])
+
+
+def test_a_minute_waits_for_the_run_that_tells_whether_a_device_could_be_seen() -> None:
+    """The router fails between the path's round and the devices'; the path's next run cannot measure."""
+    begin = FIRST_MINUTE * 60
+    rounds = [begin + 10 * n for n in range(30)]
+    ran = [Ran("path", at + 4.0, at + 4.5, at != begin + 120) for at in rounds]
+    ran += [Ran("devices", at + 5.0, at + 5.5, True) for at in rounds]
+    ran += [Ran("rooms", at + 6.0, at + 6.5, True) for at in rounds[::6]]
+    life = Life(float(begin), begin + 300 + 1 / 256, "stop", True, True, (Step(begin + 1 / 128, 0),), Runs(ran))
+    month = Month((life,), (Fault("lan.router", begin + 114.5, begin + 200),), frozenset())
+
+    rows = [[of_product(row) for row in rows] for rows in product.recorded(month)]
+
+    assert difference(rows, truth.rows_of(month)) == ""
+    assert rows[0][1].codes == bytes([60, 60, 60, 60, 60, 255, 255, 60])
 
 
 # ---- the oracle itself ---------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ def _minutes_of_life(month: Month, life: Life, saved: set[int]) -> list[tuple[in
         said = _said(month, life, begin, end, step.error)
         minute = minute_of(begin + step.error)
         stepped_in = minute if index else None
-        while _is_saved(minute, life, end, step.error, stepped=following is not None):
+        while _is_saved(minute, life, said, end, step.error, stepped=following is not None):
             if minute not in saved:
                 saved.add(minute)
                 codes = bytes([UNKNOWN] * len(SIGNALS)) if minute == stepped_in else bytes(_codes(minute, said))
@@ -79,7 +79,7 @@ def _minutes_of_life(month: Month, life: Life, saved: set[int]) -> list[tuple[in
     return out
 
 
-def _is_saved(minute: int, life: Life, end: float, error: int, *, stepped: bool) -> bool:
+def _is_saved(minute: int, life: Life, said: Said, end: float, error: int, *, stepped: bool) -> bool:
     """Until `end` the minute was over, and its last runs were in or waited for long enough."""
     over = (minute + 1) * 60
     if end + error < over:
@@ -91,7 +91,19 @@ def _is_saved(minute: int, life: Life, end: float, error: int, *, stepped: bool)
     for probe in PROBES:
         if not any(ran.probe == probe and ran.finished < end and ran.started + error >= over for ran in life.runs):
             return False
-    return True
+    return not _waits_for_what_it_is_seen_through(minute, said)
+
+
+def _waits_for_what_it_is_seen_through(minute: int, said: Said) -> bool:
+    for signal in SIGNALS:
+        for second, word in said[signal]:
+            if word == "down" and minute * 60 - HOLD[signal] < second < minute * 60 + 60:
+                way = BEHIND.get(signal)
+                while way:
+                    if said[way] and said[way][-1][0] <= second:
+                        return True
+                    way = BEHIND.get(way)
+    return False
 
 
 def _said(month: Month, life: Life, begin: float, end: float, error: int) -> Said:
