@@ -181,7 +181,7 @@ class Cutter:
             del words[0]
 
     def is_undecided(self, behind: Mapping[str, str]) -> bool:
-        """A DOWN in the minute to be cut may yet be hidden: by the next run of what it is seen through, not in so far."""
+        """A DOWN in the minute to be cut may yet be hidden: by the next run of what it is seen through."""
         end = self.next_minute * 60 + 60
         for signal, words in self.said.items():
             others = [self.said[other] for other in below(signal, behind) if other in self.said]
