@@ -330,4 +330,4 @@ def test_an_agent_removed_and_added_again_delivers_what_it_kept(
     # An agent that was at work when a real minute ended has declared those after the first part as off: of minutes that
     # are unknown by themselves, that is the better word.
     told = server.minutes("go", backlog.SIGNALS[0], M0, M0 + 40)
-    assert told.replace(bytes([OFF]), bytes([UNKNOWN])) == recorded
+    assert told[:20] + told[20:].replace(bytes([OFF]), bytes([UNKNOWN])) == recorded

@@ -113,19 +113,18 @@ def measured(line: RatedLine, work: Callable[[Tally], Awaitable[None]]) -> Tally
     return in_namespace(line.school, run)
 
 
-TRIES = 4  # a machine that was busy with other tests held the line's own queue up: Debian's iperf3 errs then, too
+RIGHT = tuple(pytest.approx(bps * PAYLOAD_SHARE, rel=0.05) for bps in (DOWN, UP))
 
 
 def is_the_truth(line: RatedLine, work: Callable[[Tally], Awaitable[None]]) -> Tally:
-    """Within five per cent both ways, in one of a few tries."""
-    found = []
-    for _ in range(TRIES):
+    """Two measurements of at most three are within five per cent both ways: a busy machine may spoil one."""
+    right, wrong = [], []
+    while len(right) < 2:
         tally = measured(line, work)
-        found.append((tally.download_bps, tally.upload_bps))
-        right = tuple(pytest.approx(bps * PAYLOAD_SHARE, rel=0.05) for bps in (DOWN, UP))
-        if found[-1] == right:
-            return tally
-    raise AssertionError(f"of {found} bit/s down and up none is {right}")
+        both = (tally.download_bps, tally.upload_bps)
+        (right if both == RIGHT else wrong).append(both)
+        assert len(wrong) < 2, f"{wrong} bit/s down and up are not {RIGHT}"
+    return tally
 
 
 def test_ndt7_is_within_five_per_cent(line: RatedLine) -> None:
