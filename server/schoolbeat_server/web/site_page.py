@@ -214,6 +214,8 @@ def _strip(signal: str, codes: bytes, names: Mapping[str, str], say: Speaker, cl
     name = say.signal(signal, names)
     found = availability(codes, clock)
     words = say.spent(found) or "–"
+    if clock is not None:
+        words = say.t("site.in_lessons", spent=words)
     return StripRow(name, pictures.strip(codes, f"{name}: {words}"), words, _share(found, say))
 
 

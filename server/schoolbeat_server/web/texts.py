@@ -363,6 +363,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "site.reading.value": ("Giá trị", "Value"),
     "site.failures": ("Phép đo không cho kết quả: {list}", "Probes without a result: {list}"),
     "site.lines": ("Đường truyền đã khai báo", "Declared lines"),
+    "site.in_lessons": ("trong giờ học: {spent}", "in lessons: {spent}"),
     "site.hour": ("Một giờ qua", "The last hour"),
     "site.line.no_isp": ("chưa rõ nhà mạng", "ISP not known"),
     "site.line.contract": ("hợp đồng {down} xuống / {up} lên", "contract {down} down / {up} up"),
