@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, NamedTuple
@@ -31,6 +31,26 @@ class Finding:
     coverage: Fraction | None
     since_minute: int | None
     said: Said
+
+
+class Indicator(NamedTuple):
+    """One way of judging. of: what it speaks of. threshold: the unit of what it is compared with, "words" for one_of,
+    "none" for what is true or not. needs: the standard assumptions that its target must state. signal: what it reads
+    of the ledger ("" for none, "device." for the device's own). choice: what the assumption named by a condition's
+    `of` lists ("" where there is no such choice). about: what it says and what it cannot say. best: the highest grade
+    of evidence that it can reach."""
+
+    of: Literal["site", "room", "device", "holding", "inspection"]
+    threshold: Literal["share", "bps", "ms", "count", "minutes", "words", "none"]
+    needs: tuple[str, ...]
+    signal: str
+    words: tuple[str, ...]
+    judge: Callable[[Case], Finding]
+    name: Said
+    compares: Literal["at_least", "at_most", "one_of", ""] = "at_least"
+    choice: Literal["", "services", "device_kinds"] = ""
+    about: Said = Said("", "")
+    best: Grade = "proven"
 
 
 class Case(NamedTuple):

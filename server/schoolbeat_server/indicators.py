@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
-from typing import Literal, NamedTuple
 
 from schoolbeat_server.availability_indicator import judge_availability
-from schoolbeat_server.finding import Case, Finding, join3
+from schoolbeat_server.finding import Case, Finding, Indicator, join3
 from schoolbeat_server.said import Said
 from schoolbeat_server.speed_indicator import judge_speed
-
-
-class Indicator(NamedTuple):
-    """of: what it speaks of. threshold: the unit of at_least, or "words" for one_of. needs: the assumptions it asks
-    of its target. signal: what it reads of the ledger ("" for none, "device." for the device's own)."""
-
-    of: Literal["site", "device"]
-    threshold: Literal["share", "bps", "words"]
-    needs: tuple[str, ...]
-    signal: str
-    words: tuple[str, ...]
-    judge: Callable[[Case], Finding]
-    name: Said
-
 
 # ---- the contract ------------------------------------------------------------------------------------------
 
@@ -77,6 +62,8 @@ INDICATORS: dict[str, Indicator] = {
         tuple(TECHNOLOGY_WORDS),
         _technology,
         Said("công nghệ đường truyền", "technology"),
+        "one_of",
+        best="declared",
     ),
     "line.download.median": Indicator(
         "site",

@@ -234,7 +234,7 @@ def _counts(target: Target, units: Iterable[Unit]) -> Row:
     statuses = [(unit["status"], unit["silent"]) for unit in units]
     met, missed, unknown = (sum(status == one for status, _ in statuses) for one in ("met", "missed", "unknown"))
     return {
-        "status": plan_status(met, missed, unknown, target.share),
+        "status": plan_status(met, missed, unknown, target.share, target.count),
         "met": met,
         "missed": missed,
         "unknown": unknown,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn, get_args
 
 import msgspec
 from msgspec import Meta
 
 from schoolbeat_server import yaml_text
 from schoolbeat_server.said import Said
+from schoolbeat_server.targets import Unit
 
 
 class PlanError(ValueError):
@@ -42,9 +43,14 @@ class AssumptionShape(_Struct, frozen=True):
 
 
 class ConditionShape(_Struct, frozen=True):
+    """at_least, at_most, one_of: the name of the assumption that holds the threshold; of: of the one that says which
+    services, kinds of device or readings are meant."""
+
     indicator: _Line
     at_least: _Name | None = None
+    at_most: _Name | None = None
     one_of: _Name | None = None
+    of: _Name | None = None
 
 
 _Some = Annotated[list[_Line], Meta(min_length=1, max_length=5_000)]
@@ -54,6 +60,7 @@ class FilterShape(_Struct, frozen=True):
     areas: _Some | None = None
     levels: _Some | None = None
     managers: _Some | None = None
+    site_tags: _Some | None = None
     room_kinds: _Some | None = None
     smart_levels: list[Annotated[int, Meta(ge=0, le=2)]] | None = None
     device_kinds: _Some | None = None
@@ -64,19 +71,29 @@ class TargetShape(_Struct, frozen=True):
     name: WordsShape
     clause: WordsShape
     quote: WordsShape
-    unit: Literal["school", "site", "room", "device"]
-    share: _Line
-    deadline: _Line
+    unit: Unit
     conditions: Annotated[list[ConditionShape], Meta(min_length=1, max_length=20)]
-    assumptions: dict[_Name, Any]  # converted one by one, so that an error can name which
+    share: _Line | None = None  # this or count
+    count: _Line | None = None
+    deadline: _Line | None = None  # only a profile has none
+    assumptions: Annotated[dict[_Name, Any], Meta(max_length=50)] = {}  # converted one by one, to name the bad one
     filter: FilterShape = FilterShape()
+    claim: Literal["yes", "no"] = "no"  # said to be reached already, not promised
+    covers: WordsShape | None = None  # what of the promise is judged, where it is not all of it
+    variant_of: _Name | None = None  # the same promise, read another way
 
 
 class PlanShape(_Struct, frozen=True):
+    """assumptions: those that several targets share; a target's own of the same name goes before."""
+
     plan: _Name
     document: WordsShape
     issuer: WordsShape
     targets: Annotated[list[TargetShape], Meta(min_length=1, max_length=100)]
+    kind: Literal["plan", "profile"] = "plan"  # a profile is a yardstick from elsewhere, nobody here promised it
+    source: _Line | None = None  # where the document was read
+    boundaries: _Line | None = None  # the day whose areas it speaks of
+    assumptions: Annotated[dict[_Name, Any], Meta(max_length=50)] = {}
 
 
 # ---- errors ------------------------------------------------------------------------------------------------
@@ -131,7 +148,9 @@ class Source:
 
 _ID_SHAPE = Said("mã 1-60 ký tự A-Z, a-z, 0-9 và . _ -", "an id of 1-60 of A-Z, a-z, 0-9 and . _ -")
 _SHAPES = {
-    "unit": Said("school | site | room | device", "school | site | room | device"),
+    "unit": Said(" | ".join(get_args(Unit)), " | ".join(get_args(Unit))),
+    "kind": Said("plan | profile", "plan | profile"),
+    "claim": Said("yes | no", "yes | no"),
     "plan": _ID_SHAPE,
     "target": _ID_SHAPE,
     "smart_levels": Said("danh sách các cấp 0 | 1 | 2", "a list of the levels 0 | 1 | 2"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
@@ -26,10 +26,12 @@ from schoolbeat_server.plan_shape import (
 )
 from schoolbeat_server.said import Said
 from schoolbeat_server.targets import Assumption, Condition, Filter, Plan, Target
+from schoolbeat_wire.catalogue import DEVICE_KINDS
 
 SHIPPED = Path(__file__).parent / "plan_files"
 MOST_BYTES = 1024 * 1024
 MOST_WINDOW_DAYS = 366
+MOST_COUNT = 1_000_000
 
 __all__ = ["PlanError", "all_plans", "load_plan", "parse"]
 
@@ -86,11 +88,38 @@ def parse(text: str, file: str) -> Plan:
         raw = msgspec.convert(found, PlanShape, strict=False)
     except msgspec.ValidationError as error:
         source.refuse_shape(str(error), ())
-    targets = tuple(_target(source, one, ("targets", index)) for index, one in enumerate(raw.targets))
+    shared = _assumptions(source, raw.assumptions, ())
+    drafts = [_draft(source, one, shared, ("targets", index)) for index, one in enumerate(raw.targets)]
+    targets = tuple(_target(draft, raw.kind) for draft in drafts)
+    _check_ids(source, targets)
+    _check_shared(source, shared, drafts)
+    boundaries = None
+    if raw.boundaries is not None:
+        boundaries = _parsed(source, _day, raw.boundaries, _DAY_ALLOWED, ("boundaries",))
+    names = said_of(raw.document), said_of(raw.issuer)
+    return Plan(raw.plan, *names, file, targets, raw.kind, raw.source or "", boundaries)
+
+
+def _check_ids(source: Source, targets: Sequence[Target]) -> None:
+    ids = [target.id for target in targets]
     for index, target in enumerate(targets):
-        if target.id in [other.id for other in targets[:index]]:
+        if target.id in ids[:index]:
             source.refuse(("targets", index, "target"), "mã này đã dùng ở trên", "this id is used above already")
-    return Plan(raw.plan, said_of(raw.document), said_of(raw.issuer), file, targets)
+        if target.variant_of and target.variant_of not in ids[:index]:
+            allowed = ", ".join(ids[:index]) or "–"
+            source.refuse(
+                ("targets", index, "variant_of"),
+                f"không có chỉ tiêu này ở trên; đã có: {allowed}",
+                f"no such target above; there are {allowed}",
+            )
+
+
+def _check_shared(source: Source, shared: Mapping[str, AssumptionShape], drafts: Sequence[_Draft]) -> None:
+    for name in shared:
+        if not any(name in draft.assumptions and name not in draft.raw.assumptions for draft in drafts):
+            source.refuse(
+                ("assumptions", name), "không chỉ tiêu nào dùng giả định này", "no target uses this assumption"
+            )
 
 
 # ---- one target --------------------------------------------------------------------------------------------
@@ -122,6 +151,25 @@ def _bps(text: str) -> Fraction:
     if not 0 < bps <= 10**12:
         raise ValueError
     return bps
+
+
+def _part(text: str) -> Fraction:
+    """As _share, but nothing at all is allowed too."""
+    return Fraction(0) if text == "0%" else _share(text)
+
+
+def _scaled(unit: str, highest: int) -> Callable[[str], Fraction]:
+    def parse(text: str) -> Fraction:
+        found = re.fullmatch(rf"([0-9]{{1,7}})(?:\.([0-9]{{1,3}}))? {unit}", text)
+        if not found:
+            raise ValueError
+        places = found[2] or ""
+        value = Fraction(int(found[1] + places), 10 ** len(places))
+        if value > highest:
+            raise ValueError
+        return value
+
+    return parse
 
 
 def _number(low: int, high: int) -> Callable[[str], int]:
@@ -168,6 +216,16 @@ def _whole_said(low: int, high: int) -> Said:
     return Said(f"số nguyên từ {low} đến {high}", f"a whole number from {low} to {high}")
 
 
+_MOST = 1_000_000
+_UNITS: dict[str, tuple[Callable[[str], Fraction], Said]] = {
+    "share": (_part, _SHARE_ALLOWED),
+    "bps": (_bps, _BPS_ALLOWED),
+    "ms": (_scaled("ms", 60_000), Said("thời gian như '50 ms'", "a time as '50 ms'")),
+    "minutes": (_scaled("min", 600_000), Said("thời gian như '90 min'", "a time as '90 min'")),
+    "count": (lambda text: Fraction(_number(0, _MOST)(text)), _whole_said(0, _MOST)),
+}
+_CHOICES: dict[str, Collection[str] | None] = {"services": None, "device_kinds": tuple(DEVICE_KINDS)}
+
 # What every target may have to state: how it is read, what is allowed, and what stands when no target needs it.
 STANDARD: dict[str, tuple[Callable[[str], Any], Said, Any]] = {
     "window_days": (_number(1, MOST_WINDOW_DAYS), _whole_said(1, MOST_WINDOW_DAYS), 7),
@@ -194,11 +252,22 @@ class _Draft(NamedTuple):
         self.source.refuse((*self.path, *path), vi, en)
 
 
-def _target(source: Source, raw: TargetShape, path: yaml_text.Path) -> Target:
-    draft = _Draft(source, raw, _assumptions(source, raw, path), path)
+def _draft(source: Source, raw: TargetShape, shared: Mapping[str, AssumptionShape], path: yaml_text.Path) -> _Draft:
+    """Of the shared assumptions, those that the target has a use for and does not state itself."""
+    own = _assumptions(source, raw.assumptions, path)
+    draft = _Draft(source, raw, own, path)
+    for index, condition in enumerate(raw.conditions):
+        _check_indicator(draft, condition, ("conditions", index))
+    used = _required(raw).union(*(_named(condition) for condition in raw.conditions))
+    return draft._replace(assumptions={name: one for name, one in {**shared, **own}.items() if name in {*used, *own}})
+
+
+def _target(draft: _Draft, kind: str) -> Target:
+    raw = draft.raw
     for index, condition in enumerate(raw.conditions):
         _check_condition(draft, condition, ("conditions", index))
     _check_assumptions(draft)
+    share, count = _how_many(draft)
     standard = {name: _standard(draft, name) for name in STANDARD}
     return Target(
         id=raw.target,
@@ -207,21 +276,42 @@ def _target(source: Source, raw: TargetShape, path: yaml_text.Path) -> Target:
         quote=said_of(raw.quote),
         unit=raw.unit,
         filter=_filter(draft, standard.pop("site_kinds")),
-        conditions=tuple(_condition(draft, one) for one in raw.conditions),
-        share=_read(draft, _share, raw.share, _SHARE_ALLOWED, ("share",)),
-        deadline=_read(draft, _day, raw.deadline, _DAY_ALLOWED, ("deadline",)),
+        conditions=tuple(_condition(draft, one, index) for index, one in enumerate(raw.conditions)),
+        share=share,
+        deadline=_deadline(draft, kind),
         assumptions=tuple(_stated(name, one) for name, one in draft.assumptions.items()),
+        count=count,
+        claim=raw.claim == "yes",
+        covers=said_of(raw.covers) if raw.covers else None,
+        variant_of=raw.variant_of or "",
         **standard,
     )
+
+
+def _how_many(draft: _Draft) -> tuple[Fraction, int | None]:
+    share, count = draft.raw.share, draft.raw.count
+    if (share is None) == (count is None):
+        draft.refuse((), "cần đúng một trong hai khóa share, count", "exactly one of share and count is needed")
+    if share is not None:
+        return _read(draft, _share, share, _SHARE_ALLOWED, ("share",)), None
+    return Fraction(0), _read(draft, _number(1, MOST_COUNT), str(count), _whole_said(1, MOST_COUNT), ("count",))
+
+
+def _deadline(draft: _Draft, kind: str) -> date | None:
+    if draft.raw.deadline is not None:
+        return _read(draft, _day, draft.raw.deadline, _DAY_ALLOWED, ("deadline",))
+    if kind == "plan":
+        draft.refuse((), "thiếu khóa deadline (chỉ kind: profile mới không có hạn)", "key deadline is missing")
+    return None
 
 
 def _stated(name: str, shape: AssumptionShape) -> Assumption:
     return Assumption(name, _text(shape.value), said_of(shape.reason), shape.source)
 
 
-def _assumptions(source: Source, raw: TargetShape, path: yaml_text.Path) -> dict[str, AssumptionShape]:
+def _assumptions(source: Source, raw: Mapping[str, Any], path: yaml_text.Path) -> dict[str, AssumptionShape]:
     found = {}
-    for name, value in raw.assumptions.items():
+    for name, value in raw.items():
         try:
             found[name] = msgspec.convert(value, AssumptionShape, strict=False)
         except msgspec.ValidationError as error:
@@ -229,27 +319,41 @@ def _assumptions(source: Source, raw: TargetShape, path: yaml_text.Path) -> dict
     return found
 
 
-_DAY_ALLOWED = Said("ngày như 2025-12-31", "a date as 2025-12-31")
+_DAY_ALLOWED = Said("ngày như 2025-12-31, từ 2000 đến 2099", "a date as 2025-12-31, from 2000 to 2099")
 
 
 def _day(text: str) -> date:
-    if len(text) != 10:
+    if not re.fullmatch(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}", text):
         raise ValueError
     return date.fromisoformat(text)
 
 
 def _read(draft: _Draft, parse: Callable[[str], Parsed], text: str, allowed: Said, path: yaml_text.Path) -> Parsed:
+    return _parsed(draft.source, parse, text, allowed, (*draft.path, *path))
+
+
+def _parsed(source: Source, parse: Callable[[str], Parsed], text: str, allowed: Said, path: yaml_text.Path) -> Parsed:
     try:
         return parse(text)
     except ValueError:
-        draft.refuse(path, f"cần {allowed.vi}", f"allowed is {allowed.en}")
+        source.refuse(path, f"cần {allowed.vi}", f"allowed is {allowed.en}")
 
 
 def _text(value: str | list[str]) -> str:
     return value if isinstance(value, str) else ", ".join(value)
 
 
-def _check_condition(draft: _Draft, condition: ConditionShape, path: yaml_text.Path) -> None:
+# What may be judged by what an indicator speaks of.
+_UNITS_OF: dict[str, tuple[str, ...]] = {
+    "site": ("school", "site", "room", "device"),
+    "room": ("room",),
+    "device": ("room", "device"),
+    "holding": ("holding",),
+    "inspection": ("inspection",),
+}
+
+
+def _check_indicator(draft: _Draft, condition: ConditionShape, path: yaml_text.Path) -> None:
     found = INDICATORS.get(condition.indicator)
     if found is None:
         near = difflib.get_close_matches(condition.indicator, INDICATORS, 1)
@@ -257,33 +361,46 @@ def _check_condition(draft: _Draft, condition: ConditionShape, path: yaml_text.P
         vi = f"có phải {near[0]}?" if near else f"các chỉ số: {allowed}"
         en = f"did you mean {near[0]}?" if near else f"the indicators are {allowed}"
         draft.refuse((*path, "indicator"), f"không có chỉ số này; {vi}", f"unknown indicator; {en}")
-    if found.of == "device" and draft.raw.unit not in ("room", "device"):
-        draft.refuse((*path, "indicator"), "chỉ dùng với unit: room | device", "is only for unit: room | device")
-    wanted, other = ("one_of", "at_least") if found.threshold == "words" else ("at_least", "one_of")
-    if getattr(condition, wanted) is None or getattr(condition, other) is not None:
-        draft.refuse(
-            path,
-            f"{condition.indicator} cần khóa {wanted}: tên của một giả định, và không có {other}",
-            f"{condition.indicator} needs the key {wanted}: an assumption's name, and no {other}",
-        )
-    if _threshold(condition) not in draft.assumptions:
-        allowed = ", ".join(draft.assumptions)
-        draft.refuse(
-            (*path, wanted),
-            f"không có giả định này; các giả định: {allowed}",
-            f"no such assumption; there are {allowed}",
-        )
+    if draft.raw.unit not in _UNITS_OF[found.of]:
+        units = " | ".join(_UNITS_OF[found.of])
+        draft.refuse((*path, "indicator"), f"chỉ dùng với unit: {units}", f"is only for unit: {units}")
+
+
+def _check_condition(draft: _Draft, condition: ConditionShape, path: yaml_text.Path) -> None:
+    found = INDICATORS[condition.indicator]
+    wanted = {found.compares, "of" if found.choice else ""} - {""}
+    for key in ("at_least", "at_most", "one_of", "of"):
+        name = getattr(condition, key)
+        if (name is not None) != (key in wanted):
+            keys = ", ".join(sorted(wanted)) or "–"
+            draft.refuse(
+                path,
+                f"{condition.indicator} cần các khóa: {keys} (mỗi khóa là tên của một giả định) và không khóa nào khác",
+                f"{condition.indicator} needs the keys: {keys} (each an assumption's name) and no others",
+            )
+        if name is not None and name not in draft.assumptions:
+            allowed = ", ".join(draft.assumptions)
+            draft.refuse(
+                (*path, key),
+                f"không có giả định này; các giả định: {allowed}",
+                f"no such assumption; there are {allowed}",
+            )
 
 
 def _threshold(condition: ConditionShape) -> str:
-    return condition.at_least or condition.one_of or ""
+    return condition.at_least or condition.at_most or condition.one_of or ""
+
+
+def _named(condition: ConditionShape) -> set[str]:
+    return {_threshold(condition), condition.of or ""} - {""}
 
 
 def _required(raw: TargetShape) -> set[str]:
     """The standard assumptions that this target must state."""
     indicators = [INDICATORS[condition.indicator] for condition in raw.conditions]
     needed = {"window_days"}.union(*(indicator.needs for indicator in indicators))
-    needed.add("sites" if raw.unit == "school" else "site_kinds")
+    if raw.unit != "inspection":
+        needed.add("sites" if raw.unit == "school" else "site_kinds")
     if raw.unit == "room" and any(indicator.of == "device" for indicator in indicators):
         needed.add("devices")
     return needed
@@ -300,7 +417,7 @@ def _check_assumptions(draft: _Draft) -> None:
                 f"thiếu giả định {name} ({allowed.vi})",
                 f"the assumption {name} is missing ({allowed.en})",
             )
-    used = required | {_threshold(condition) for condition in draft.raw.conditions}
+    used = required.union(*(_named(condition) for condition in draft.raw.conditions))
     for name in draft.assumptions:
         if name not in used:
             draft.refuse(
@@ -317,18 +434,30 @@ def _standard(draft: _Draft, name: str) -> Any:
     return _read(draft, parse, _text(draft.assumptions[name].value), allowed, ("assumptions", name, "value"))
 
 
-def _condition(draft: _Draft, condition: ConditionShape) -> Condition:
+def _condition(draft: _Draft, condition: ConditionShape, index: int) -> Condition:
     indicator, name = INDICATORS[condition.indicator], _threshold(condition)
+    of = _chosen(draft, condition.of, _CHOICES[indicator.choice]) if condition.of else ()
+    if indicator.compares == "one_of":
+        return Condition(condition.indicator, name, one_of=_chosen(draft, name, indicator.words), of=of)
+    if not indicator.compares:
+        return Condition(condition.indicator, "", of=of)
+    parse, said = _UNITS[indicator.threshold]
+    value = _read(draft, parse, _text(draft.assumptions[name].value), said, ("assumptions", name, "value"))
+    least, most = (value, None) if indicator.compares == "at_least" else (None, value)
+    return Condition(condition.indicator, name, at_least=least, at_most=most, of=of)
+
+
+def _chosen(draft: _Draft, name: str, allowed: Collection[str] | None) -> tuple[str, ...]:
+    """The words that an assumption lists. allowed None: any id of the register."""
     value, where = draft.assumptions[name].value, ("assumptions", name, "value")
-    if indicator.threshold == "words":
-        words = [value] if isinstance(value, str) else value
-        for word in words:
-            if word not in indicator.words:
-                allowed = " | ".join(indicator.words)
-                draft.refuse(where, f"{word!r}: cần {allowed}", f"{word!r}: allowed is {allowed}")
-        return Condition(condition.indicator, name, one_of=tuple(words))
-    parse, said = (_share, _SHARE_ALLOWED) if indicator.threshold == "share" else (_bps, _BPS_ALLOWED)
-    return Condition(condition.indicator, name, at_least=_read(draft, parse, _text(value), said, where))
+    words = [value] if isinstance(value, str) else value
+    for word in words:
+        if allowed is None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", word):
+            draft.refuse(where, f"{word!r}: cần mã của sổ đăng ký", f"{word!r}: allowed is an id of the register")
+        if allowed is not None and word not in allowed:
+            listed = " | ".join(allowed)
+            draft.refuse(where, f"{word!r}: cần {listed}", f"{word!r}: allowed is {listed}")
+    return tuple(words)
 
 
 # ---- filter ------------------------------------------------------------------------------------------------

@@ -37,7 +37,8 @@ def plan_text(plan: Plan, language: str) -> str:
 def _target_lines(target: Target, language: str) -> Iterator[str]:
     yield ""
     units = UNIT_WORDS[target.unit].to(language)
-    yield f"{target.id}  {target.name.to(language)}: {stated(target.share).to(language)} {units}"
+    asked = stated(target.share).to(language) if target.count is None else target.count
+    yield f"{target.id}  {target.name.to(language)}: {asked} {units}"
     yield f"    “{target.quote.to(language)}” ({target.clause.to(language)})"
     for assumption in target.assumptions:
         yield f"    {assumption.name} = {assumption.value}: {assumption.reason.to(language)} [{assumption.source}]"

@@ -9,7 +9,8 @@ from typing import Literal
 
 from schoolbeat_server.said import Said
 
-Unit = Literal["school", "site", "room", "device"]
+# holding: a thing that was found on the network or that the register or asset book names; inspection: one held.
+Unit = Literal["school", "site", "room", "device", "holding", "inspection"]
 Join = Literal["any", "main", "every"]
 Off = Literal["left_out", "down"]
 Clock = Literal["always", "lessons"]
@@ -27,15 +28,22 @@ class Assumption:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One indicator against one threshold: at_least (in the indicator's unit) or one_of (words).
+    """One indicator against one threshold: at_least or at_most (in the indicator's unit), or one_of (words).
 
-    assumption: the name of the assumption that holds the threshold.
+    assumption: the name of the assumption that holds the threshold; "" for an indicator that is true or not.
+    of: which services, kinds of device or readings are meant, for an indicator that asks.
     """
 
     indicator: str
     assumption: str
     at_least: Fraction | None = None
+    at_most: Fraction | None = None
     one_of: tuple[str, ...] = ()
+    of: tuple[str, ...] = ()
+
+    def holds(self, value: Fraction) -> bool:
+        """Exact."""
+        return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,7 @@ class Filter:
     areas: tuple[str, ...] = ()
     levels: tuple[str, ...] = ()
     managers: tuple[str, ...] = ()
+    site_tags: tuple[str, ...] = ()
     site_kinds: tuple[str, ...] = ()
     room_kinds: tuple[str, ...] = ()
     smart_levels: tuple[int, ...] = ()
@@ -53,7 +62,11 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """lines: how lines make a site; sites: how sites make a school; devices: how devices make a room."""
+    """lines: how lines make a site; sites: how sites make a school; devices: how devices make a room.
+
+    count: so many units must meet it, instead of a share of them (then share is 0). deadline None: a profile's.
+    claim: said to be reached already. covers: what of the promise is judged; None: all of it.
+    """
 
     id: str
     name: Said
@@ -63,7 +76,7 @@ class Target:
     filter: Filter
     conditions: tuple[Condition, ...]
     share: Fraction
-    deadline: date
+    deadline: date | None
     window_days: int
     clock: Clock
     min_coverage: Fraction
@@ -73,6 +86,10 @@ class Target:
     devices: Join
     min_tests: int
     assumptions: tuple[Assumption, ...]
+    count: int | None = None
+    claim: bool = False
+    covers: Said | None = None
+    variant_of: str = ""
 
     @property
     def window_minutes(self) -> int:
@@ -83,12 +100,21 @@ class Target:
         return self.off == "down"
 
 
+def units_needed(units: int, share: Fraction, count: int | None) -> int:
+    """How many of so many units must meet a target that states a share of them, or else a number."""
+    return count if count is not None else -(-share.numerator * units // share.denominator)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """file: where it was read from."""
+    """file: where it was read from. kind "profile": a yardstick from elsewhere. boundaries: the day whose areas it
+    speaks of; None: today's."""
 
     id: str
     document: Said
     issuer: Said
     file: str
     targets: tuple[Target, ...]
+    kind: Literal["plan", "profile"] = "plan"
+    source: str = ""
+    boundaries: date | None = None

@@ -21,7 +21,7 @@ from schoolbeat_server.evidence import (
 from schoolbeat_server.finding import Case, Finding, Grade, all3, join3, stated, weakest
 from schoolbeat_server.indicators import INDICATORS
 from schoolbeat_server.said import Said
-from schoolbeat_server.targets import Condition, Plan, Target, Unit
+from schoolbeat_server.targets import Condition, Plan, Target, Unit, units_needed
 from schoolbeat_server.units import Counted, Part, counted_units
 
 Status = Literal["met", "missed", "unknown", "not_applicable"]
@@ -37,6 +37,8 @@ UNIT_WORDS: dict[Unit, Said] = {
     "site": Said("điểm trường", "sites"),
     "room": Said("phòng", "rooms"),
     "device": Said("thiết bị", "devices"),
+    "holding": Said("tài sản (thấy hoặc đã khai)", "holdings (seen or declared)"),
+    "inspection": Said("cuộc kiểm tra", "inspections"),
 }
 
 
@@ -90,16 +92,16 @@ class Verdict:
 # ---- the three values --------------------------------------------------------------------------------------
 
 
-def plan_status(met: int, missed: int, unknown: int, share: Fraction) -> Status:
-    """Decided only when no outcome of the unknown units could decide otherwise."""
-    count = met + missed + unknown
-    if not count:
+def plan_status(met: int, missed: int, unknown: int, share: Fraction, count: int | None = None) -> Status:
+    """Decided only when no outcome of the unknown units could decide otherwise. Where the document states a number
+    of units and the register names fewer, it is not known whether the rest exist."""
+    units = met + missed + unknown
+    if not units:
         return "not_applicable"
-    if met * share.denominator >= share.numerator * count:
+    needed = units_needed(units, share, count)
+    if met >= needed:
         return "met"
-    if (met + unknown) * share.denominator < share.numerator * count:
-        return "missed"
-    return "unknown"
+    return "missed" if met + unknown < needed <= units else "unknown"
 
 
 def _status(value: bool | None) -> Status:
@@ -121,7 +123,7 @@ def judge(plan: Plan, target: Target, evidence: Evidence) -> Verdict:
     units = sorted((_judge_unit(target, one, window) for one in counted_units(target, evidence)), key=_urgency)
     met, missed, unknown = (sum(unit.status == one for unit in units) for one in ("met", "missed", "unknown"))
     silent = sum(unit.silent for unit in units)
-    status = plan_status(met, missed, unknown, target.share)
+    status = plan_status(met, missed, unknown, target.share, target.count)
     return Verdict(
         plan,
         target,
@@ -220,20 +222,32 @@ def _reasons(verdicts: list[_PartVerdict], parts: Sequence[Part], value: bool | 
             yield Said(f"{name}: {one.vi}", f"{name}: {one.en}") if name else one
 
 
+def _asked(share: Fraction, need: int) -> Said:
+    told = stated(share)
+    return Said(f"{told.vi}, tức {need}", f"{told.en}, that is {need}")
+
+
 def _target_reasons(
     target: Target, status: Status, met: int, missed: int, unknown: int, silent: int
 ) -> tuple[Said, ...]:
     count, words = met + missed + unknown, UNIT_WORDS[target.unit]
     if not count:
         return (Said(f"Sổ đăng ký không có {words.vi} nào thuộc chỉ tiêu", f"The register has no such {words.en}"),)
-    need = -(-target.share.numerator * count // target.share.denominator)
-    share = stated(target.share)
+    need = units_needed(count, target.share, target.count)
+    asked = Said(str(need), str(need)) if target.count is not None else _asked(target.share, need)
     told = [
         Said(
-            f"{met}/{count} {words.vi} đạt, {missed} chưa đạt, {unknown} chưa đủ dữ liệu; cần {share.vi}, tức {need}",
-            f"{met} of {count} {words.en} met, {missed} missed, {unknown} unknown; needs {share.en}, that is {need}",
+            f"{met}/{count} {words.vi} đạt, {missed} chưa đạt, {unknown} chưa đủ dữ liệu; cần {asked.vi}",
+            f"{met} of {count} {words.en} met, {missed} missed, {unknown} unknown; needs {asked.en}",
         )
     ]
+    if need > count:
+        told.append(
+            Said(
+                f"Sổ đăng ký chỉ ghi {count} {words.vi}, ít hơn con số {need} của văn bản",
+                f"The register names only {count} {words.en}, fewer than the document's {need}",
+            )
+        )
     if status == "missed" and unknown:
         told.append(
             Said(
@@ -241,7 +255,7 @@ def _target_reasons(
                 f"Even if all {unknown} unknown {words.en} met it, it would be {met + unknown} of {count}",
             )
         )
-    if status == "unknown":
+    if status == "unknown" and need <= count:
         told.append(
             Said(
                 f"Còn phải biết thêm: {need - met} trong {unknown} {words.vi} chưa đủ dữ liệu cần đạt",

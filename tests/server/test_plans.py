@@ -131,7 +131,7 @@ REASON = "reason: {vi: Vì, en: Because}, source: S}"
             changed("share: 2/3", "shares: 2/3"),
             "p.yaml:10: targets[1].shares = '2/3': unknown key; did you mean share?",
         ),
-        (changed("    share: 2/3\n", ""), "p.yaml:5: targets[1]: key share is missing"),
+        (changed("    share: 2/3\n", ""), "p.yaml:5: targets[1]: exactly one of share and count is needed"),
         (changed("2025-12-31", "31/12/2025"), "p.yaml:11: targets[1].deadline = '31/12/2025': allowed is a date as"),
         (changed("unit: site", "unit: class"), "p.yaml:9: targets[1].unit = 'class': allowed is school | site"),
         (changed("tiểu học", "đại học"), "p.yaml:13: targets[1].filter.levels[1] = 'đại học': allowed is preschool |"),
@@ -143,7 +143,7 @@ REASON = "reason: {vi: Vì, en: Because}, source: S}"
         ),
         (
             changed("at_least: fast", "one_of: fast"),
-            "p.yaml:15: targets[1].conditions[1]: line.upload.median needs the key at_least: an assumption's name",
+            "p.yaml:15: targets[1].conditions[1]: line.upload.median needs the keys: at_least (each an assumption's name)",
         ),
         (
             changed("at_least: fast", "at_least: faster"),

@@ -249,7 +249,7 @@ class VerdictOut(BaseModel):
     unit: str
     status: str
     required: str
-    deadline: str
+    deadline: str | None
     numerator: int
     denominator: int
     share: str | None
