@@ -15,16 +15,50 @@ from schoolbeat_server.database import writing
 from schoolbeat_server.register_check import Table, Values
 from schoolbeat_server.register_columns import COLUMNS, KEYS
 from schoolbeat_server.register_file import Fault, Place, RegisterError, Row
+from schoolbeat_server.register_values import (
+    Agent,
+    Area,
+    Asset,
+    Device,
+    Line,
+    Room,
+    RoomNeed,
+    School,
+    SchoolArea,
+    Service,
+    Shift,
+    Site,
+)
 
-__all__ = ["Fault", "RegisterError", "Row"]
+__all__ = [
+    "Agent",
+    "Area",
+    "Asset",
+    "Device",
+    "Fault",
+    "Line",
+    "RegisterError",
+    "Room",
+    "RoomNeed",
+    "Row",
+    "School",
+    "SchoolArea",
+    "Service",
+    "Shift",
+    "Site",
+]
 
 TABLES = {
     "areas": schema.area,
     "schools": schema.school,
+    "school_areas": schema.school_area,
     "sites": schema.site,
+    "shifts": schema.shift,
     "lines": schema.line,
     "rooms": schema.room,
+    "room_needs": schema.room_need,
     "devices": schema.device,
+    "assets": schema.asset,
     "services": schema.service,
 }
 
@@ -126,91 +160,6 @@ def _columns(section: str) -> list[str]:
 # ---- reading -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Area:
-    id: str
-    name: str
-    kind: str  # province | district | commune
-    parent: str | None
-    valid_from: str
-    valid_to: str
-
-
-@dataclass(frozen=True, slots=True)
-class School:
-    id: str
-    name: str
-    area: str
-    level: str
-    manager: str
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    id: str
-    school: str
-    name: str
-    kind: str  # main | satellite
-    latitude: float | None
-    longitude: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    id: str
-    site: str
-    isp: str
-    technology: str
-    contract_down_bps: int | None
-    contract_up_bps: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    id: str
-    site: str
-    name: str
-    kind: str
-    smart_level: int
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    site: str
-    id: str
-    name: str
-    kind: str
-    room: str | None
-    address: str
-    port: int
-    behind: str
-    ask: str = ""
-    credential: str = ""
-    snmp: str = ""
-    profile: str = ""
-    stream: str = ""
-
-    @property
-    def signal(self) -> str:
-        return f"device.{self.id}"
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    id: str
-    name: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Agent:
-    site: str
-    name: str
-    role: str
-    created_ms: int
-    simulated: bool
-
-
 @dataclass(frozen=True)
 class Province:
     """The whole register without rooms and devices. lines and agents by site id; device_counts: 0 for absent sites."""
@@ -282,6 +231,10 @@ def read_devices(connection: Connection, site: str | None = None) -> list[Device
 
 def read_rooms(connection: Connection, site: str | None = None) -> list[Room]:
     return _read(connection, Room, "rooms", site)
+
+
+def read_assets(connection: Connection, site: str | None = None) -> list[Asset]:
+    return _read(connection, Asset, "assets", site)
 
 
 def read_services(connection: Connection) -> list[Service]:

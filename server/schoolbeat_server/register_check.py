@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from schoolbeat_server import register_spans
 from schoolbeat_server.register_columns import COLUMNS, KEYS, LADDER, Column, Refused, defaults
 from schoolbeat_server.register_file import Fault, Place, Row
 from schoolbeat_server.said import Said
@@ -49,9 +50,11 @@ def check(raw: Mapping[str, list[Row]], stored: Mapping[str, Table]) -> Checked:
     for section, table in tables.items():
         for key, values in table.items():
             faults += _references(section, places[section][key], values, whole)
-    faults += _area_faults(tables["areas"], places["areas"], whole["areas"])
+    faults += _area_loops(tables["areas"], places["areas"], whole["areas"])
     faults += _site_faults(tables["sites"], places["sites"], whole["sites"])
     faults += _device_faults(tables["devices"], places["devices"], whole)
+    faults += register_spans.faults(tables, places, whole)
+    faults += _links(tables, places, whole)
     for section in ("areas", "schools", "sites"):
         remarks += _look_alikes(section, places[section], whole[section])
     remarks += _without(whole, places)
@@ -76,14 +79,21 @@ def _section(section: str, rows: list[Row], faults: list[Fault], remarks: list[F
         values = _row(section, row, faults, remarks)
         if values is None:
             continue
+        values = {name: COLUMNS[section][name].default for name in KEYS[section]} | values
         key = tuple(values[name] for name in KEYS[section])
         if key in found:
-            line = found[key].place.line
-            said = Said(f"mã đã có ở dòng {line}", f"this id is on line {line} already")
-            faults.append(Fault(row.place, "id", str(values["id"]), said))
+            faults.append(_twice(section, row.place, key, found[key].place.line))
         else:
             found[key] = _Found(row.place, values)
     return found
+
+
+def _twice(section: str, place: Place, key: Key, line: int) -> Fault:
+    if "id" in KEYS[section]:
+        said = Said(f"mã đã có ở dòng {line}", f"this id is on line {line} already")
+        return Fault(place, "id", str(key[-1]), said)
+    said = Said(f"đã có ở dòng {line}", f"on line {line} already")
+    return Fault(place, ", ".join(KEYS[section]), " ".join(map(str, key)), said)
 
 
 def _unknown_column(place: Place, name: str, columns: Mapping[str, Column]) -> Fault:
@@ -175,13 +185,8 @@ def _look_alikes(section: str, places: Mapping[Key, Place], whole: Table) -> Ite
             )
 
 
-def _area_faults(areas: Table, places: Mapping[Key, Place], whole: Table) -> Iterator[Fault]:
+def _area_loops(areas: Table, places: Mapping[Key, Place], whole: Table) -> Iterator[Fault]:
     for key, values in areas.items():
-        if values["valid_from"] >= values["valid_to"]:
-            said = Said(
-                f"phải sau valid_from ({values['valid_from']})", f"must be after valid_from ({values['valid_from']})"
-            )
-            yield Fault(places[key], "valid_to", values["valid_to"], said)
         if depth(values["id"], whole) is None:
             said = Said("địa bàn nằm trong chính nó", "the area lies within itself")
             yield Fault(places[key], "parent", values["parent"], said)
@@ -258,6 +263,23 @@ def _behind_problem(device: Values, devices: Table) -> Said | None:
         seen.add(name)
         behind = before["behind"]
     return None
+
+
+def _links(
+    tables: Mapping[str, Table], places: Mapping[str, Mapping[Key, Place]], whole: Mapping[str, Table]
+) -> Iterator[Fault]:
+    """What names a room or device of the same site."""
+    for section, column in (("lines", "ont"), ("assets", "device")):
+        for key, values in tables[section].items():
+            name, site = values[column], values["site"]
+            if name and (site, name) not in whole["devices"]:
+                said = Said(f"điểm trường {site} không có thiết bị này", f"site {site} has no such device")
+                yield Fault(places[section][key], column, name, said)
+    for key, values in tables["assets"].items():
+        room = whole["rooms"].get((values["room"],)) if values["room"] else None
+        if room is not None and room["site"] != values["site"]:
+            said = Said(f"phòng này thuộc điểm trường {room['site']}", f"this room belongs to site {room['site']}")
+            yield Fault(places["assets"][key], "room", values["room"], said)
 
 
 def _without(whole: Mapping[str, Table], places: Mapping[str, Mapping[Key, Place]]) -> Iterator[Fault]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, NamedTuple, get_args
 from urllib.parse import urlsplit
@@ -71,7 +71,10 @@ def _at_most(length: int) -> Check:
     return check
 
 
-def _one_of(allowed: dict[str, tuple[str, ...]]) -> Check:
+_asset_code = _at_most(60)
+
+
+def _one_of(allowed: Mapping[str, tuple[str, ...]]) -> Check:
     """Canonical words, each with what Vietnamese registers write for it."""
     words = {word.casefold(): name for name, others in allowed.items() for word in (name, *others)}
     vi = " | ".join(f"{name} ({others[0]})" if others else name for name, others in allowed.items())
@@ -182,16 +185,16 @@ _TECHNOLOGIES = _one_of(
         "unknown": ("chưa rõ",),
     }
 )
-_ROOM_KINDS = _one_of(
-    {
-        "classroom": ("phòng học",),
-        "smart": ("phòng học thông minh",),
-        "computer": ("phòng máy tính", "phòng tin học"),
-        "online": ("phòng học trực tuyến", "phòng họp trực tuyến"),
-        "office": ("văn phòng",),
-        "other": ("khác",),
-    }
-)
+ROOM_KINDS = {
+    "classroom": ("phòng học",),
+    "smart": ("phòng học thông minh",),
+    "computer": ("phòng máy tính", "phòng tin học"),
+    "online": ("phòng học trực tuyến", "phòng họp trực tuyến"),
+    "office": ("văn phòng",),
+    "other": ("khác",),
+}
+_ROOM_KINDS = _one_of(ROOM_KINDS)
+_NEED_KINDS = _one_of(ROOM_KINDS | {"any": ("mọi loại",)})
 _DEVICE_KINDS = _one_of(
     {
         "board": ("bảng tương tác", "màn hình tương tác"),
@@ -213,6 +216,36 @@ _DEVICE_KINDS = _one_of(
     }
 )
 _ASKS = _one_of({ask: () for ask in get_args(Ask) if ask})
+_SHIFTS = _one_of({"morning": ("sáng",), "afternoon": ("chiều",), "evening": ("tối",)})
+_ROLES = _one_of({"main": ("chính",), "backup": ("dự phòng", "phụ")})
+_STATES = _one_of(
+    {
+        "in_use": ("đang dùng", "đang sử dụng", "tốt"),
+        "broken": ("hỏng", "chờ sửa"),
+        "disposed": ("đã thanh lý", "thanh lý"),
+        "lent": ("cho mượn", "điều chuyển tạm"),
+    }
+)
+_YES_NO = _one_of({"yes": ("có", "x", "1", "true"), "no": ("không", "0", "false")})
+# What documents of the mountain and island areas tell sites apart by.
+TAGS = {
+    "border": ("biên giới", "xã biên giới"),
+    "ethnic_minority": ("dân tộc thiểu số", "dtts"),
+    "extreme_hardship": ("đặc biệt khó khăn", "đbkk"),
+    "island": ("hải đảo", "đảo"),
+    "mountain": ("miền núi", "vùng cao"),
+}
+_TAG = _one_of(TAGS)
+
+
+def _tags(text: str) -> str:
+    """Sorted, each once, whatever stands between them."""
+    return ",".join(sorted({_TAG(part.strip()) for part in re.split("[,;|]", text) if part.strip()}))
+
+
+def _yes(text: str) -> bool:
+    return bool(_YES_NO(text) == "yes")
+
 
 _SPEED_MOST_MBPS = 1_000_000
 
@@ -232,6 +265,16 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "area": Column(_id, required=True, refers="areas"),
         "level": Column(_LEVELS, ""),
         "manager": Column(_MANAGERS, "commune"),
+        "code": Column(_at_most(40), ""),
+        "cluster": Column(_name, ""),
+        "founded": Column(_date),
+        "closed": Column(_date),
+    },
+    "school_areas": {
+        "school": Column(_id, required=True, refers="schools"),
+        "area": Column(_id, required=True, refers="areas"),
+        "valid_from": Column(_date, "0001-01-01"),
+        "valid_to": Column(_date, "9999-12-31"),
     },
     "sites": {
         "id": Column(_wire_name, required=True),
@@ -240,6 +283,16 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "kind": Column(_SITE_KINDS, "main"),
         "latitude": Column(_degrees(90)),
         "longitude": Column(_degrees(180)),
+        "tags": Column(_tags, ""),
+        "valid_from": Column(_date, "0001-01-01"),
+        "valid_to": Column(_date, "9999-12-31"),
+    },
+    "shifts": {
+        "site": Column(_wire_name, required=True, refers="sites"),
+        "shift": Column(_SHIFTS, required=True),
+        "valid_from": Column(_date, "0001-01-01"),
+        "pupils": Column(_whole(0, 10_000), required=True),
+        "teachers": Column(_whole(0, 1_000), 0),
     },
     "lines": {
         "id": Column(_id, required=True),
@@ -250,6 +303,14 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "contract_up_bps": Column(_whole(1, _SPEED_MOST_MBPS * 1_000_000)),
         "contract_down_mbps": Column(_whole(1, _SPEED_MOST_MBPS, 1_000_000), stored="contract_down_bps"),
         "contract_up_mbps": Column(_whole(1, _SPEED_MOST_MBPS, 1_000_000), stored="contract_up_bps"),
+        "role": Column(_ROLES, "main"),
+        "contract": Column(_at_most(80), ""),
+        "contract_from": Column(_date),
+        "contract_to": Column(_date),
+        "contract_min_bps": Column(_whole(1, _SPEED_MOST_MBPS * 1_000_000)),
+        "contract_min_mbps": Column(_whole(1, _SPEED_MOST_MBPS, 1_000_000), stored="contract_min_bps"),
+        "universal_service": Column(_yes, False),
+        "ont": Column(_id, ""),
     },
     "rooms": {
         "id": Column(_id, required=True),
@@ -257,6 +318,12 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "name": Column(_name, required=True),
         "kind": Column(_ROOM_KINDS, "classroom"),
         "smart_level": Column(_whole(0, 2), 0),
+    },
+    "room_needs": {
+        "kind": Column(_NEED_KINDS, "any"),
+        "smart_level": Column(_whole(0, 2), required=True),
+        "device_kind": Column(_DEVICE_KINDS, required=True),
+        "count": Column(_whole(1, 100), 1),
     },
     "devices": {
         "site": Column(_wire_name, required=True, refers="sites"),
@@ -272,6 +339,24 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "snmp": Column(_at_most(40), ""),
         "profile": Column(_at_most(40), ""),
         "stream": Column(_at_most(200), ""),
+        "serial": Column(_at_most(80), ""),
+        "model": Column(_at_most(80), ""),
+        "vendor": Column(_at_most(80), ""),
+    },
+    "assets": {
+        "site": Column(_wire_name, required=True, refers="sites"),
+        "code": Column(_asset_code, required=True),
+        "name": Column(_name, required=True),
+        "room": Column(_id, refers="rooms"),
+        "kind": Column(_DEVICE_KINDS, ""),
+        "serial": Column(_at_most(80), ""),
+        "model": Column(_at_most(80), ""),
+        "year": Column(_whole(1945, 2100)),
+        "funding": Column(_name, ""),
+        "warranty_to": Column(_date),
+        "quantity": Column(_whole(1, 10_000), 1),
+        "status": Column(_STATES, "in_use"),
+        "device": Column(_id),
     },
     "services": {
         "id": Column(_id, required=True),
@@ -280,7 +365,13 @@ COLUMNS: dict[str, dict[str, Column]] = {
     },
 }
 
-KEYS: dict[str, tuple[str, ...]] = dict.fromkeys(COLUMNS, ("id",)) | {"devices": ("site", "id")}
+KEYS: dict[str, tuple[str, ...]] = dict.fromkeys(COLUMNS, ("id",)) | {
+    "school_areas": ("school", "valid_from"),
+    "shifts": ("site", "shift", "valid_from"),
+    "room_needs": ("kind", "smart_level", "device_kind"),
+    "devices": ("site", "id"),
+    "assets": ("site", "code"),
+}
 
 
 def defaults(section: str) -> dict[str, Any]:

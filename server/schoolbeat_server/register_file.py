@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from schoolbeat_server import yaml_text
+from schoolbeat_server.register_columns import COLUMNS
 from schoolbeat_server.said import Said
 
-SECTIONS = ("areas", "schools", "sites", "lines", "rooms", "devices", "services")
+SECTIONS = tuple(COLUMNS)
 MOST_BYTES = yaml_text.MOST_BYTES
 MOST_ROWS = 500_000
 

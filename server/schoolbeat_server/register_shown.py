@@ -14,10 +14,14 @@ MOST_REMARKS = 50
 SECTION_WORDS = {
     "areas": Said("địa bàn", "areas"),
     "schools": Said("trường", "schools"),
+    "school_areas": Said("địa bàn của trường", "areas of schools"),
     "sites": Said("điểm trường", "sites"),
+    "shifts": Said("buổi học", "shifts"),
     "lines": Said("đường truyền", "lines"),
     "rooms": Said("phòng", "rooms"),
+    "room_needs": Said("phòng cần gì", "what rooms need"),
     "devices": Said("thiết bị", "devices"),
+    "assets": Said("sổ tài sản", "asset book"),
     "services": Said("dịch vụ", "services"),
 }
 

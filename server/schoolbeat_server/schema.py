@@ -41,6 +41,19 @@ school = Table(
     Column("area", String(40), ForeignKey("area.id"), nullable=False),
     Column("level", String(20), nullable=False, default=""),
     Column("manager", String(20), nullable=False, default="commune"),  # commune | province
+    Column("code", String(40), nullable=False, default=""),  # the ministry's; leading zeros count
+    Column("cluster", Text, nullable=False, default=""),  # cụm trường
+    Column("founded", String(10)),  # ISO dates, half-open; NULL: before, and still
+    Column("closed", String(10)),
+)
+
+school_area = Table(  # in which area a school was, is and will be; school.area is today's: register_areas.py
+    "school_area",
+    metadata,
+    Column("school", String(40), ForeignKey("school.id"), primary_key=True),
+    Column("valid_from", String(10), primary_key=True),  # ISO dates, half-open
+    Column("valid_to", String(10), nullable=False, default="9999-12-31"),
+    Column("area", String(40), ForeignKey("area.id"), nullable=False),
 )
 
 site = Table(
@@ -52,6 +65,19 @@ site = Table(
     Column("kind", String(10), nullable=False, default="main"),  # main | satellite
     Column("latitude", Float),
     Column("longitude", Float),
+    Column("tags", Text, nullable=False, default=""),  # register_columns.TAGS, sorted, with commas between
+    Column("valid_from", String(10), nullable=False, default="0001-01-01"),  # opened and closed, half-open
+    Column("valid_to", String(10), nullable=False, default="9999-12-31"),
+)
+
+shift = Table(  # pupils and teachers of a shift, until a later row of the same shift
+    "shift",
+    metadata,
+    Column("site", String(40), ForeignKey("site.id"), primary_key=True),
+    Column("shift", String(10), primary_key=True),  # morning | afternoon | evening
+    Column("valid_from", String(10), primary_key=True),
+    Column("pupils", Integer, nullable=False),
+    Column("teachers", Integer, nullable=False, default=0),
 )
 
 line = Table(
@@ -63,6 +89,13 @@ line = Table(
     Column("technology", String(20), nullable=False, default="unknown"),  # fibre|copper|mobile|satellite|other|unknown
     Column("contract_down_bps", BigInteger),
     Column("contract_up_bps", BigInteger),
+    Column("role", String(10), nullable=False, default="main"),  # main | backup
+    Column("contract", String(80), nullable=False, default=""),  # its number
+    Column("contract_from", String(10)),  # ISO dates, half-open; NULL: not known
+    Column("contract_to", String(10)),
+    Column("contract_min_bps", BigInteger),  # guaranteed downstream
+    Column("universal_service", Boolean, nullable=False, default=False),  # paid by the telecommunication fund
+    Column("ont", String(40), nullable=False, default=""),  # the device at the fibre's end, of the same site
 )
 
 room = Table(
@@ -73,6 +106,15 @@ room = Table(
     Column("name", Text, nullable=False),
     Column("kind", String(30), nullable=False, default="classroom"),
     Column("smart_level", Integer, nullable=False, default=0),
+)
+
+room_need = Table(  # the bill of materials; empty: the assumption shipped, register_needs.py
+    "room_need",
+    metadata,
+    Column("kind", String(30), primary_key=True),  # of room, or any
+    Column("smart_level", Integer, primary_key=True),
+    Column("device_kind", String(30), primary_key=True),
+    Column("count", Integer, nullable=False, default=1),
 )
 
 device = Table(
@@ -91,6 +133,27 @@ device = Table(
     Column("snmp", String(40), nullable=False, default=""),
     Column("profile", String(40), nullable=False, default=""),
     Column("stream", String(200), nullable=False, default=""),
+    Column("serial", String(80), nullable=False, default=""),
+    Column("model", String(80), nullable=False, default=""),
+    Column("vendor", String(80), nullable=False, default=""),
+)
+
+asset = Table(  # the asset book, as the school keeps it; what was found on the network is another matter
+    "asset",
+    metadata,
+    Column("site", String(40), ForeignKey("site.id"), primary_key=True),
+    Column("code", String(60), primary_key=True),
+    Column("room", String(40), ForeignKey("room.id")),
+    Column("kind", String(30), nullable=False, default=""),  # as device.kind
+    Column("name", Text, nullable=False),
+    Column("serial", String(80), nullable=False, default=""),
+    Column("model", String(80), nullable=False, default=""),
+    Column("year", Integer),  # in which it was put to use
+    Column("funding", Text, nullable=False, default=""),
+    Column("warranty_to", String(10)),  # ISO date, not included
+    Column("quantity", Integer, nullable=False, default=1),
+    Column("status", String(10), nullable=False, default="in_use"),  # in_use | broken | disposed | lent
+    Column("device", String(40)),  # the device of the same site that it is, if known
 )
 
 service = Table(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from schoolbeat_server.register_columns import COLUMNS
 from schoolbeat_wire.inventory import Column, Device, Inventory, with_revision
 
 MARK = "(mô phỏng)"
@@ -93,12 +94,7 @@ def make(seed: int, schools: int) -> Province:
         raise ValueError(f"số trường / schools = {schools}: phải từ 1 đến / allowed is 1 to {MOST_SCHOOLS}")
     register: dict[str, list[dict[str, Any]]] = {
         "areas": list(_areas()),
-        "schools": [],
-        "sites": [],
-        "lines": [],
-        "rooms": [],
-        "devices": [],
-        "services": [],
+        **{section: [] for section in COLUMNS if section != "areas"},
     }
     sites: list[SimulatedSite] = []
     for index in range(schools):

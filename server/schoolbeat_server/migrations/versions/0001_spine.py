@@ -412,11 +412,31 @@ def upgrade() -> None:
         sa.Column("area", sa.String(length=40), nullable=False),
         sa.Column("level", sa.String(length=20), nullable=False),
         sa.Column("manager", sa.String(length=20), nullable=False),
+        sa.Column("code", sa.String(length=40), nullable=False),
+        sa.Column("cluster", sa.Text(), nullable=False),
+        sa.Column("founded", sa.String(length=10), nullable=True),
+        sa.Column("closed", sa.String(length=10), nullable=True),
         sa.ForeignKeyConstraint(
             ["area"],
             ["area.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "school_area",
+        sa.Column("school", sa.String(length=40), nullable=False),
+        sa.Column("valid_from", sa.String(length=10), nullable=False),
+        sa.Column("valid_to", sa.String(length=10), nullable=False),
+        sa.Column("area", sa.String(length=40), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["school"],
+            ["school.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["area"],
+            ["area.id"],
+        ),
+        sa.PrimaryKeyConstraint("school", "valid_from"),
     )
     op.create_table(
         "site",
@@ -426,11 +446,27 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=10), nullable=False),
         sa.Column("latitude", sa.Float(), nullable=True),
         sa.Column("longitude", sa.Float(), nullable=True),
+        sa.Column("tags", sa.Text(), nullable=False),
+        sa.Column("valid_from", sa.String(length=10), nullable=False),
+        sa.Column("valid_to", sa.String(length=10), nullable=False),
         sa.ForeignKeyConstraint(
             ["school"],
             ["school.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "shift",
+        sa.Column("site", sa.String(length=40), nullable=False),
+        sa.Column("shift", sa.String(length=10), nullable=False),
+        sa.Column("valid_from", sa.String(length=10), nullable=False),
+        sa.Column("pupils", sa.Integer(), nullable=False),
+        sa.Column("teachers", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["site"],
+            ["site.id"],
+        ),
+        sa.PrimaryKeyConstraint("site", "shift", "valid_from"),
     )
     op.create_table(
         "agent",
@@ -455,6 +491,13 @@ def upgrade() -> None:
         sa.Column("technology", sa.String(length=20), nullable=False),
         sa.Column("contract_down_bps", sa.BigInteger(), nullable=True),
         sa.Column("contract_up_bps", sa.BigInteger(), nullable=True),
+        sa.Column("role", sa.String(length=10), nullable=False),
+        sa.Column("contract", sa.String(length=80), nullable=False),
+        sa.Column("contract_from", sa.String(length=10), nullable=True),
+        sa.Column("contract_to", sa.String(length=10), nullable=True),
+        sa.Column("contract_min_bps", sa.BigInteger(), nullable=True),
+        sa.Column("universal_service", sa.Boolean(), nullable=False),
+        sa.Column("ont", sa.String(length=40), nullable=False),
         sa.ForeignKeyConstraint(
             ["site"],
             ["site.id"],
@@ -481,6 +524,14 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_room_site"), ["site"], unique=False)
 
     op.create_table(
+        "room_need",
+        sa.Column("kind", sa.String(length=30), nullable=False),
+        sa.Column("smart_level", sa.Integer(), nullable=False),
+        sa.Column("device_kind", sa.String(length=30), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "smart_level", "device_kind"),
+    )
+    op.create_table(
         "device",
         sa.Column("site", sa.String(length=40), nullable=False),
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -495,6 +546,9 @@ def upgrade() -> None:
         sa.Column("snmp", sa.String(length=40), nullable=False),
         sa.Column("profile", sa.String(length=40), nullable=False),
         sa.Column("stream", sa.String(length=200), nullable=False),
+        sa.Column("serial", sa.String(length=80), nullable=False),
+        sa.Column("model", sa.String(length=80), nullable=False),
+        sa.Column("vendor", sa.String(length=80), nullable=False),
         sa.ForeignKeyConstraint(
             ["room"],
             ["room.id"],
@@ -505,6 +559,31 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("site", "id"),
     )
+    op.create_table(
+        "asset",
+        sa.Column("site", sa.String(length=40), nullable=False),
+        sa.Column("code", sa.String(length=60), nullable=False),
+        sa.Column("room", sa.String(length=40), nullable=True),
+        sa.Column("kind", sa.String(length=30), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("serial", sa.String(length=80), nullable=False),
+        sa.Column("model", sa.String(length=80), nullable=False),
+        sa.Column("year", sa.Integer(), nullable=True),
+        sa.Column("funding", sa.Text(), nullable=False),
+        sa.Column("warranty_to", sa.String(length=10), nullable=True),
+        sa.Column("quantity", sa.Integer(), nullable=False),
+        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("device", sa.String(length=40), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["site"],
+            ["site.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["room"],
+            ["room.id"],
+        ),
+        sa.PrimaryKeyConstraint("site", "code"),
+    )
 
     op.create_index("outage_open", "outage", ["site"], sqlite_where=sa.text("end_minute IS NULL"))
     op.create_index("incident_open", "incident", ["site"], sqlite_where=sa.text("closed_ms IS NULL"))
@@ -512,7 +591,9 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    op.drop_table("asset")
     op.drop_table("device")
+    op.drop_table("room_need")
     with op.batch_alter_table("room", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_room_site"))
 
@@ -522,7 +603,9 @@ def downgrade() -> None:
 
     op.drop_table("line")
     op.drop_table("agent")
+    op.drop_table("shift")
     op.drop_table("site")
+    op.drop_table("school_area")
     op.drop_table("school")
     with op.batch_alter_table("notice", schema=None) as batch_op:
         batch_op.drop_index("notice_waiting")
