@@ -33,6 +33,9 @@ class Finding:
     said: Said
 
 
+Threshold = Literal["share", "bps", "ms", "count", "minutes", "words", "none"]
+
+
 class Indicator(NamedTuple):
     """One way of judging. of: what it speaks of. threshold: the unit of what it is compared with, "words" for one_of,
     "none" for what is true or not. needs: the standard assumptions that its target must state. signal: what it reads
@@ -41,7 +44,7 @@ class Indicator(NamedTuple):
     of evidence that it can reach."""
 
     of: Literal["site", "room", "device", "holding", "inspection"]
-    threshold: Literal["share", "bps", "ms", "count", "minutes", "words", "none"]
+    threshold: Threshold
     needs: tuple[str, ...]
     signal: str
     words: tuple[str, ...]
@@ -49,6 +52,7 @@ class Indicator(NamedTuple):
     name: Said
     compares: Literal["at_least", "at_most", "one_of", ""] = "at_least"
     choice: Literal["", "services", "device_kinds"] = ""
+    grows: bool = False  # with the unit: a condition may say up_to
     about: Said = Said("", "")
     best: Grade = "proven"
 

@@ -44,13 +44,14 @@ class AssumptionShape(_Struct, frozen=True):
 
 class ConditionShape(_Struct, frozen=True):
     """at_least, at_most, one_of: the name of the assumption that holds the threshold; of: of the one that says which
-    services, kinds of device or readings are meant."""
+    services, kinds of device or readings are meant; up_to: of the most that is asked of any unit."""
 
     indicator: _Line
     at_least: _Name | None = None
     at_most: _Name | None = None
     one_of: _Name | None = None
     of: _Name | None = None
+    up_to: _Name | None = None
 
 
 _Some = Annotated[list[_Line], Meta(min_length=1, max_length=5_000)]

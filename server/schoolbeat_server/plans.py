@@ -276,7 +276,7 @@ def _target(draft: _Draft, kind: str) -> Target:
         quote=said_of(raw.quote),
         unit=raw.unit,
         filter=_filter(draft, standard.pop("site_kinds")),
-        conditions=tuple(_condition(draft, one, index) for index, one in enumerate(raw.conditions)),
+        conditions=tuple(_condition(draft, one) for one in raw.conditions),
         share=share,
         deadline=_deadline(draft, kind),
         assumptions=tuple(_stated(name, one) for name, one in draft.assumptions.items()),
@@ -369,9 +369,10 @@ def _check_indicator(draft: _Draft, condition: ConditionShape, path: yaml_text.P
 def _check_condition(draft: _Draft, condition: ConditionShape, path: yaml_text.Path) -> None:
     found = INDICATORS[condition.indicator]
     wanted = {found.compares, "of" if found.choice else ""} - {""}
-    for key in ("at_least", "at_most", "one_of", "of"):
+    optional = {"up_to"} if found.grows else set()
+    for key in ("at_least", "at_most", "one_of", "of", "up_to"):
         name = getattr(condition, key)
-        if (name is not None) != (key in wanted):
+        if (name is not None) != (key in wanted) and not (key in optional and name):
             keys = ", ".join(sorted(wanted)) or "–"
             draft.refuse(
                 path,
@@ -392,7 +393,7 @@ def _threshold(condition: ConditionShape) -> str:
 
 
 def _named(condition: ConditionShape) -> set[str]:
-    return {_threshold(condition), condition.of or ""} - {""}
+    return {_threshold(condition), condition.of or "", condition.up_to or ""} - {""}
 
 
 def _required(raw: TargetShape) -> set[str]:
@@ -434,7 +435,7 @@ def _standard(draft: _Draft, name: str) -> Any:
     return _read(draft, parse, _text(draft.assumptions[name].value), allowed, ("assumptions", name, "value"))
 
 
-def _condition(draft: _Draft, condition: ConditionShape, index: int) -> Condition:
+def _condition(draft: _Draft, condition: ConditionShape) -> Condition:
     indicator, name = INDICATORS[condition.indicator], _threshold(condition)
     of = _chosen(draft, condition.of, _CHOICES[indicator.choice]) if condition.of else ()
     if indicator.compares == "one_of":
@@ -442,9 +443,14 @@ def _condition(draft: _Draft, condition: ConditionShape, index: int) -> Conditio
     if not indicator.compares:
         return Condition(condition.indicator, "", of=of)
     parse, said = _UNITS[indicator.threshold]
-    value = _read(draft, parse, _text(draft.assumptions[name].value), said, ("assumptions", name, "value"))
+    value, up_to = (
+        None
+        if one is None
+        else _read(draft, parse, _text(draft.assumptions[one].value), said, ("assumptions", one, "value"))
+        for one in (name, condition.up_to)
+    )
     least, most = (value, None) if indicator.compares == "at_least" else (None, value)
-    return Condition(condition.indicator, name, at_least=least, at_most=most, of=of)
+    return Condition(condition.indicator, name, at_least=least, at_most=most, of=of, up_to=up_to)
 
 
 def _chosen(draft: _Draft, name: str, allowed: Collection[str] | None) -> tuple[str, ...]:

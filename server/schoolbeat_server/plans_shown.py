@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from schoolbeat_server.finding import GRADES, Grade, stated
+from schoolbeat_server.finding import GRADES, Grade, Indicator, stated
+from schoolbeat_server.indicators import INDICATORS
 from schoolbeat_server.local_time import clock_and_day
 from schoolbeat_server.said import Said
 from schoolbeat_server.targets import Plan, Target
@@ -72,3 +73,35 @@ def _unit_lines(unit: UnitVerdict, language: str) -> Iterator[str]:
     yield f"  {MARKS[unit.status]} {unit.name} ({unit.site or unit.id}){since}"
     for reason in unit.reasons:
         yield f"      {reason.to(language)}"
+
+
+# ---- the catalogue of indicators ---------------------------------------------------------------------------
+
+_EXAMPLES = {
+    "share": "`95%`",
+    "bps": "`20 Mbit/s`",
+    "ms": "`50 ms`",
+    "minutes": "`90 min`",
+    "count": "`0`",
+    "words": "",
+    "none": "",
+}
+
+
+def indicators_table() -> str:
+    """The table of docs/indicators.md."""
+    head = (
+        "| chỉ số / indicator | xét gì / of | so với / compared with | phải nêu / must state"
+        " | mức minh chứng cao nhất / best grade | nói gì / what it says |"
+    )
+    return "\n".join([head, "|---|---|---|---|---|---|", *(_indicator_row(*one) for one in INDICATORS.items())])
+
+
+def _indicator_row(name: str, one: Indicator) -> str:
+    keys = [f"`{key}`" for key in (one.compares, "of" if one.choice else "", "up_to" if one.grows else "") if key]
+    values = ", ".join(f"`{word}`" for word in one.words) or _EXAMPLES[one.threshold]
+    compared = f"{', '.join(keys)}: {values}" if values else ", ".join(keys)
+    needs = ", ".join(f"`{need}`" for need in one.needs)
+    grade = GRADE_WORDS[one.best]
+    said = f"**{one.name.vi}**: {one.about.vi}. / *{one.name.en}: {one.about.en}.*"
+    return f"| `{name}` | `{one.of}` | {compared} | {needs} | {grade.vi} / {grade.en} | {said} |"

@@ -31,7 +31,8 @@ class Condition:
     """One indicator against one threshold: at_least or at_most (in the indicator's unit), or one_of (words).
 
     assumption: the name of the assumption that holds the threshold; "" for an indicator that is true or not.
-    of: which services, kinds of device or readings are meant, for an indicator that asks.
+    of: which services, kinds of device or readings are meant, for an indicator that asks. up_to: more than this is
+    asked of no unit, for a threshold that grows with the unit.
     """
 
     indicator: str
@@ -40,6 +41,7 @@ class Condition:
     at_most: Fraction | None = None
     one_of: tuple[str, ...] = ()
     of: tuple[str, ...] = ()
+    up_to: Fraction | None = None
 
     def holds(self, value: Fraction) -> bool:
         """Exact."""

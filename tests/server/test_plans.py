@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from schoolbeat_server.indicators import INDICATORS
-from schoolbeat_server.plans import SHIPPED, PlanError, all_plans, load_plan, parse
+from schoolbeat_server.plans import SHIPPED, STANDARD, PlanError, all_plans, load_plan, parse
+from schoolbeat_server.plans_shown import indicators_table
 from schoolbeat_server.said import Said
 from schoolbeat_server.targets import Assumption, Condition, Filter, Plan, Target
 
 SEEDS = Path(__file__).parents[3] / "shared" / "seeds"
+DOCS = Path(__file__).parents[2] / "docs"
 LAO_CAI = SHIPPED / "lao-cai-2022-2025.yaml"
 
 SMALL = """plan: p
@@ -236,9 +238,78 @@ def test_a_plan_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         all_plans(tmp_path / "plans")
 
 
-def test_the_document_on_plans_names_every_indicator_and_standard_assumption() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "plans.md").read_text(encoding="utf-8")
+def test_the_document_on_plans_names_every_standard_assumption() -> None:
+    text = (DOCS / "plans.md").read_text(encoding="utf-8")
 
-    from schoolbeat_server.plans import STANDARD
+    assert [name for name in STANDARD if f"`{name}`" not in text] == []
 
-    assert [name for name in (*INDICATORS, *STANDARD) if f"`{name}`" not in text] == []
+
+def test_the_document_on_indicators_holds_the_table_that_the_code_makes() -> None:
+    text = (DOCS / "indicators.md").read_text(encoding="utf-8")
+
+    assert indicators_table() in text
+
+
+def test_every_indicator_says_in_both_languages_what_it_says() -> None:
+    assert all(one.about.vi and one.about.en and one.name.vi and one.name.en for one in INDICATORS.values())
+
+
+SHARED = SMALL.replace(
+    "      window_days: {value: 30, reason: {vi: Vì, en: Because}, source: S}\n",
+    "assumptions:\n  window_days: {value: 14, reason: {vi: Vì, en: Because}, source: S}\n",
+)
+
+
+def test_an_assumption_of_the_whole_file_stands_for_every_target_that_uses_it() -> None:
+    plan = parse(SHARED, "p.yaml")
+
+    assert plan.targets[0].window_days == 14
+    assert "window_days" in [one.name for one in plan.targets[0].assumptions]
+
+
+def test_a_targets_own_assumption_goes_before_that_of_the_file() -> None:
+    second = SMALL[SMALL.index("  - target: T") :].replace("target: T", "target: U")
+    shared = "assumptions:\n  window_days: {value: 14, reason: {vi: Vì, en: Because}, source: S}\n"
+    lines = second.splitlines(keepends=True)[:-1]
+
+    plan = parse(SMALL + "".join(lines) + shared, "p.yaml")
+
+    assert [target.window_days for target in plan.targets] == [30, 14]
+
+
+def test_an_assumption_of_the_whole_file_that_no_target_uses_is_refused() -> None:
+    with pytest.raises(PlanError, match=r"p\.yaml:23: assumptions\.clock: không chỉ tiêu nào dùng giả định này"):
+        parse(SMALL + "assumptions:\n  clock: {value: lessons, reason: {vi: V, en: B}, source: S}\n", "p.yaml")
+
+
+def test_a_number_of_units_may_stand_instead_of_a_share() -> None:
+    plan = parse(changed("share: 2/3", "count: 263"), "p.yaml")
+
+    assert (plan.targets[0].count, plan.targets[0].share) == (263, 0)
+
+
+def test_only_a_profile_may_leave_the_deadline_out() -> None:
+    without = changed("    deadline: 2025-12-31\n", "")
+
+    assert parse("kind: profile\n" + without, "p.yaml").targets[0].deadline is None
+    with pytest.raises(PlanError, match="thiếu khóa deadline"):
+        parse(without, "p.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (changed("share: 2/3", "share: 120%"), "share = '120%': allowed is a percentage"),
+        (changed("2025-12-31", "2025-02-30"), "deadline = '2025-02-30': allowed is a date"),
+        (changed("2025-12-31", "0001-01-01"), "deadline = '0001-01-01': allowed is a date"),
+        (changed("    quote: {vi: Trích, en: Quote}\n", ""), "targets[1]: key quote is missing"),
+        (changed("share: 2/3", "share: 2/3\n    variant_of: T9"), "variant_of = 'T9': no such target above"),
+        (changed("at_least: fast}", "at_least: fast, of: fast}"), "needs the keys: at_least"),
+        (changed("at_least: fast}", "at_least: fast, up_to: fast}"), "needs the keys: at_least"),
+    ],
+)
+def test_what_a_plan_may_not_say_is_refused_by_name(text: str, said: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        parse(text, "p.yaml")
+
+    assert said in caught.value.said.en
