@@ -1,4 +1,4 @@
-"""The command schoolbeat-server: check, register, agent, quarantine, plan, verdict; run, demo only when asked for."""
+"""The command schoolbeat-server: check, register, agent, quarantine, clock, plan, verdict; run, demo only when asked for."""
 
 from __future__ import annotations
 
@@ -92,6 +92,7 @@ def _parser(language: str) -> argparse.ArgumentParser:
     _register_words(commands, said)
     _agent_words(commands, said)
     decided_cli.quarantine_words(commands, said)
+    decided_cli.clock_words(commands, said)
     proof_words(commands, said)
     calendar_cli.calendar_words(commands, said).set_defaults(do=_calendar)
     _plan_words(commands, said)

@@ -74,6 +74,11 @@ class ContactBook:
         self.blind_until_ms = max(self.blind_until_ms, now_ms + BLIND_MS)
         self.blind_in_minute = True
 
+    def begin_anew(self, now_ms: int) -> None:
+        """Our clock is right again: what was reckoned by the wrong one is forgotten."""
+        self.looked_ms, self.blind_until_ms = 0, now_ms
+        self.blind(now_ms)
+
     def turn(self, now_ms: int) -> None:
         """Moves every site between heard, lost and back; `changed` collects those that moved."""
         self._mind_time(now_ms)

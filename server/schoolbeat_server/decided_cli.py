@@ -1,4 +1,4 @@
-"""The words `agent clones`, `agent true` and `quarantine` of the command line."""
+"""The words `agent clones`, `agent true`, `quarantine` and `clock` of the command line."""
 
 from __future__ import annotations
 
@@ -77,6 +77,36 @@ def quarantine_words(commands: Actions, said: Words) -> None:
         action.add_argument("--agent", default="gateway", help=said("của tác tử này", "of this agent"))
         _reason(action, said)
         action.set_defaults(decide=_held)
+
+
+def clock_words(commands: Actions, said: Words) -> None:
+    clock = commands.add_parser("clock", help=said("đồng hồ của máy chủ này", "this server's own clock"))
+    actions = clock.add_subparsers(dest="action", required=True, metavar="believe")
+    believe = actions.add_parser(
+        "believe",
+        help=said("giờ của máy này lúc này là đúng, dù trông không hợp lý", "it is right now, however odd it looks"),
+    )
+    _reason(believe, said)
+    believe.set_defaults(decide=_believe)
+
+
+def _believe(arguments: argparse.Namespace, engine: Engine, language: str, now_ms: int) -> str:
+    from schoolbeat_server import own_clock
+
+    reason = arguments.reason.strip()
+    if not reason or now_ms < own_clock.BUILT_MS:
+        raise Refused(
+            Said("--reason: cần lý do", "--reason: is needed")
+            if not reason
+            else Said(
+                f"giờ {_time(now_ms)} UTC không thể đúng: hãy chỉnh đồng hồ trước",
+                f"{_time(now_ms)} UTC cannot be right: set the clock first",
+            )
+        )
+    own_clock.vouch(engine, now_ms, _who(arguments), reason[:500])
+    return Said(
+        f"Đã ghi: bây giờ là {_time(now_ms)} UTC. {_SOON.vi}", f"Noted: it is {_time(now_ms)} UTC. {_SOON.en}"
+    ).to(language)
 
 
 def _reason(parser: argparse.ArgumentParser, said: Words) -> None:

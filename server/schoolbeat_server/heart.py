@@ -21,6 +21,7 @@ from schoolbeat_server.database import get_meta, set_meta, writing
 from schoolbeat_server.incident_rows import IncidentRows
 from schoolbeat_server.ingest import Ingest
 from schoolbeat_server.mqtt import Link
+from schoolbeat_server.own_clock import OwnClock, kernel_is_synchronised
 from schoolbeat_server.proof_making import ProofMaking, deletable_before
 from schoolbeat_server.school_calendar import LessonHours
 from schoolbeat_server.settings import Settings
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 BATCH_SECONDS = 0.2
 BATCH_MESSAGES = 500
 HOUSE_SECONDS = 2.0
+UNBELIEVED_SECONDS = 0.5  # between two looks at a clock that cannot be right
 GRANT_SECONDS = 20.0
 SEAL_MINUTE = 7  # of each hour
 SEAL_BYTES = 128 << 20  # of open hours in memory, that call for a seal at once
@@ -55,11 +57,13 @@ class Heart:
         accounts_changed: Callable[[Connection], None] = lambda _connection: None,
         publish: Publish = lambda _kind, _data: None,
         wake: Callable[[], None] = lambda: None,
+        synchronised: Callable[[], bool] = kernel_is_synchronised,
     ) -> None:
         self.engine, self.settings, self.ingest, self.incident_rows = engine, settings, ingest, incident_rows
         self.broker, self.accounts_changed = broker, accounts_changed
         self.publish, self.wake = publish, wake
         self.link = make_link(self._receive)
+        self.clock = OwnClock(engine, synchronised)
         self.stopping = threading.Event()
         self.failed: BaseException | None = None
         self.inbox: list[Message] = []
@@ -101,6 +105,12 @@ class Heart:
             self.link.close()
 
     def turn(self) -> None:
+        doubted = self.clock.problem is not None
+        if not self.clock.is_believed(self.ingest.now_ms()):
+            self._wait_for_time()
+            return
+        if doubted:
+            self.ingest.contact.begin_anew(self.clock.mark_ms)
         now = time.monotonic()
         due = min(self.next_tick, self.first_at + BATCH_SECONDS if self.inbox else now + 1)
         if len(self.inbox) < BATCH_MESSAGES:
@@ -127,6 +137,19 @@ class Heart:
             self._revise_one()
         elif self.proofs.busy and not self.inbox and not self.problem:
             self.proofs.step(self.ingest.next_report_id - 1, self.ingest.now_ms())
+
+    def _wait_for_time(self) -> None:
+        """Nobody is listened to: what agents and broker hold, they keep. What came and was not written comes again."""
+        if self.link.connected or self.inbox:
+            self.link.close()
+            self.inbox = []
+        self.stopping.wait(UNBELIEVED_SECONDS)
+        try:
+            self.clock.hear()
+            if self.broker is not None:
+                self.broker.ensure_alive()
+        except (SQLAlchemyError, BrokerError) as error:
+            log.warning("house-keeping: %s", error)
 
     def _commit(self, *, tick: bool) -> None:
         if tick:

@@ -34,8 +34,12 @@ class Judge:
         plans: Sequence[Plan],
         now_ms: Callable[[], int],
         calendar: Callable[[], SchoolCalendar] = SchoolCalendar,
+        *,
+        knows_time: Callable[[], bool] = lambda: True,
     ) -> None:
+        """knows_time: False while our own clock cannot be right; then nothing is judged."""
         self.engine, self.ledger, self.plans, self.now_ms = engine, ledger, plans, now_ms
+        self.knows_time = knows_time
         self.calendar = calendar
         self.verdicts: tuple[Verdict, ...] = ()
         self.judged_ms = 0
@@ -52,6 +56,9 @@ class Judge:
     def _run(self) -> None:
         while not self.stopping.is_set():
             began = time.monotonic()
+            if not self.knows_time():
+                self.stopping.wait(1.0)
+                continue
             try:
                 self.judge()
             except SQLAlchemyError as error:

@@ -173,6 +173,8 @@ def health(heart: Heart, judge: Judge) -> dict[str, object]:
     reasons = [text for text in (heart.problem, heart.link.problem) if text]
     if not heart.link.connected and not heart.link.problem:
         reasons.append("not connected to the broker yet")
+    if heart.clock.problem is not None:
+        reasons.append(f"{heart.clock.problem.vi} / {heart.clock.problem.en}")
     if heart.failed is not None:
         reasons.append(f"the heart stopped: {type(heart.failed).__name__}")
     ingest = heart.ingest
@@ -214,7 +216,12 @@ def main(settings: Settings) -> int:
         deliverer = Deliverer(engine, channels, now_ms, settled=lambda ident: feed.publish("notice", {"id": ident}))
         heart = make_heart(settings, engine, feed, deliverer)
         judge = Judge(
-            engine, heart.ingest.ledger, plans.all_plans(settings.plans), now_ms, lambda: heart.ingest.asked.calendar
+            engine,
+            heart.ingest.ledger,
+            plans.all_plans(settings.plans),
+            now_ms,
+            lambda: heart.ingest.asked.calendar,
+            knows_time=lambda: heart.clock.is_right_at(now_ms()),
         )
     except (plans.PlanError, StartError, BrokerError, OutsideBrokerError, OSError) as error:
         log.error("%s", error)
