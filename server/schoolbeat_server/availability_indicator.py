@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable
 from fractions import Fraction
+from math import floor
 
-from schoolbeat_server.availability import Availability, availability, shown, within
-from schoolbeat_server.finding import DAY_MINUTES, WEEK_MINUTES, Case, Finding, Grade, grade_unseen, stated
+from schoolbeat_server.availability import Availability, shown
+from schoolbeat_server.finding import WEEK_MINUTES, Case, Finding, Grade, grade_unseen, stated
+from schoolbeat_server.measured import Span, end_of_allowance, first_of, last_of
 from schoolbeat_server.register import Device
 from schoolbeat_server.said import Said
 from schoolbeat_server.targets import Target
-from schoolbeat_wire.catalogue import DISPUTED, OFF, UNKNOWN, UP_FULL
+from schoolbeat_wire.catalogue import OFF, UP_FULL
 
 
 def judge_availability(signal: str, name: Said, case: Case) -> Finding:
-    target = case.target
+    target, window = case.target, case.window
     name, signal = (name, signal) if case.device is None else (_device_name(case.device), case.device.signal)
-    count = case.window.end_minute - case.window.first_minute
-    minutes = case.facts.minutes.get(signal, b"")[-count:]
-    clock = case.facts.lessons[-count:] if target.clock == "lessons" and case.facts.lessons is not None else None
-    if target.clock == "lessons" and clock is None:
-        return Finding(None, grade_unseen(case.facts), Fraction(0), None, _no_calendar(name))
-    if not minutes:
-        return Finding(None, grade_unseen(case.facts), Fraction(0), None, _nothing_measured(name))
-    if clock is not None:
-        if 1 not in clock:
-            return Finding(None, grade_unseen(case.facts), Fraction(0), None, _no_lessons(name))
-        minutes = within(minutes, clock)  # what is told of the time since when is of lessons too
+    measured = case.facts.measured.get(signal)
+    unseen = grade_unseen(case.facts)
+    if measured is None:
+        return Finding(None, unseen, Fraction(0), None, _nothing_measured(name))
+    if target.clock == "lessons" and not measured.has_lessons:
+        return Finding(None, unseen, Fraction(0), None, _no_calendar(name))
+    span = Span(measured, *window, target.clock)
+    found = _with_off_settled(span.seconds(), target)
+    if not found.all_seconds:
+        return Finding(None, unseen, Fraction(0), None, _no_lessons(name))
     assert case.condition.at_least is not None
-    found = _with_off_settled(availability(minutes, clock), target)
     met = found.at_least(case.condition.at_least, min_coverage=target.min_coverage, off_is_down=target.off_is_down)
-    coverage = Fraction(_covered(found, target), found.all_seconds or 1)
+    coverage = Fraction(_covered(found, target), found.all_seconds)
     if not coverage:
-        return Finding(None, grade_unseen(case.facts), coverage, None, _nothing_measured(name))
-    grade: Grade = "proven" if met and _every_week(minutes, clock, target) else "observed"
-    since = None if met else case.window.first_minute + _since(minutes, clock, found, case, met)
+        return Finding(None, unseen, coverage, None, _nothing_measured(name))
+    grade: Grade = "proven" if met and _every_week(span, found, target) else "observed"
+    since = None if met else _since(span, found, case, met)
     return Finding(met, grade, coverage, since, _availability_said(name, found, coverage, case, met))
 
 
@@ -50,52 +48,45 @@ def _covered(found: Availability, target: Target) -> int:
     return found.up_seconds + found.down_seconds + (found.off_seconds if target.off_is_down else 0)
 
 
-def _every_week(minutes: bytes, clock: bytes | None, target: Target) -> bool:
+def _every_week(span: Span, found: Availability, target: Target) -> bool:
     """Weeks are counted back from the window's end; what is left over at its beginning counts as one too."""
-    ends = range(len(minutes), 0, -WEEK_MINUTES)
-    weeks = (slice(max(0, end - WEEK_MINUTES), end) for end in ends)
-    parts = (availability(minutes[week], clock[week] if clock is not None else None) for week in weeks)
-    return all(_covered(part, target) >= target.min_coverage * part.all_seconds for part in parts)
+    ends = range(span.end, span.first, -WEEK_MINUTES)
+    weeks = [span._replace(first=max(span.first, end - WEEK_MINUTES), end=end) for end in ends]
+    return (len(weeks) == 1 and _enough(found, target)) or all(_week_is_covered(week, found, target) for week in weeks)
 
 
-def _since(minutes: bytes, clock: bytes | None, found: Availability, case: Case, met: bool | None) -> int:
+def _enough(found: Availability, target: Target) -> bool:
+    return _covered(found, target) >= target.min_coverage * found.all_seconds
+
+
+def _week_is_covered(week: Span, window: Availability, target: Target) -> bool:
+    """Minutes are read only where neither the whole window nor the whole days in the week tell it."""
+    asked = (week.first, week.end, week.clock)
+    every = week.measured.all_seconds(*asked)
+    if window.all_seconds - _covered(window, target) <= (1 - target.min_coverage) * every:
+        return True  # though all that is missing in the window were missing in this week
+    if _covered(week.measured.at_hand(*asked), target) >= target.min_coverage * every:
+        return True
+    return _enough(week.seconds(), target)
+
+
+def _since(span: Span, found: Availability, case: Case, met: bool | None) -> int:
     """Missed: the beginning of the outage that used up what the target allows. Unknown: of the gap that did."""
     target, share = case.target, case.condition.at_least
     assert share is not None
     if met is False:
         allowed = (1 - share) * _covered(found, target)
-        over = _first_over(minutes, clock, allowed, lambda part: _covered(part, target) - part.up_seconds)
-        start = minutes.rfind(UP_FULL, 0, over) + 1
-        return next((at for at in range(start, len(minutes)) if _is_down(minutes[at], target)), start)
+        over = end_of_allowance(span, floor(allowed), lambda part: _covered(part, target) - part.up_seconds)
+        full = last_of(span._replace(end=over), [UP_FULL], lambda part: part.up_seconds)
+        start = span.first if full is None else full + 1
+        codes = [*range(UP_FULL), *([OFF] if target.off_is_down else [])]
+        down = first_of(span._replace(first=start), codes, lambda part: _covered(part, target) - part.up_seconds)
+        return start if down is None else down
     allowed = (1 - target.min_coverage) * found.all_seconds
-    over = _first_over(minutes, clock, allowed, lambda part: part.all_seconds - _covered(part, target))
-    return max((minutes.rfind(value, 0, over) for value in _known_values(minutes, target)), default=-1) + 1
-
-
-def _first_over(minutes: bytes, clock: bytes | None, allowed: Fraction, seconds: Callable[[Availability], int]) -> int:
-    """How many minutes from the beginning it takes until their seconds exceed what is allowed; all if they never do."""
-
-    def spent(first: int, end: int) -> int:
-        return seconds(availability(minutes[first:end], clock[first:end] if clock is not None else None))
-
-    before = 0
-    for first in range(0, len(minutes), DAY_MINUTES):
-        end = min(first + DAY_MINUTES, len(minutes))
-        day = spent(first, end)
-        if before + day > allowed:
-            left = int(allowed - before)  # rounded down: seconds are whole
-            return bisect_right(range(first, end), left, key=lambda at: spent(first, at)) + first
-        before += day
-    return len(minutes)
-
-
-def _is_down(value: int, target: Target) -> bool:
-    return value < UP_FULL or (value == OFF and target.off_is_down)
-
-
-def _known_values(minutes: bytes, target: Target) -> set[int]:
-    unknown = {UNKNOWN, DISPUTED} if target.off_is_down else {UNKNOWN, DISPUTED, OFF}
-    return set(minutes) - unknown
+    over = end_of_allowance(span, floor(allowed), lambda part: part.all_seconds - _covered(part, target))
+    codes = [*range(UP_FULL + 1), *([OFF] if target.off_is_down else [])]
+    known = last_of(span._replace(end=over), codes, lambda part: _covered(part, target))
+    return span.first if known is None else known + 1
 
 
 def _availability_said(name: Said, found: Availability, coverage: Fraction, case: Case, met: bool | None) -> Said:

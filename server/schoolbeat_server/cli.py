@@ -318,6 +318,7 @@ def _verdict(arguments: argparse.Namespace, language: str) -> int:
     from schoolbeat_server import plans, plans_shown, verdicts
     from schoolbeat_server.contact import ContactBook
     from schoolbeat_server.ingest import Ingest
+    from schoolbeat_server.sums import Sums, from_sums
 
     settings, engine = _database(arguments)
     try:
@@ -329,16 +330,11 @@ def _verdict(arguments: argparse.Namespace, language: str) -> int:
         engine, "", ContactBook(now_ms), lambda: now_ms, settings.lessons
     )  # reads only: the server may be running
     ingest.load()
-    with engine.connect() as connection:
-
-        def read(site: str, signal: str, first: int, end: int) -> bytes:
-            return ingest.ledger.read(connection, site, [signal], first, end)[signal]
-
+    with engine.connect() as connection, engine.connect() as summed:
+        source = from_sums(Sums(summed, ingest.ledger, ingest.asked.calendar))
         for plan in chosen:
             window = verdicts.window_of(plan, now_ms // 60_000)
-            for verdict in verdicts.judge_plan(
-                plan, verdicts.collect(connection, read, plan, window, ingest.asked.calendar.read)
-            ):
+            for verdict in verdicts.judge_plan(plan, verdicts.collect(connection, source, plan, window)):
                 print(plans_shown.verdict_text(verdict, language, units=arguments.units), end="\n\n")
     return 0
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection, select
 
 from schoolbeat_server import register, schema
+from schoolbeat_server.measured import Measured, Row
 from schoolbeat_server.register import Area, Device, Line, Room, School, Site
 
 LedgerReader = Callable[[str, str, int, int], bytes]
@@ -16,6 +17,9 @@ LedgerReader = Callable[[str, str, int, int], bytes]
 
 LessonReader = Callable[[str, int, int], bytes | None]
 """(site, first_minute, end_minute) -> 1 for each minute of lesson time, 0 for others; None: nobody told its lessons."""
+
+Source = Callable[[Mapping[str, frozenset[str]], Collection["Window"]], Mapping[str, Mapping[str, Measured]]]
+"""(signals by site, windows that end together) -> what was measured of each in them, by site and signal."""
 
 
 class Window(NamedTuple):
@@ -26,16 +30,20 @@ class Window(NamedTuple):
 
 
 class SpeedTest(NamedTuple):
-    """None: that direction was not measured; a failed test is no number."""
+    """None: that direction was not measured; a failed test is no number. ceiling: what of the gateway itself held the
+    test down (reading speed_ceiling), so that the line is at least as fast; 0 or None: nothing that it knows of."""
 
     minute: int
     download_bps: int | None
     upload_bps: int | None
+    ceiling: int | None = None
 
 
 @dataclass(frozen=True)
 class SiteFacts:
-    """silent: nothing was ever reported from here. minutes: by signal, over the whole window."""
+    """silent: nothing was ever reported from here. measured: by signal, over the whole window. pupils: of the busiest
+    shift on the window's last day; None: the register does not say. watched: the services and Wi-Fi networks that are
+    asked there now, as signals."""
 
     site: Site
     lines: tuple[Line, ...] = ()
@@ -43,9 +51,10 @@ class SiteFacts:
     devices: tuple[Device, ...] = ()
     silent: bool = False
     inventoried: bool = False
-    minutes: Mapping[str, bytes] = field(default_factory=dict)
-    lessons: bytes | None = None
+    measured: Mapping[str, Measured] = field(default_factory=dict)
     tests: tuple[SpeedTest, ...] = ()
+    pupils: int | None = None
+    watched: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -56,13 +65,6 @@ class Evidence:
     areas: Mapping[str, Area]
     schools: Mapping[str, School]
     sites: Mapping[str, SiteFacts]
-
-
-class Needs(NamedTuple):
-    """What a plan asks for: signals by site (over the window), lesson time, rooms and devices."""
-
-    signals: Mapping[str, frozenset[str]]
-    lessons: bool
 
 
 def read_register(connection: Connection, window: Window, *, with_devices: bool) -> Evidence:
@@ -89,24 +91,36 @@ def read_register(connection: Connection, window: Window, *, with_devices: bool)
 
 
 def with_ledger(
-    evidence: Evidence, needs: Needs, ledger_reader: LedgerReader, lesson_reader: LessonReader | None
+    evidence: Evidence, wanted: Mapping[str, frozenset[str]], windows: Collection[Window], source: Source
 ) -> Evidence:
-    """Silent sites are not asked for: they have no minutes."""
-    first, end = evidence.window
+    """wanted: signals by site. Silent sites are not asked for: they have no minutes."""
+    heard = {site: signals for site, signals in wanted.items() if signals and not evidence.sites[site].silent}
     facts = dict(evidence.sites)
-    for site, signals in needs.signals.items():
-        if facts[site].silent or not signals:
-            continue
-        lessons = lesson_reader(site, first, end) if needs.lessons and lesson_reader is not None else None
-        minutes = {signal: ledger_reader(site, signal, first, end) for signal in sorted(signals)}
-        facts[site] = replace(facts[site], minutes=minutes, lessons=lessons)
+    for site, measured in source(heard, windows).items():
+        facts[site] = replace(facts[site], measured=measured)
     return replace(evidence, sites=facts)
+
+
+def from_ledger(read: LedgerReader, lessons: LessonReader | None = None) -> Source:
+    """The ledger's minutes themselves. Without `lessons` nobody told any."""
+
+    def measured(
+        wanted: Mapping[str, frozenset[str]], windows: Collection[Window]
+    ) -> Mapping[str, Mapping[str, Measured]]:
+        window = min(windows)  # the longest: they end together
+        found: dict[str, dict[str, Measured]] = {}
+        for site, signals in wanted.items():
+            told = lessons(site, *window) if lessons is not None else None
+            found[site] = {one: Row(window.first_minute, read(site, one, *window), told) for one in sorted(signals)}
+        return found
+
+    return measured
 
 
 def _speed_tests(connection: Connection, window: Window) -> dict[str, list[SpeedTest]]:
     table = schema.speed_test.c
     inside = table.minute.between(window.first_minute, window.end_minute - 1)
-    query = select(table.site, table.minute, table.download_bps, table.upload_bps).where(inside)
+    query = select(table.site, table.minute, table.download_bps, table.upload_bps, table.ceiling).where(inside)
     found: dict[str, list[SpeedTest]] = {}
     for site, *values in connection.execute(query.order_by(table.site, table.minute)):
         found.setdefault(site, []).append(SpeedTest(*values))

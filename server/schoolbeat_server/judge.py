@@ -14,6 +14,7 @@ from schoolbeat_server import issued, schema
 from schoolbeat_server.database import writing
 from schoolbeat_server.ledger import Ledger
 from schoolbeat_server.school_calendar import SchoolCalendar, day_of, first_minute_of
+from schoolbeat_server.sums import Sums, from_sums
 from schoolbeat_server.targets import Plan
 from schoolbeat_server.verdicts import Verdict, collect, judge_plan, window_of
 
@@ -69,15 +70,11 @@ class Judge:
 
     def judge(self) -> None:
         end_minute = self.now_ms() // 60_000 - LATE_MINUTES
-        lessons = self.calendar().read
-        with self.engine.connect() as connection:
-
-            def read(site: str, signal: str, first: int, end: int) -> bytes:
-                with self.engine.connect() as fresh:  # the ledger is being sealed while we read
-                    return self.ledger.read(fresh, site, [signal], first, end)[signal]
+        with self.engine.connect() as connection, self.engine.connect() as summed:
+            source = from_sums(Sums(summed, self.ledger, self.calendar()))
 
             def judging(plan: Plan, end: int, sites: frozenset[str] | None) -> Sequence[Verdict]:
-                return judge_plan(plan, collect(connection, read, plan, window_of(plan, end), lessons, sites))
+                return judge_plan(plan, collect(connection, source, plan, window_of(plan, end), sites))
 
             self.verdicts = tuple(verdict for plan in self.plans for verdict in judging(plan, end_minute, None))
             self.judged_ms = self.now_ms()

@@ -9,7 +9,8 @@ from array import array
 from calendar import monthrange
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
-from operator import add
+from struct import Struct
+from sys import byteorder
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -46,6 +47,22 @@ class Both(NamedTuple):
 
     always: Seconds
     lessons: Seconds
+
+
+# ---- side by side --------------------------------------------------------------------------------------------
+# A signal's numbers as one whole number, 32 bits for each: one addition adds all of them. None grows over 32 bits in
+# less than 136 years.
+
+_GREATEST: Final = (1 << 32 * NUMBERS) - 1
+_SIDE_BY_SIDE: Final = Struct(f"={NUMBERS}I")
+
+
+def beside(numbers: Iterable[int]) -> int:
+    return int.from_bytes(_SIDE_BY_SIDE.pack(*numbers), byteorder)
+
+
+def apart(together: int) -> tuple[int, ...]:
+    return _SIDE_BY_SIDE.unpack(together.to_bytes(4 * NUMBERS, byteorder))
 
 
 # ---- pure --------------------------------------------------------------------------------------------------
@@ -127,13 +144,18 @@ class Month:
 
     def of_days(self, first_day: int, end_day: int, signal: str) -> tuple[int, ...] | None:
         """The sums of days of this month. None: one of them says nothing of the signal."""
+        found = apart(self.together(first_day, end_day, signal))
+        return found if sum(found[:5]) == (end_day - first_day) * DAY_SECONDS else None
+
+    def together(self, first_day: int, end_day: int, signal: str) -> int:
+        """The sums of days of this month, side by side; days that say nothing of the signal add nothing."""
         place = self.places.get(signal)
         if place is None:
-            return None
+            return 0
         first = days_of(self.month)[0]
         numbers = self.numbers(place)[(first_day - first) * NUMBERS : (end_day - first) * NUMBERS]
-        found = tuple(sum(numbers[index::NUMBERS]) for index in range(NUMBERS))
-        return found if sum(found[:5]) == (end_day - first_day) * DAY_SECONDS else None
+        # Digits of that size leave their sum when divided by the greatest digit, as decimal ones do by nine.
+        return int.from_bytes(numbers.tobytes(), byteorder) % _GREATEST
 
     def marks_of(self, first_day: int, end_day: int) -> bytes:
         first = days_of(self.month)[0]
@@ -223,7 +245,7 @@ class Marks:
         self._spans: dict[tuple[int, int, int], bytes] = {}
         self._places: dict[str, int] = {}
 
-    def _place(self, site: str) -> int:
+    def place(self, site: str) -> int:
         """Stands for the rules of the site."""
         found = self._places.get(site)
         if found is None:
@@ -231,14 +253,14 @@ class Marks:
         return found
 
     def of_days(self, site: str, first_day: int, end_day: int) -> bytes:
-        key = (self._place(site), first_day, end_day)
+        key = (self.place(site), first_day, end_day)
         found = self._spans.get(key)
         if found is None:
-            found = self._spans[key] = b"".join(self._of_day(site, day) for day in range(first_day, end_day))
+            found = self._spans[key] = b"".join(self.of_day(site, day) for day in range(first_day, end_day))
         return found
 
-    def _of_day(self, site: str, day: int) -> bytes:
-        key = (self._place(site), day)
+    def of_day(self, site: str, day: int) -> bytes:
+        key = (self.place(site), day)
         found = self._days.get(key)
         if found is None:
             lessons = self.calendar.read(site, first_minute_of(day), first_minute_of(day + 1))
@@ -246,110 +268,8 @@ class Marks:
         return found
 
     def of_month(self, site: str, month: int) -> bytes:
-        key = (self._place(site), month)
+        key = (self.place(site), month)
         found = self._months.get(key)
         if found is None:
-            found = self._months[key] = month_mark(self._of_day(site, day) for day in days_of(month))
+            found = self._months[key] = month_mark(self.of_day(site, day) for day in days_of(month))
         return found
-
-
-# ---- reading -----------------------------------------------------------------------------------------------
-
-
-class Reader:
-    """Sums over whole local days of many sites: by months where nothing is against it, else by days, else by ledger."""
-
-    def __init__(self, connection: Connection, ledger: Ledger, calendar: SchoolCalendar) -> None:
-        self.connection, self.ledger, self.calendar = connection, ledger, calendar
-        self.marks = Marks(calendar)
-        self.from_ledger = 0  # days of signals that had to be counted anew
-
-    def read(self, wanted: Mapping[str, Iterable[str]], first_day: int, end_day: int) -> dict[tuple[str, str], Both]:
-        """wanted: signals by site. (site, signal) -> its seconds in the local days [first_day, end_day)."""
-        sums = {(site, signal): [0] * NUMBERS for site, signals in wanted.items() for signal in signals}
-        months = range(month_of(first_day), month_of(end_day - 1) + 1) if first_day < end_day else range(0)
-        whole = {month for month in months if days_of(month)[0] >= first_day and days_of(month)[-1] < end_day}
-        touched = self._touched()
-        settled: set[tuple[str, int]] = set()
-        places: dict[bytes, dict[str, int]] = {}
-        table = schema.summary.c
-        rows = self.connection.execute(
-            select(table.site, table.month, table.names, table.totals, table.complete, table.lessons).where(
-                table.month.between(min(whole, default=0), max(whole, default=-1))
-            )
-        )
-        days_in = {month: len(days_of(month)) for month in months}
-        for site, month, names, totals, complete, lessons in rows:
-            if site not in wanted or month not in whole or not complete or (site, month) in touched:
-                continue
-            if lessons != self.marks.of_month(site, month):
-                continue
-            if names not in places:
-                places[names] = {name: index for index, name in enumerate(json.loads(names))}
-            numbers, place, need = memoryview(totals).cast("I"), places[names], days_in[month] * DAY_SECONDS
-            if any(
-                signal not in place or sum(numbers[place[signal] * NUMBERS : place[signal] * NUMBERS + 5]) != need
-                for signal in wanted[site]
-            ):
-                continue
-            settled.add((site, month))
-            for signal in wanted[site]:
-                at = place[signal] * NUMBERS
-                _add(sums[site, signal], numbers[at : at + NUMBERS])
-        opened_up = self._opened([month for month in months if month not in whole])
-        for site in wanted:
-            for month in months:
-                if (site, month) not in settled:
-                    days = days_of(month)
-                    span = range(max(first_day, days[0]), min(end_day, days[-1] + 1))
-                    summary = opened_up.get((site, month)) or self._opened([month], site).get((site, month))
-                    late = touched.get((site, month), set())
-                    self._by_days(sums, site, wanted[site], summary or Month(month), span, late)
-        return {key: Both(Seconds(*found[:5]), Seconds(*found[5:])) for key, found in sums.items()}
-
-    def _touched(self) -> dict[tuple[str, int], set[int]]:
-        found: dict[tuple[str, int], set[int]] = {}
-        table = schema.day_touched.c
-        for site, day in self.connection.execute(select(table.site, table.day)):
-            found.setdefault((site, month_of(day)), set()).add(day)
-        return found
-
-    def _opened(self, months: list[int], site: str | None = None) -> dict[tuple[str, int], Month]:
-        table = schema.summary.c
-        asked = select(table.site, table.month, table.names, table.days).where(table.month.in_(months))
-        if site is not None:
-            asked = asked.where(table.site == site)
-        return {(row.site, row.month): opened(row.month, row.names, row.days) for row in self.connection.execute(asked)}
-
-    def _by_days(
-        self,
-        sums: dict[tuple[str, str], list[int]],
-        site: str,
-        signals: Iterable[str],
-        summary: Month,
-        span: range,
-        touched: set[int],
-    ) -> None:
-        good = not touched and summary.marks_of(span.start, span.stop) == self.marks.of_days(
-            site, span.start, span.stop
-        )
-        for signal in signals:
-            found = summary.of_days(span.start, span.stop, signal) if good else None
-            if found is not None:
-                _add(sums[site, signal], found)
-                continue
-            for day in span:
-                known = day not in touched and summary.marks_of(day, day + 1) == self.marks.of_days(site, day, day + 1)
-                one = summary.of_day(day, signal) if known else None
-                _add(sums[site, signal], one if one is not None else self._from_ledger(site, signal, day))
-
-    def _from_ledger(self, site: str, signal: str, day: int) -> tuple[int, ...]:
-        self.from_ledger += 1
-        first, end = first_minute_of(day), first_minute_of(day + 1)
-        with self.connection.engine.connect() as fresh:  # the ledger may be being sealed while we read
-            minutes = self.ledger.read(fresh, site, [signal], first, end)[signal]
-        return seconds_of(minutes, self.calendar.read(site, first, end))
-
-
-def _add(sums: list[int], numbers: Iterable[int]) -> None:
-    sums[:] = map(add, sums, numbers)

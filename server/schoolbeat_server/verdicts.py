@@ -11,14 +11,12 @@ from sqlalchemy import Connection
 
 from schoolbeat_server.evidence import (
     Evidence,
-    LedgerReader,
-    LessonReader,
-    Needs,
+    Source,
     Window,
     read_register,
     with_ledger,
 )
-from schoolbeat_server.finding import Case, Finding, Grade, all3, join3, stated, weakest
+from schoolbeat_server.finding import Case, Finding, Grade, all3, join3, joined, stated, weakest
 from schoolbeat_server.indicators import INDICATORS
 from schoolbeat_server.said import Said
 from schoolbeat_server.targets import Condition, Plan, Target, Unit, units_needed
@@ -187,20 +185,12 @@ def _find(target: Target, condition: Condition, part: Part, window: Window) -> F
     if indicator.of == "site":
         return indicator.judge(Case(part.facts, None, target, condition, window))
     found = [indicator.judge(Case(part.facts, device, target, condition, window)) for device in part.devices]
-    if len(found) == 1:
-        return found[0]
-    met = join3(target.devices, (one.met for one in found))
-    telling = [one for one in found if one.met == met]
-    sinces = [one.since_minute for one in telling if one.since_minute is not None]
-    coverages = [one.coverage for one in found if one.coverage is not None]
-    said = [one.said for one in telling] or [Said("Sổ đăng ký không ghi thiết bị nào", "The register names no device")]
-    return Finding(
-        met,
-        weakest(one.grade for one in found),
-        min(coverages, default=None),
-        min(sinces, default=None),
-        Said("; ".join(one.vi for one in said), "; ".join(one.en for one in said)),
-    )
+    if not found:
+        return Finding(None, "declared", None, None, _NO_DEVICE)
+    return joined(target.devices, found)
+
+
+_NO_DEVICE = Said("Sổ đăng ký không ghi thiết bị nào", "The register names no device")
 
 
 SILENT = Said("Chưa từng nhận được bản tin nào từ điểm trường này", "Nothing has ever been reported from this site")
@@ -278,24 +268,21 @@ def window_of(what: Plan | Target, end_minute: int) -> Window:
 
 
 def collect(
-    connection: Connection,
-    ledger_reader: LedgerReader,
-    plan: Plan,
-    window: Window,
-    lesson_reader: LessonReader | None = None,
-    sites: frozenset[str] | None = None,
+    connection: Connection, source: Source, plan: Plan, window: Window, sites: frozenset[str] | None = None
 ) -> Evidence:
-    """Everything the plan's targets ask for. Without lesson_reader, targets on lesson time are unknown. sites: of
-    which the minutes are read (None: all); verdicts on units of others are not to be used."""
+    """Everything the plan's targets ask for. sites: of which minutes are asked for (None: all); verdicts on units of
+    others are not to be used."""
     with_devices = any(target.unit in ("room", "device") for target in plan.targets)
     evidence = read_register(connection, window, with_devices=with_devices)
-    needs = _needs(plan, evidence)
+    wanted = _wanted(plan, evidence)
     if sites is not None:
-        needs = needs._replace(signals={site: needs.signals[site] for site in sites & needs.signals.keys()})
-    return with_ledger(evidence, needs, ledger_reader, lesson_reader)
+        wanted = {site: wanted[site] for site in sites & wanted.keys()}
+    windows = {window_of(target, window.end_minute) for target in plan.targets}
+    return with_ledger(evidence, wanted, windows, source)
 
 
-def _needs(plan: Plan, evidence: Evidence) -> Needs:
+def _wanted(plan: Plan, evidence: Evidence) -> dict[str, frozenset[str]]:
+    """Signals by site."""
     signals: dict[str, set[str]] = {}
     for target in plan.targets:
         asked = [INDICATORS[condition.indicator] for condition in target.conditions]
@@ -307,5 +294,4 @@ def _needs(plan: Plan, evidence: Evidence) -> Needs:
                 mine |= of_site
                 if of_device:
                     mine.update(device.signal for device in part.devices)
-    lessons = any(target.clock == "lessons" for target in plan.targets)
-    return Needs({site: frozenset(mine) for site, mine in signals.items()}, lessons)
+    return {site: frozenset(mine) for site, mine in signals.items()}

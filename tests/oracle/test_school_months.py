@@ -38,7 +38,7 @@ from tests.server.school import register
 
 from schoolbeat_server import database, schema
 from schoolbeat_server.availability import Availability, availability
-from schoolbeat_server.evidence import Window
+from schoolbeat_server.evidence import Window, from_ledger
 from schoolbeat_server.said import Said
 from schoolbeat_server.targets import Condition, Filter, Plan, Target
 from schoolbeat_server.verdicts import collect, judge_plan
@@ -229,7 +229,7 @@ def judged(server: Server, asked: Plan) -> str:
         def read(site: str, signal: str, first: int, end: int) -> bytes:
             return server.ingest.ledger.read(connection, site, [signal], first, end)[signal]
 
-        evidence = collect(connection, read, asked, Window(*WINDOW), server.ingest.asked.calendar.read)
+        evidence = collect(connection, from_ledger(read, server.ingest.asked.calendar.read), asked, Window(*WINDOW))
     return judge_plan(asked, evidence)[0].status
 
 

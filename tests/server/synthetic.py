@@ -12,6 +12,7 @@ from sqlalchemy import Engine, insert
 
 from schoolbeat_server import plans, schema, verdicts
 from schoolbeat_server.database import open_database, writing
+from schoolbeat_server.evidence import from_ledger
 from schoolbeat_server.ledger import Ledger
 from schoolbeat_server.notice_texts import compose
 from schoolbeat_server.verdicts import Verdict
@@ -316,7 +317,7 @@ def judged(made: Made) -> list[Verdict]:
             def read(site: str, signal: str, first: int, end: int) -> bytes:
                 return made.ledger.read(connection, site, [signal], first, end)[signal]
 
-            found += verdicts.judge_plan(plan, verdicts.collect(connection, read, plan, window))
+            found += verdicts.judge_plan(plan, verdicts.collect(connection, from_ledger(read), plan, window))
     return found
 
 

@@ -14,7 +14,8 @@ from tests.server.test_proof import DAY, NOON, Province, a_day, change
 
 from schoolbeat_server import database, schema, summaries
 from schoolbeat_server.school_calendar import LessonHours, SchoolCalendar, first_minute_of
-from schoolbeat_server.summaries import Both, Month, Reader, Seconds, days_of, month_of, opened, seconds_of
+from schoolbeat_server.summaries import Both, Month, Seconds, days_of, month_of, opened, seconds_of
+from schoolbeat_server.sums import Sums
 from schoolbeat_wire.messages import Lesson
 
 LESSONS = SchoolCalendar(default=LessonHours(tuple(Lesson(weekday, 735, 810) for weekday in range(7))))
@@ -88,11 +89,11 @@ def province(tmp_path: Path) -> Iterator[Province]:
 def both_ways(
     province: Province, first_day: int, end_day: int, calendar: SchoolCalendar = LESSONS
 ) -> tuple[dict[tuple[str, str], Both], dict[tuple[str, str], Both], int]:
-    """By summaries, by the ledger's minutes by hand, and how many days of signals the summaries could not tell."""
+    """By summaries, by the ledger's minutes by hand, and how many days of sites the summaries could not tell."""
     first, end = first_minute_of(first_day), first_minute_of(end_day)
     with province.engine.connect() as connection:
-        reader = Reader(connection, province.ingest.ledger, calendar)
-        told = reader.read({"s1": SIGNALS, "s2": SIGNALS[:2]}, first_day, end_day)
+        reader = Sums(connection, province.ingest.ledger, calendar)
+        told = reader.read({"s1": SIGNALS, "s2": SIGNALS[:2]}, first, end)
         rows = {
             (site, signal): province.ingest.ledger.read(connection, site, [signal], first, end)[signal]
             for site, signal in told
@@ -112,7 +113,7 @@ def test_days_are_told_by_their_summary_and_today_by_the_ledger(province: Provin
     assert told == expected
     assert told["s1", "line.isp"].always.down == 6 * 15 * 60
     assert told["s1", "line.isp"].lessons.down == (10 + 15) * 60 * 2
-    assert counted == 6 + 3 * 2  # today; and of s2, which never told anything, every day
+    assert counted == 1  # today; s2 never told anything
 
 
 def test_late_minutes_and_late_words_of_being_off_are_counted_at_once_and_summed_the_next_night(
@@ -131,9 +132,9 @@ def test_late_minutes_and_late_words_of_being_off_are_counted_at_once_and_summed
     summed = both_ways(province, DAY, DAY + 1)
 
     assert before[0] == before[1]
-    assert before[2] == 2  # of s2 alone
+    assert before[2] == 0
     assert at_once[0] == at_once[1] == summed[0] == summed[1]
-    assert (at_once[2], summed[2]) == (6 + 2, 2)
+    assert (at_once[2], summed[2]) == (1, 0)
     assert summed[0]["s1", "line.isp"].always.off == 120 * 60
 
 
@@ -148,7 +149,7 @@ def test_under_another_calendar_days_are_counted_anew_and_summed_the_next_night(
     summed = both_ways(province, DAY, DAY + 1, other)
 
     assert at_once[0] == at_once[1] == summed[0] == summed[1]
-    assert (at_once[2], summed[2]) == (6 + 2, 2)
+    assert (at_once[2], summed[2]) == (1, 0)
     assert summed[0]["s1", "line.isp"].lessons == Seconds(10 * 60, 10 * 60, 0, 0, 0)
 
 
@@ -165,8 +166,8 @@ def test_whole_months_are_told_by_their_totals(province: Province) -> None:
     whole = both_ways(province, days[0], days[-1] + 1)
     change(province.engine, "UPDATE summary SET days = x'00' WHERE site = 's1'")
     with province.engine.connect() as connection:
-        reader = Reader(connection, province.ingest.ledger, LESSONS)
-        told = reader.read({"s1": SIGNALS}, days[0], days[-1] + 1)
+        reader = Sums(connection, province.ingest.ledger, LESSONS)
+        told = reader.read({"s1": SIGNALS}, first_minute_of(days[0]), first_minute_of(days[-1] + 1))
 
     assert whole[0] == whole[1]
     assert told == {key: both for key, both in whole[1].items() if key[0] == "s1"}

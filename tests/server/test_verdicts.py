@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from schoolbeat_server import plans, register, schema
 from schoolbeat_server.database import open_database, writing
-from schoolbeat_server.evidence import Evidence, SiteFacts, SpeedTest, Window
+from schoolbeat_server.evidence import Evidence, SiteFacts, SpeedTest, Window, from_ledger
 from schoolbeat_server.finding import all3, any3, stated
+from schoolbeat_server.measured import Row
 from schoolbeat_server.register import Area, Device, Line, Room, School, Site
 from schoolbeat_server.said import Said
 from schoolbeat_server.speed_indicator import mbps, median
@@ -72,7 +73,7 @@ def site_facts(
         lines=lines,
         silent=silent,
         inventoried=inventoried,
-        minutes={signal: minutes} if minutes else {},
+        measured={signal: Row(END - len(minutes), minutes)} if minutes else {},
         tests=tuple(SpeedTest(END - 60 * (at + 1), bps, None) for at, bps in enumerate(tests)),
     )
 
@@ -269,11 +270,12 @@ def test_a_signal_without_a_known_minute_is_unknown(inventoried: bool, grade: st
 
 def test_lesson_time_alone_counts_when_the_target_says_so() -> None:
     lessons = bytes([0]) * 6 * DAY + bytes([1]) * DAY
-    facts = replace(site_facts(minutes=week((DOWN, 3 * DAY), (UP, DAY))), lessons=lessons)
+    minutes = week((DOWN, 3 * DAY), (UP, DAY))
+    facts = replace(site_facts(), measured={"line.internet": Row(END - 7 * DAY, minutes, lessons)})
 
     always = only(verdict(TARGET, facts))
     in_lessons = only(verdict(replace(TARGET, clock="lessons"), facts))
-    no_calendar = only(verdict(replace(TARGET, clock="lessons"), replace(facts, lessons=None)))
+    no_calendar = only(verdict(replace(TARGET, clock="lessons"), site_facts(minutes=minutes)))
 
     assert (always.status, in_lessons.status, no_calendar.status) == ("missed", "met", "unknown")
 
@@ -568,7 +570,8 @@ def test_rooms_are_judged_by_their_devices_and_devices_by_themselves() -> None:
     camera = Device("s", "c", "", "camera", "p", "", 0, "lan.router")
     rooms = (Room("p", "s", "Phòng 1", "smart", 2), Room("q", "s", "Phòng 2", "smart", 1))
     minutes = {"device.b": week(), "device.c": week((DOWN, 2_000))}
-    facts = replace(site_facts(), rooms=rooms, devices=(board, camera), minutes=minutes)
+    measured = {signal: Row(END - len(row), row) for signal, row in minutes.items()}
+    facts = replace(site_facts(), rooms=rooms, devices=(board, camera), measured=measured)
     condition = (Condition("device.availability", "enough", at_least=Fraction(9, 10)),)
     target = replace(TARGET, conditions=condition)
 
@@ -617,7 +620,7 @@ def test_evidence_is_gathered_for_the_units_that_count_and_no_others(tmp_path: P
         return bytes([UP]) * (end - first)
 
     with engine.connect() as connection:
-        fibre, high_speed = judge_plan(plan, collect(connection, read, plan, window_of(plan, END)))
+        fibre, high_speed = judge_plan(plan, collect(connection, from_ledger(read), plan, window_of(plan, END)))
 
     assert asked == [("a-1", "line.internet", END - 7 * DAY, END)]
     assert [(unit.id, unit.status, unit.silent) for unit in fibre.units] == [
