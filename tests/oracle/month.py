@@ -25,7 +25,7 @@ PROBES: dict[Probe, tuple[str, ...]] = {
 }
 EVERY_SECONDS: dict[Probe, int] = {"path": 10, "devices": 10, "rooms": 60}
 
-# Lessons of the week, in the local time of UTC+7: weekday (0 Monday), first and end minute of the day.
+# The province's week, in the local time of UTC+7: weekday (0 Monday), first and end minute of the day.
 LESSONS = tuple(
     (weekday, first, first + 45)
     for weekday in range(5)
@@ -70,6 +70,7 @@ class Life:
     """One life of the agent's process, in true seconds. clock: its first entry is when it first knows a time; none: never.
 
     new_boot: the machine began anew before it. new_card: with an empty outbox.
+    Without a clock its runs are kept for those after it: once a minute, and at a stop.
     """
 
     begin: float
@@ -116,3 +117,59 @@ def answers(month: Month, probe: Probe, at: float) -> dict[str, str]:
                 out[device] = "down"
             way = BEHIND.get(way)
     return out
+
+
+def kept_by(life: Life) -> tuple[Ran, ...]:
+    """What the life leaves on its card of the time before it knew one: a mark that it was there, and its runs as they
+    were saved each minute, or at a stop."""
+    known = life.clock[0].at if life.clock else life.end
+    if life.clock and known < life.begin + 1 / 64:
+        return ()
+    looks = int((life.end - life.begin) // 5) - 1
+    saved = [life.begin + at for at in range(60, 5 * looks + 1, 60) if life.begin + at < known]
+    if not life.clock and life.ending == "stop":
+        saved.append(life.end)
+    mark = Ran("mark", life.begin, life.begin, False)
+    return (mark, *(ran for ran in life.runs if saved and ran.finished < saved[-1]))
+
+
+# ---- what happens at the server --------------------------------------------------------------------------------
+
+
+class Rule(NamedTuple):
+    """One sentence of a school calendar, of the local days [first_day, end_day) since 1970.
+
+    place: 0 the province, 1 the school, 2 the site. kind: week, closed, open or exam. hours: closed are only lessons
+    that begin in them. as_weekday: open as on that weekday; lessons: open with these.
+    """
+
+    place: int
+    kind: str
+    first_day: int
+    end_day: int
+    weekdays: tuple[int, ...] = ()
+    lessons: tuple[tuple[int, int], ...] = ()
+    as_weekday: int | None = None
+    hours: tuple[int, int] | None = None
+
+
+class Enrolled(NamedTuple):
+    """An operator gives an agent its credentials."""
+
+    minute: int
+    agent: str
+
+
+class Removed(NamedTuple):
+    """An operator takes them away."""
+
+    minute: int
+    agent: str
+
+
+class Calendar(NamedTuple):
+    """A calendar document is loaded, or one of that name again."""
+
+    minute: int
+    document: str
+    rules: tuple[Rule, ...]

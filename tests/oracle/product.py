@@ -2,46 +2,71 @@
 
 from __future__ import annotations
 
+import json
+from functools import cache
+from itertools import takewhile
 from random import Random
 from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Engine
 from tests.oracle import month as months
-from tests.oracle.month import BEHIND, HOLD, LESSONS, PROBES, SIGNALS, Life, Month, answers
+from tests.oracle.month import (
+    BEHIND,
+    HOLD,
+    LESSONS,
+    PROBES,
+    SIGNALS,
+    Calendar,
+    Enrolled,
+    Life,
+    Month,
+    Removed,
+    answers,
+)
 
 from schoolbeat_agent.clock import Anchor, Source
 from schoolbeat_agent.minutes import Holds
 from schoolbeat_agent.observation import Observation, Run, State
-from schoolbeat_agent.recorder import Before, Recorder
-from schoolbeat_server import database
+from schoolbeat_agent.recorder import Before, Recorder, from_raw, to_raw
+from schoolbeat_server import calendar_rows, database, enrol, schema
 from schoolbeat_server.batch import Message
+from schoolbeat_server.calendar_file import Document
+from schoolbeat_server.calendar_revision import CalendarRevision
 from schoolbeat_server.contact import ContactBook
+from schoolbeat_server.evidence import Window
 from schoolbeat_server.ingest import Ingest
-from schoolbeat_server.school_calendar import LessonHours
+from schoolbeat_server.school_calendar import LessonHours, LessonTime, Rule
+from schoolbeat_server.targets import Plan
+from schoolbeat_server.verdicts import collect, judge_plan
 from schoolbeat_wire import inventory as inventories
 from schoolbeat_wire import messages as wire
 from schoolbeat_wire import report as reports
 from schoolbeat_wire import topics
 from schoolbeat_wire.report import MinuteRow
 
-SITE, AGENT = "s1", "gateway"
+SITE = "s1"
 HOURS = LessonHours(tuple(wire.Lesson(*lesson) for lesson in LESSONS))
 HOLDS: Holds = {months.BOARD: HOLD[months.BOARD]}
-INVENTORY = inventories.with_revision(
-    inventories.Inventory(
-        revision="",
-        signals=list(SIGNALS),
-        columns=[],
-        probes=list(PROBES),
-        devices=[
-            inventories.Device("sw", kind="switch"),
-            inventories.Device("ap", kind="access_point", behind="device.sw"),
-            inventories.Device("board", kind="board", behind="device.ap"),
-        ],
-        behind=dict(BEHIND),
+KINDS = {"sw": "switch", "ap": "access_point", "board": "board"}
+
+
+@cache
+def inventory(tells: tuple[str, ...]) -> inventories.Inventory:
+    return inventories.with_revision(
+        inventories.Inventory(
+            revision="",
+            signals=list(tells),
+            columns=[],
+            probes=list(PROBES),
+            devices=[
+                inventories.Device(name, kind=kind, behind=BEHIND[f"device.{name}"]) for name, kind in KINDS.items()
+            ],
+            behind=dict(BEHIND),
+        )
     )
-)
+
+
 STATES = {"up": State.UP, "down": State.DOWN, "unseen": State.UNSEEN}
 
 
@@ -54,6 +79,8 @@ class Card:
     def __init__(self) -> None:
         self.rows: list[MinuteRow] = []
         self.stopped_in = 0
+        self.same_boot = True  # as the agent that last knew a time
+        self.raw: list[str] = []  # runs of this boot without a time, as they are kept
         self.lost_runs = False
         self.began: tuple[int, int, tuple[reports.Off, ...]] = (
             0,
@@ -61,13 +88,23 @@ class Card:
             (),
         )  # the minute in which an agent began, how many rows there were then, what it would tell
 
-    def before(self, life: Life) -> Before:
+    def before(self) -> Before:
         last = self.rows[-1].minute if self.rows else 0
         began, _, told = self.began if self.began[1] == len(self.rows) else (0, 0, ())
-        return Before(last, self.stopped_in, not life.new_boot, self.lost_runs, began, told)
+        return Before(last, self.stopped_in, self.same_boot, self.lost_runs, began, told)
+
+    def boot(self) -> None:
+        self.lost_runs = self.lost_runs or bool(self.raw)
+        self.same_boot, self.raw = False, []
+
+    def keep(self, rows: list[tuple[str, MinuteRow]]) -> None:
+        for _, row in rows:
+            self.rows.append(msgspec.structs.replace(row, seq=len(self.rows)))
+        if rows:
+            self.raw, self.lost_runs = [], False
 
 
-def recorded(month: Month) -> list[list[MinuteRow]]:
+def recorded(month: Month, tells: tuple[str, ...] = SIGNALS) -> list[list[MinuteRow]]:
     """The rows of each card, with their seqs."""
     cards = [Card()]
     boot_began, anchor = 0.0, None
@@ -78,41 +115,46 @@ def recorded(month: Month) -> list[list[MinuteRow]]:
             cards[-1] = Card()
         if life.new_boot:
             boot_began, anchor = life.begin - 40, None
-        anchor = _live(month, life, cards[-1], boot_began, anchor)
+            cards[-1].boot()
+        anchor = _live(month, life, cards[-1], boot_began, anchor, inventory(tells))
     return [card.rows for card in cards]
 
 
-def _live(month: Month, life: Life, card: Card, boot_began: float, anchor: Anchor | None) -> Anchor | None:
-    recorder = Recorder(card.before(life), life.begin - boot_began, INVENTORY)
-    recorder.use(INVENTORY, HOLDS)
-    card.stopped_in = 0
-    if anchor is not None:
-        recorder.offer(anchor, life.begin - boot_began)
-        card.began = recorder.began, len(card.rows), recorder.told
+def _live(
+    month: Month, life: Life, card: Card, boot_began: float, anchor: Anchor | None, told: inventories.Inventory
+) -> Anchor | None:
+    recorder = Recorder(card.before(), life.begin - boot_began, told)
+    recorder.use(told, HOLDS)
+    for run in filter(None, map(from_raw, map(json.loads, card.raw))):
+        recorder.record(run)
+    card.raw += [json.dumps(to_raw(_run(month, ran, boot_began))) for ran in months.kept_by(life)]
+    if card.raw and not life.clock:
+        return None  # the recorder would only have kept them too
+    _know(card, recorder, anchor, life.begin - boot_began)
     starts = dict.fromkeys(PROBES, 0.0)
-    finished, known = 0, anchor is not None
     for at, _, what in _happenings(life):
         now = at - boot_began
         if isinstance(what, months.Step):
             source: Source = "kernel" if what.error == 0 else "trust"
-            recorder.offer(Anchor(source, boot_began + what.error), now)
-            if not known:
-                card.began = recorder.began, len(card.rows), recorder.told
-            card.lost_runs, known = False, True
+            _know(card, recorder, Anchor(source, boot_began + what.error), now)
         elif isinstance(what, months.Ran):
-            finished += 1
             recorder.record(_run(month, what, boot_began))
             starts[what.probe] = what.started - boot_began
-        _keep(card, recorder.due(now, starts.values(), _already(card, recorder)))
+        card.keep(recorder.due(now, starts.values(), _already(card, recorder)))
     now = life.end - boot_began
-    if recorder.anchor is None:
-        card.lost_runs = card.lost_runs or finished > 0
-        return None
-    card.lost_runs = False
     if life.ending == "stop":
-        _keep(card, recorder.rest(now, _already(card, recorder)))
+        card.keep(recorder.rest(now, _already(card, recorder)))
         card.stopped_in = recorder.minute(now)
     return recorder.anchor
+
+
+def _know(card: Card, recorder: Recorder, anchor: Anchor | None, now: float) -> None:
+    """A time is known, or is known better; the first leaves its mark."""
+    known = recorder.anchor is not None
+    recorder.offer(anchor, now)
+    if recorder.anchor is not None and not known:
+        card.began = recorder.began, len(card.rows), recorder.told
+        card.stopped_in, card.same_boot, card.lost_runs = 0, True, False
 
 
 def _happenings(life: Life) -> list[tuple[float, int, object]]:
@@ -128,11 +170,6 @@ def _already(card: Card, recorder: Recorder) -> set[int]:
     return {row.minute for row in card.rows} if recorder.next_minute is not None else set()
 
 
-def _keep(card: Card, rows: list[tuple[str, MinuteRow]]) -> None:
-    for _, row in rows:
-        card.rows.append(msgspec.structs.replace(row, seq=len(card.rows)))
-
-
 def _run(month: Month, ran: months.Ran, boot_began: float) -> Run:
     began, seconds = ran.started - boot_began, ran.finished - ran.started
     if not ran.measured:
@@ -145,42 +182,122 @@ def _run(month: Month, ran: months.Ran, boot_began: float) -> Run:
 
 
 class Sent(NamedTuple):
-    """Rows of one card, one after the other."""
+    """Rows of one card of an agent, one after the other, as they come in at a second."""
 
+    at: int
+    agent: str
     card: int
+    tells: tuple[str, ...]
     rows: tuple[MinuteRow, ...]
 
+    def message(self) -> Message:
+        told = inventory(self.tells)
+        packed = reports.pack(f"{self.card:016x}", told.revision, self.rows, told)
+        return Message(topics.topic(SITE, self.agent, "report"), reports.encode(packed), False, None)
 
-def message(sent: Sent) -> Message:
-    packed = reports.pack(f"{sent.card:016x}", INVENTORY.revision, sent.rows, INVENTORY)
-    return Message(topics.topic(SITE, AGENT, "report"), reports.encode(packed), False, None)
+
+class Inventory(NamedTuple):
+    at: int
+    agent: str
+    tells: tuple[str, ...]
+
+    def message(self) -> Message:
+        payload = inventories.encode(inventory(self.tells))
+        return Message(topics.topic(SITE, self.agent, "inventory"), payload, True, None)
 
 
-def inventory_message() -> Message:
-    return Message(topics.topic(SITE, AGENT, "inventory"), inventories.encode(INVENTORY), True, None)
+class Operator(NamedTuple):
+    at: int
+    what: Enrolled | Removed | Calendar
+
+
+Event = Sent | Inventory | Operator
 
 
 class Server:
     """The real ingest on a real database."""
 
-    def __init__(self, engine: Engine, now_ms: int) -> None:
-        self.engine, self.now_ms = engine, now_ms
+    def __init__(self, engine: Engine, random: Random, troubles: int) -> None:
+        self.engine, self.random, self.troubles, self.now_ms = engine, random, troubles, 0
         self.start()
 
     def start(self) -> None:
         ident = database.server_id(self.engine)
         self.ingest = Ingest(self.engine, ident, ContactBook(self.now_ms), lambda: self.now_ms, HOURS)
         self.ingest.load()
+        self.revision = CalendarRevision(self.ingest)
 
-    def take(self, messages: list[Message], random: Random, troubles: int) -> None:
+    def take(self, events: list[Event]) -> None:
         """In batches; between them the server may be started anew, or seal what it has."""
         at = 0
-        while at < len(messages):
-            size = random.choice((1, 2, 5, 40))
-            self.ingest.commit(messages[at : at + size], lambda _batch: None)
-            at += size
-            if random.randrange(100) < troubles:
-                if random.randrange(2):
+        while at < len(events):
+            self.now_ms = events[at].at * 1_000
+            what = events[at]
+            if isinstance(what, Operator):
+                self._obey(what.what)
+                at += 1
+                continue
+            size = self.random.choice((1, 2, 5, 40))
+            together = [one.message() for one in takewhile(_is_sent, events[at : at + size])]
+            self.now_ms = events[at + len(together) - 1].at * 1_000
+            self.ingest.commit(together, lambda _batch: None)
+            at += len(together)
+            if self.random.randrange(100) < self.troubles:
+                if self.random.randrange(2):
                     self.start()
                 else:
                     self.ingest.ledger.seal(self.now_ms // 60_000, self.ingest.next_report_id - 1, 0)
+
+    def _obey(self, what: Enrolled | Removed | Calendar) -> None:
+        if isinstance(what, Calendar):
+            document = Document(what.document, frozenset(map(_rule, what.rules)), ())
+            calendar_rows.store(self.engine, document, "x.yaml", who="test", why="vì thử", now_ms=self.now_ms)
+            self.revise()
+            return
+        if isinstance(what, Enrolled):
+            values = {"site": SITE, "name": what.agent, "password_hash": "", "created_ms": self.now_ms}
+            with self.engine.begin() as connection:
+                connection.execute(schema.agent.insert().values(values))
+        else:
+            enrol.remove_agent(self.engine, SITE, what.agent, now_ms=self.now_ms)
+        with self.engine.connect() as connection:
+            self.ingest.load_agents(connection)
+
+    def revise(self) -> None:
+        self.revision.look()
+        while self.revision.busy:
+            if self.random.randrange(100) < self.troubles:
+                self.start()
+                self.revision.look()
+            self.revision.step()
+            self.revision.look()
+
+    def judged(self, asked: Plan, window: tuple[int, int]) -> list[str]:
+        """Of each target."""
+        with self.engine.connect() as connection:
+
+            def read(site: str, signal: str, first: int, end: int) -> bytes:
+                return self.ingest.ledger.read(connection, site, [signal], first, end)[signal]
+
+            evidence = collect(connection, read, asked, Window(*window), self.ingest.asked.calendar.read)
+        return [verdict.status for verdict in judge_plan(asked, evidence)]
+
+
+def _is_sent(event: Event) -> bool:
+    return not isinstance(event, Operator)
+
+
+def _rule(rule: months.Rule) -> Rule:
+    level, place = (("province", ""), ("school", SITE), ("site", SITE))[rule.place]
+    return Rule(
+        level,  # type: ignore[arg-type]
+        place,
+        rule.kind,  # type: ignore[arg-type]
+        rule.first_day,
+        rule.end_day,
+        rule.weekdays,
+        tuple(LessonTime(*lesson) for lesson in rule.lessons),
+        rule.as_weekday,
+        rule.hours,
+        "vì thử",
+    )

@@ -6,7 +6,8 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
-from tests.oracle import truth
+from tests.oracle import books, truth
+from tests.oracle.calendars import lessons_by_minute
 from tests.oracle.month import INTERNET, SIGNALS
 
 from schoolbeat_agent.minutes import seconds_up
@@ -39,7 +40,7 @@ def minute(text: str) -> int:
 
 CODES = bytes(int(code) for _, code in LEDGER)
 FIRST = minute(LEDGER[0][0])
-LESSONS = bytes(truth.lesson_of(FIRST + place) is not None for place in range(len(CODES)))
+LESSONS = bytes(one is not None for one in lessons_by_minute(FIRST, FIRST + len(CODES), books.NO_RULES))
 
 
 def part(text: str) -> Fraction:
@@ -63,10 +64,10 @@ def test_the_runs_give_the_bytes() -> None:
 
 def test_the_bytes_give_the_outages() -> None:
     told = [(minute(first), minute(last), minute(end), int(down)) for first, last, end, down in OUTAGES]
-    books = {signal: CODES if signal == INTERNET else bytes([255]) * len(CODES) for signal in SIGNALS}
+    ledger = {signal: CODES if signal == INTERNET else bytes([255]) * len(CODES) for signal in SIGNALS}
 
     assert [tuple(one) for one in find(CODES, FIRST)] == told
-    assert [one[1:5] for one in truth.outages(books, FIRST)] == told
+    assert [one[1:5] for one in books.outages(ledger, FIRST)] == told
 
 
 def test_the_bytes_give_the_availability() -> None:
@@ -74,7 +75,7 @@ def test_the_bytes_give_the_availability() -> None:
         found = availability(CODES, LESSONS if clock == "lessons" else None)
 
         assert found == Availability(int(up), int(down), int(off), int(unknown))
-        assert truth.availability(CODES, FIRST, lessons=clock == "lessons") == (
+        assert books.availability(CODES, FIRST, lessons=clock == "lessons") == (
             found.up_seconds,
             found.down_seconds,
             found.off_seconds,
@@ -93,7 +94,7 @@ def test_the_seconds_give_the_verdicts() -> None:
         met = settled.at_least(part(asked), min_coverage=Fraction(4, 5), off_is_down=off == "down")
 
         assert {True: "met", False: "missed", None: "unknown"}[met] == verdict, (clock, asked, off)
-        assert truth.verdict(seconds, int(part(asked) * 1_000), 800, off_is_down=off == "down") == verdict
+        assert books.verdict(seconds, part(asked), Fraction(4, 5), off_is_down=off == "down") == verdict
 
 
 def test_the_reasons_given_for_the_verdicts_are_true() -> None:

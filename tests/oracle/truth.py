@@ -1,15 +1,13 @@
-"""What the books must say of a school-month: worked out second by second, by loops. Knows no product code."""
+"""The minutes that an agent must save, worked out second by second, by loops. Knows no product code."""
 
 from __future__ import annotations
 
-from collections import Counter
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from tests.oracle.month import BEHIND, BOARD, HOLD, INTERNET, LADDER, LESSONS, PROBES, SIGNALS, Life, Month, answers
+from tests.oracle.month import BEHIND, HOLD, PROBES, SIGNALS, Life, Month, Ran, Runs, answers, kept_by
 
-UNKNOWN, OFF, DISPUTED, FULL = 255, 254, 253, 60
+UNKNOWN = 255
 
 Said = dict[str, list[tuple[int, str]]]  # signal -> (second by the agent's clock, word), in order
 
@@ -22,39 +20,56 @@ class Row(NamedTuple):
     off: dict[int, str]
 
 
-# ---- the agent's minutes -------------------------------------------------------------------------------------
-
-
-def rows_of(month: Month) -> list[list[Row]]:
-    """By card, in the order of saving."""
+def rows_of(month: Month, tells: tuple[str, ...] = SIGNALS) -> list[list[Row]]:
+    """By card, in the order of saving; of an agent that watches all of it and tells of some signals."""
     cards: list[list[Row]] = [[]]
-    edge: int | None = None  # the first minute of which this card tells nothing yet
-    stopped: int | None = None
-    lost_runs = False
-    carried: dict[int, str] = {}
+    known = Known()
     for life in month.lives:
         if life.new_card and cards[-1]:
             cards.append([])
         if life.new_card:
-            edge, stopped, lost_runs, carried = None, None, False, {}
-        rows = cards[-1]
-        if not life.clock:
-            lost_runs = lost_runs or any(ran.finished < life.end for ran in life.runs)
-            stopped = None
-            continue
-        first = minute_of(life.begin + life.clock[0].error)
-        if edge is not None and not lost_runs:
-            start = edge + 2 if stopped is None else max(stopped + 1, edge)
-            reason = "clean_stop" if stopped is not None else "power" if life.new_boot else "crash"
-            carried.update(dict.fromkeys(range(start, first), reason))
-        lost_runs = False
-        before = len(rows)
-        for minute, codes in _minutes_of_life(month, life, {row.minute for row in rows}):
-            rows.append(Row(minute, codes, carried))
-            carried = {}
-        edge = rows[-1].minute + 1 if len(rows) > before else first
-        stopped = minute_of(life.end + life.clock[-1].error) if life.ending == "stop" else None
-    return cards
+            known = Known()
+        _live(month, life, known, cards[-1])
+    places = [SIGNALS.index(signal) for signal in tells]
+    return [[row._replace(codes=bytes(row.codes[at] for at in places)) for row in rows] for rows in cards]
+
+
+@dataclass
+class Known:
+    """What the card tells of the agents before. edge: the first minute of which nothing is told yet. kept: runs whose
+    time was not known, of this boot; lost: there were such, and nobody will ever know. rebooted: since the edge."""
+
+    edge: int | None = None
+    stopped: int | None = None
+    rebooted: bool = False
+    kept: tuple[Ran, ...] = ()
+    lost: bool = False
+    carried: dict[int, str] = field(default_factory=dict)
+
+
+def _live(month: Month, life: Life, known: Known, rows: list[Row]) -> None:
+    if life.new_boot:
+        known.rebooted, known.lost, known.kept = True, known.lost or bool(known.kept), ()
+    known.kept += kept_by(life)
+    if not life.clock:
+        return
+    earliest = min([life.begin, *(ran.started for ran in known.kept)])
+    first = minute_of(earliest + life.clock[0].error)
+    if known.edge is not None and not known.lost:
+        start = known.edge + 2 if known.stopped is None else max(known.stopped + 1, known.edge)
+        reason = "clean_stop" if known.stopped is not None else "power" if known.rebooted else "crash"
+        known.carried.update(dict.fromkeys(range(start, first), reason))
+    before = len(rows)
+    whole = replace(life, begin=earliest, runs=Runs(dict.fromkeys([*known.kept, *life.runs])))
+    for minute, codes in _minutes_of_life(month, whole, {row.minute for row in rows}):
+        rows.append(Row(minute, codes, known.carried))
+        known.carried = {}
+    if len(rows) > before:
+        known.edge, known.kept = rows[-1].minute + 1, ()
+    else:
+        known.edge = first
+    known.lost = known.rebooted = False
+    known.stopped = minute_of(life.end + life.clock[-1].error) if life.ending == "stop" else None
 
 
 def minute_of(second: float) -> int:
@@ -154,138 +169,3 @@ def _cannot_be_seen(signal: str, second: int, said: Said) -> bool:
             return True
         way = BEHIND.get(way)
     return False
-
-
-# ---- the books -----------------------------------------------------------------------------------------------
-
-
-def ledger(rows: list[Row], first: int, end: int) -> dict[str, bytes]:
-    """rows: all that came, whatever card they came from."""
-    told: dict[int, list[bytes]] = {}
-    off = reasons(rows)
-    for row in rows:
-        told.setdefault(row.minute, []).append(row.codes)
-    out = {}
-    for index, signal in enumerate(SIGNALS):
-        codes = [UNKNOWN] * (end - first)
-        for minute in off:
-            codes[minute - first] = OFF
-        for minute, accounts in told.items():
-            values = {one[index] for one in accounts} - {UNKNOWN}
-            if len(values) > 1:
-                codes[minute - first] = DISPUTED
-            elif values:
-                codes[minute - first] = values.pop()
-        out[signal] = bytes(codes)
-    return out
-
-
-def reasons(rows: list[Row]) -> dict[int, set[str]]:
-    """Why the agent was off, by minute."""
-    out: dict[int, set[str]] = {}
-    for row in rows:
-        for minute, reason in row.off.items():
-            if minute < row.minute:  # else its clock was wrong, as it knew by then
-                out.setdefault(minute, set()).add(reason)
-    return out
-
-
-@cache
-def lesson_of(minute: int) -> tuple[int, int] | None:
-    """(local day, which lesson of it) in which the minute lies."""
-    local = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(minutes=minute + 7 * 60)
-    for weekday, first, end in LESSONS:
-        if weekday == local.weekday() and first <= local.hour * 60 + local.minute < end:
-            return local.toordinal(), first
-    return None
-
-
-class Outage(NamedTuple):
-    """As docs/truth.md says. lessons: those with a minute in which it was down."""
-
-    signal: str
-    first_minute: int
-    last_minute: int
-    end_minute: int | None
-    down_seconds: int
-    cause: str
-    lessons: int
-
-
-def outages(books: dict[str, bytes], first: int) -> list[Outage]:
-    found = []
-    for signal, codes in books.items():
-        down: list[int] = []
-        for place, code in enumerate(codes):
-            minute = first + place
-            if code < FULL and (signal != BOARD or lesson_of(minute) is not None):
-                down.append(minute)
-            elif code == FULL and down:
-                found.append(_outage(books, first, signal, down, minute))
-                down = []
-        if down:
-            found.append(_outage(books, first, signal, down, None))
-    return sorted(found)
-
-
-def _outage(books: dict[str, bytes], first: int, signal: str, down: list[int], end: int | None) -> Outage:
-    seconds = 0
-    for minute in down:
-        seconds += FULL - books[signal][minute - first]
-    lessons = {lesson_of(minute) for minute in down} - {None}
-    cause = cause_of(books, first, down[0], down[-1]) if signal == INTERNET else signal
-    return Outage(signal, down[0], down[-1], end, seconds, cause, len(lessons))
-
-
-def cause_of(books: dict[str, bytes], first: int, begin: int, last: int) -> str:
-    """Of the Internet: the rung that was down longest, the lowest of equals; else what the path says."""
-    best, most = "", 0
-    for rung in LADDER:
-        seconds = 0
-        for code in books[rung][begin - first : last + 1 - first]:
-            seconds += FULL - code if code < FULL else 0
-        if seconds > most:
-            best, most = rung, seconds
-    domestic = books["line.domestic"][begin - first : last + 1 - first]
-    if best == "line.international" and not [code for code in domestic if code <= FULL]:
-        return "line.domestic"
-    if best:
-        return best
-    whole = 0
-    for place in range(begin - first, last + 1 - first):
-        if FULL in (books["line.domestic"][place], books["line.international"][place]):
-            whole += 1
-    return "service" if whole > last + 1 - begin - whole else "unknown"
-
-
-def availability(codes: bytes, first: int, *, lessons: bool) -> tuple[int, int, int, int]:
-    """Up, down, off, unknown seconds."""
-    up = down = off = unknown = 0
-    asked = [code for place, code in enumerate(codes) if not lessons or lesson_of(first + place) is not None]
-    for code, minutes in Counter(asked).items():
-        if code <= FULL:
-            up += minutes * code
-            down += minutes * (FULL - code)
-        elif code == OFF:
-            off += minutes * FULL
-        else:
-            unknown += minutes * FULL
-    return up, down, off, unknown
-
-
-def verdict(seconds: tuple[int, int, int, int], permille: int, coverage_permille: int, *, off_is_down: bool) -> str:
-    """Of one school against one share of the time: every outcome of what is not known is tried."""
-    up, down, off, unknown = seconds
-    if off_is_down:
-        down += off
-    else:
-        unknown += off
-    asked = up + down + unknown
-    if not asked:
-        return "unknown"
-    outcomes = {(up + lucky) * 1000 >= permille * asked for lucky in (0, unknown)}
-    if len(outcomes) == 1:
-        return "met" if outcomes.pop() else "missed"
-    if not up + down or (up + down) * 1000 < coverage_permille * asked:
-        return "unknown"
-    return "met" if up * 1000 >= permille * (up + down) else "missed"
