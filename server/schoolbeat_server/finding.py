@@ -88,6 +88,20 @@ def join3(how: Join, values: Iterable[bool | None]) -> bool | None:
     return any3(values) if how == "any" else all3(values)
 
 
+def joined(how: Join, findings: Iterable[Finding]) -> Finding:
+    """Several findings as one; what decided is what is told. At least one."""
+    found = list(findings)
+    if len(found) == 1:
+        return found[0]
+    met = join3(how, (one.met for one in found))
+    telling = [one for one in found if one.met == met]
+    sinces = [one.since_minute for one in telling if one.since_minute is not None]
+    coverages = [one.coverage for one in found if one.coverage is not None]
+    said = Said("; ".join(one.said.vi for one in telling), "; ".join(one.said.en for one in telling))
+    grade = weakest(one.grade for one in found)
+    return Finding(met, grade, min(coverages, default=None), min(sinces, default=None), said)
+
+
 def weakest(grades: Iterable[Grade]) -> Grade:
     return min(grades, key=GRADES.index, default="declared")
 

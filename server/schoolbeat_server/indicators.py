@@ -2,49 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Literal
 
 from schoolbeat_server.availability_indicator import judge_availability
-from schoolbeat_server.finding import Case, Finding, Indicator, Threshold, join3
+from schoolbeat_server.evidence import SiteFacts
+from schoolbeat_server.finding import Case, Finding, Indicator, Threshold
+from schoolbeat_server.register import Device
 from schoolbeat_server.said import Said
+from schoolbeat_server.site_indicators import (
+    TECHNOLOGY_WORDS,
+    judge_backup,
+    judge_completeness,
+    judge_contract,
+    judge_devices,
+    judge_freshness,
+    judge_services,
+    judge_technology,
+    judge_wifi,
+)
 from schoolbeat_server.speed_indicator import Direction, What, judge_speed
-
-# ---- the contract ------------------------------------------------------------------------------------------
-
-TECHNOLOGY_WORDS = {
-    "fibre": Said("cáp quang", "fibre"),
-    "copper": Said("cáp đồng", "copper"),
-    "mobile": Said("di động", "mobile"),
-    "satellite": Said("vệ tinh", "satellite"),
-    "other": Said("loại khác", "other"),
-    "unknown": Said("chưa rõ", "not known"),
-}
-
-
-def _technology(case: Case) -> Finding:
-    lines, allowed = case.facts.lines, case.condition.one_of
-    if not lines:
-        said = Said("Sổ đăng ký không ghi đường truyền nào", "The register names no line")
-        return Finding(None, "declared", None, None, said)
-    values = (None if line.technology == "unknown" else line.technology in allowed for line in lines)
-    met = join3(case.target.lines, values)
-    stated = _joined(sorted({line.technology for line in lines}))
-    need = _joined(allowed)
-    if met:
-        said = Said(f"Đường truyền theo hợp đồng: {stated.vi}", f"Line by contract: {stated.en}")
-    else:
-        said = Said(
-            f"Đường truyền theo hợp đồng: {stated.vi}; cần {need.vi}", f"Line by contract: {stated.en}; needs {need.en}"
-        )
-    return Finding(met, "declared", None, None, said)
-
-
-def _joined(technologies: Iterable[str]) -> Said:
-    words = [TECHNOLOGY_WORDS[one] for one in technologies]
-    return Said(", ".join(word.vi for word in words), ", ".join(word.en for word in words))
-
+from schoolbeat_server.targets import Condition
 
 # ---- the list ----------------------------------------------------------------------------------------------
 
@@ -55,6 +34,12 @@ _OBSERVED = ("clock", "min_coverage", "off")
 def _speed(direction: Direction, what: What, threshold: Threshold, name: Said, about: Said) -> Indicator:
     judge = partial(judge_speed, direction, what)
     return Indicator("site", threshold, _TESTS, "", (), judge, name, about=about, grows=what == "per_pupil")
+
+
+def _declared(threshold: Threshold, judge: Callable[[Case], Finding], name: Said, about: Said) -> Indicator:
+    compares: Literal["at_least", ""] = "at_least" if threshold == "bps" else ""
+    needs = ("lines",) if threshold == "bps" else ()
+    return Indicator("site", threshold, needs, "", (), judge, name, compares, about=about, best="declared")
 
 
 def _up(signal: str, subject: Said, name: Said, about: Said) -> Indicator:
@@ -75,7 +60,7 @@ INDICATORS: dict[str, Indicator] = {
         ("lines",),
         "",
         tuple(TECHNOLOGY_WORDS),
-        _technology,
+        judge_technology,
         Said("công nghệ đường truyền", "technology of the line"),
         "one_of",
         about=Said(
@@ -83,6 +68,24 @@ INDICATORS: dict[str, Indicator] = {
             "What the contract states; it does not say whether the line works",
         ),
         best="declared",
+    ),
+    "line.contract.download": _declared(
+        "bps",
+        partial(judge_contract, "download"),
+        Said("tốc độ tải xuống theo hợp đồng", "download speed by contract"),
+        Said("Tốc độ ghi trong hợp đồng, không phải tốc độ đo được", "What the contract states, not what is measured"),
+    ),
+    "line.contract.upload": _declared(
+        "bps",
+        partial(judge_contract, "upload"),
+        Said("tốc độ tải lên theo hợp đồng", "upload speed by contract"),
+        Said("Tốc độ ghi trong hợp đồng, không phải tốc độ đo được", "What the contract states, not what is measured"),
+    ),
+    "line.backup": _declared(
+        "none",
+        judge_backup,
+        Said("đường dự phòng", "backup line"),
+        Said("Sổ đăng ký ghi một đường dự phòng", "The register names a backup line"),
     ),
     "line.download.median": _speed(
         "download", "median", "bps", Said("trung vị tốc độ tải xuống", "median download speed"), _OUTSIDE_LESSONS
@@ -176,4 +179,87 @@ INDICATORS: dict[str, Indicator] = {
         Said("độ khả dụng của thiết bị", "availability of the device"),
         Said("Thiết bị trả lời theo cách hỏi ghi trong sổ đăng ký", "The device answers as the register has it asked"),
     ),
+    "service.availability": Indicator(
+        "site",
+        "share",
+        _OBSERVED,
+        "service.",
+        (),
+        judge_services,
+        Said("độ khả dụng của dịch vụ", "availability of services"),
+        choice="services",
+        about=Said(
+            "Mọi dịch vụ được nêu trả lời qua TLS hợp lệ từ trường; không nói dịch vụ làm việc đúng",
+            "Every service named answers over valid TLS from the school; not that it works as it should",
+        ),
+    ),
+    "wifi.availability": Indicator(
+        "site",
+        "share",
+        _OBSERVED,
+        "wifi.",
+        (),
+        judge_wifi,
+        Said("Wi-Fi dùng được từ chỗ ngồi", "Wi-Fi usable from a seat"),
+        about=Said(
+            "Mọi mạng Wi-Fi được thử từ một chỗ ngồi: vào được, được cấp địa chỉ, ra được; chỉ nói về chỗ ngồi ấy",
+            "Every Wi-Fi tried from a seat: joined, given an address, connected; it speaks of that seat alone",
+        ),
+    ),
+    "lan.devices.availability": Indicator(
+        "site",
+        "share",
+        _OBSERVED,
+        "devices.",
+        (),
+        judge_devices,
+        Said("độ khả dụng của mọi thiết bị một loại", "availability of every device of a kind"),
+        choice="device_kinds",
+        about=Said(
+            "Mọi thiết bị thuộc các loại được nêu trong sổ đăng ký của điểm trường, xét theo đồng hồ của chỉ tiêu",
+            "Every device of the kinds named that the register has for the site, on the target's clock",
+        ),
+    ),
+    "data.completeness": Indicator(
+        "site",
+        "share",
+        (),
+        "line.internet",
+        (),
+        judge_completeness,
+        Said("độ đầy đủ của số liệu", "completeness of the data"),
+        about=Said(
+            "Phần thời gian biết được trường có Internet hay không, hoặc biết là không có điện",
+            "The part of the time for which it is known whether the school had Internet, or that it had no power",
+        ),
+    ),
+    "data.freshness": Indicator(
+        "site",
+        "minutes",
+        (),
+        "line.internet",
+        (),
+        judge_freshness,
+        Said("độ mới của số liệu", "freshness of the data"),
+        "at_most",
+        about=Said(
+            "Tuổi của phút mới nhất đã biết, tính đến cuối kỳ xét",
+            "The age of the newest known minute at the window's end",
+        ),
+    ),
 }
+
+
+def signals_of(condition: Condition, facts: SiteFacts, devices: Sequence[Device]) -> Iterator[str]:
+    """The signals whose minutes the condition asks for, of a site or of the given devices of it."""
+    signal = INDICATORS[condition.indicator].signal
+    if signal == "device.":
+        yield from (device.signal for device in devices)
+    elif signal == "devices.":
+        yield from (device.signal for device in facts.devices if device.kind in condition.of)
+    elif signal == "service.":
+        yield from (f"service.{service}" for service in condition.of)
+    elif signal == "wifi.":
+        yield from (one for one in facts.watched if one.startswith("wifi."))
+    elif signal:
+        yield signal

@@ -59,7 +59,7 @@ def _need(direction: Direction, what: What, case: Case) -> Fraction | Said:
     stated = case.condition.at_least
     assert stated is not None
     if what == "of_contract":
-        contract = _contract(direction, case.facts.lines, case.target.lines)
+        contract = contract_of(direction, case.facts.lines, case.target.lines)
         if contract is None:
             return Said("Sổ đăng ký không ghi tốc độ hợp đồng", "The register states no contracted speed")
         return stated * contract
@@ -154,7 +154,7 @@ def _why_so_much(what: What, case: Case) -> Said:
 
 
 def _too_few_tests(direction: str, count: int, asked: int, case: Case) -> Said:
-    contract = _contract(direction, case.facts.lines, case.target.lines)
+    contract = contract_of(direction, case.facts.lines, case.target.lines)
     if contract is None:
         vi, en = "Sổ đăng ký không ghi tốc độ hợp đồng", "The register states no contracted speed"
     else:
@@ -165,7 +165,8 @@ def _too_few_tests(direction: str, count: int, asked: int, case: Case) -> Said:
     return Said(f"{vi}; mới có {count} lần đo tốc độ, cần {asked}", f"{en}; {count} speed tests so far, {asked} needed")
 
 
-def _contract(direction: str, lines: Sequence[Line], how: Join) -> int | None:
+def contract_of(direction: str, lines: Sequence[Line], how: Join) -> int | None:
+    """What the lines' contracts state, in bits a second; None: nothing, or not of every line that counts."""
     contracts = [line.contract_down_bps if direction == "download" else line.contract_up_bps for line in lines]
     found = [bps for bps in contracts if bps is not None]
     if not found or (how == "every" and len(found) < len(contracts)):
