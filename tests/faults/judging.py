@@ -1,0 +1,221 @@
+"""Held against each other after a round: what was emitted, what agents recorded, what the server keeps and told people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from schoolbeat_agent.ranges import subtract
+from schoolbeat_wire.catalogue import OFF, OFF_NAMES, UNKNOWN
+from tests.e2e import books
+from tests.faults import pattern
+from tests.faults.faults import Course
+from tests.faults.schedule import SERVER
+from tests.faults.world import PatternAgent, Round
+
+NAMED = 5  # of the minutes of one disagreement
+LIVE_MINUTES = 7  # as long after its last minute an outage may be told of: five, and what rounding and the way take
+FELT_SECONDS = 150  # as long after a fault contact may be lost through it: the hold, the keepalive, the back-off
+
+
+@dataclass
+class Calm:
+    """What was asked of the living before they were stopped. By site: seqs settled, and the ledger by signal."""
+
+    next: dict[str, int] = field(default_factory=dict)
+    live: dict[str, dict[str, bytes]] = field(default_factory=dict)
+
+
+@dataclass
+class Verdict:
+    """counts: what was compared. disagreements: each in one line; none is right."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    disagreements: list[str] = field(default_factory=list)
+
+    def expect(self, wrong: Iterable[object], what: str) -> None:
+        """`wrong`: everything that is not as it should be."""
+        found = list(wrong)
+        if found:
+            some = ", ".join(map(str, found[:NAMED]))
+            self.disagreements.append(f"{what}: {len(found)}: {some}")
+
+
+def extent(book: books.Book) -> tuple[list[str], int, int]:
+    """All signals, the first minute and one past the last."""
+    minutes = book.minutes()
+    signals = sorted({signal for kind in book.inventories.values() for signal in kind.signals})
+    return signals, min(minutes), max(minutes) + 1
+
+
+def judge(world: Round, course: Course, calm: Calm) -> Verdict:
+    """The server and all agents have ended."""
+    out = Verdict()
+    for number, agent in enumerate(world.agents):
+        stepped = any(one.fault.kind == "clock_step" and one.fault.victim == number for one in course.happened)
+        mine, theirs = books.recorded(agent), books.kept(world.server, agent.site)
+        judge_delivery(out, world, agent, mine, theirs, calm)
+        judge_ledger(out, world, agent, mine, calm)
+        judge_minutes(out, agent, mine, stepped)
+        judge_pattern(out, agent, mine, stepped)
+        judge_counter(out, agent, theirs)
+    judge_notices(out, world)
+    judge_incidents(out, world, course)
+    return out
+
+
+def judge_delivery(
+    out: Verdict, world: Round, agent: PatternAgent, mine: books.Book, theirs: books.Book, calm: Calm
+) -> None:
+    """Everything that was recorded is stored once, as it was recorded, and counts as settled."""
+    site, end = agent.site, calm.next[agent.site]
+    certain = {key: rows for key, rows in mine.rows.items() if key[1] < end}
+    out.counts["minutes"] += len(certain)
+    out.expect(
+        (key for key, rows in certain.items() if theirs.rows.get(key) != rows), f"{site}: not stored as recorded"
+    )
+    out.expect((key for key, rows in theirs.rows.items() if len(rows) != 1), f"{site}: stored more than once")
+    out.expect((key for key in theirs.rows if key[0] != agent.epoch), f"{site}: stored of another epoch")
+    settled = books.settled(world.server, site, agent.epoch)
+    out.expect(subtract([(0, end)], settled), f"{site}: not settled")
+    out.expect(subtract([(0, end)], mine.seqs(agent.epoch)), f"{site}: seqs that no minute has")
+
+
+def judge_ledger(out: Verdict, world: Round, agent: PatternAgent, mine: books.Book, calm: Calm) -> None:
+    """The ledger is what was recorded: as the server told it while it ran, and as one that starts now would know it."""
+    signals, first, end = extent(mine)
+    expected = expected_ledger(mine, signals, first, end)
+    started = books.ledger_of(world.server, agent.site, signals, first, end)
+    for how, found in (("live", calm.live[agent.site]), ("after a start", started)):
+        for signal in signals:
+            out.counts["bytes"] += end - first
+            told = found[signal]
+            pairs = zip(range(first, end), told, expected[signal], strict=False)  # the end came after `live`
+            wrong = (f"{minute}: {is_}, not {ought}" for minute, is_, ought in pairs if is_ != ought)
+            out.expect(wrong, f"{agent.site}: {signal} in the ledger {how}")
+
+
+def declarations(book: books.Book) -> dict[int, set[str]]:
+    """minute -> the reasons with which it was declared: of one that a stepping clock showed twice, two."""
+    out: dict[int, set[str]] = {}
+    for rows in book.rows.values():
+        for off in (off for row in rows for off in row.off):
+            for minute in range(off.first_minute, off.first_minute + off.count):
+                out.setdefault(minute, set()).add(OFF_NAMES[off.reason])
+    return out
+
+
+def expected_ledger(book: books.Book, signals: list[str], first: int, end: int) -> dict[str, bytes]:
+    """As books.expected_ledger, for minutes declared twice too: off is the better word."""
+    off = {minute for minute, reasons in declarations(book).items() if reasons - {"interrupted"}}
+    out = books.expected_ledger(book, signals, first, end)
+    for signal, codes in out.items():
+        pairs = enumerate(codes, first)
+        out[signal] = bytes(OFF if code == UNKNOWN and minute in off else code for minute, code in pairs)
+    return out
+
+
+def judge_minutes(out: Verdict, agent: PatternAgent, mine: books.Book, stepped: bool) -> None:
+    """Each minute was recorded once, or it was declared; and nobody was there in a minute that is declared off."""
+    minutes, declared = mine.minutes(), declarations(mine)
+    _, first, end = extent(mine)
+    out.expect((minute for minute, rows in minutes.items() if len(rows) != 1), f"{agent.site}: recorded more than once")
+    missing = set(range(first, end)) - minutes.keys()
+    out.counts["declared"] += len(missing)
+    out.expect(sorted(missing - declared.keys()), f"{agent.site}: neither recorded nor declared")
+    if stepped:
+        return
+    twice = declared.keys() & minutes.keys()
+    out.expect(sorted(twice), f"{agent.site}: recorded and declared")
+    there = pattern.seen(agent.runs(), "path").touched
+    off = {minute for minute, reasons in declared.items() if reasons - {"interrupted"}}
+    out.expect(sorted(off & there.keys()), f"{agent.site}: declared off and seen at work")
+
+
+def judge_pattern(out: Verdict, agent: PatternAgent, mine: books.Book, stepped: bool) -> None:
+    """What is known is the pattern; what one process saw from end to end and recorded is known."""
+    runs = agent.runs()
+    seen = {probe: pattern.seen(runs, probe) for probe in set(pattern.PROBE_OF.values())}
+    wrong, unknown = [], []
+    for key, (row,) in ((key, rows) for key, rows in mine.rows.items() if len(rows) == 1):
+        for signal, byte in zip(mine.inventories[key].signals, row.signals, strict=True):
+            may_be = pattern.allowed(agent.seed, signal, row.minute)
+            if may_be is None:
+                continue
+            out.counts["foretold"] += 1
+            probe = seen[pattern.PROBE_OF[signal]]
+            if byte == UNKNOWN:
+                one = len(probe.touched.get(row.minute, ())) == 1
+                if UNKNOWN not in may_be and row.minute in probe.covered and one and not stepped:
+                    unknown.append(f"{signal} {row.minute}")
+            elif byte not in may_be:
+                wrong.append(f"{signal} {row.minute}: {byte} not in {may_be}")
+    out.expect(wrong, f"{agent.site}: not the pattern")
+    out.expect(unknown, f"{agent.site}: seen from end to end and yet unknown")
+
+
+def judge_counter(out: Verdict, agent: PatternAgent, theirs: books.Book) -> None:
+    """The counter rises from seq to seq, and each stored one was emitted in its minute."""
+    counted = [(row.minute, value) for row, value in counters(theirs) if value is not None]
+    out.counts["counters"] += len(counted)
+    pairs = zip(counted, counted[1:], strict=False)
+    out.expect(((one, two) for one, two in pairs if two[1] <= one[1]), f"{agent.site}: the counter does not rise")
+    emitted: dict[int, set[int]] = {}
+    for run in agent.runs():
+        if run.probe == "host":
+            emitted.setdefault(int(run.second // 60), set()).add(run.counter)
+    first = min(min(values) for values in emitted.values()) if emitted else 0
+    own = [(minute, value) for minute, value in counted if value >= first]
+    wrong = ((minute, value) for minute, value in own if value not in emitted.get(minute, ()))
+    out.expect(wrong, f"{agent.site}: a counter that was not emitted in its minute")
+    out.expect(sorted(set(range(first)) - {value for _, value in counted}), f"{agent.site}: counters that are missing")
+
+
+def counters(book: books.Book) -> list[tuple[books.MinuteRow, int | None]]:
+    out = []
+    for key, rows in sorted(book.rows.items(), key=lambda item: item[0][1]):
+        for column, values in zip(book.inventories[key].columns, rows[0].values, strict=False):
+            if column.reading == "counter":
+                out.append((rows[0], values[column.subjects.index("host")]))
+    return out
+
+
+def judge_notices(out: Verdict, world: Round) -> None:
+    """Each was taken at least once; one opening and one closing for each incident that people were told of."""
+    rows = world.server.rows("SELECT incident, kind, title, body, sent_ms FROM notice")
+    out.counts["notices"] += len(rows)
+    taken = Counter(world.recipient.taken)
+    out.expect((row[:3] for row in rows if row[4] is None), "notices that were not sent")
+    lost = ((kind, title) for _, kind, title, body, _ in rows if not any(body.strip() in text for _, text in taken))
+    out.expect(lost, "notices that nobody took")
+    told = {(incident, kind) for incident, kind, *_ in rows}
+    incidents = world.server.rows("SELECT id, closed_ms FROM incident WHERE scope != 'away'")
+    ought = {(ident, "open") for ident, _ in incidents} | {(ident, "close") for ident, closed in incidents if closed}
+    out.expect(sorted(told ^ ought), "notices and incidents do not match")
+
+
+def judge_incidents(out: Verdict, world: Round, course: Course) -> None:
+    """None for the past, none without a cause, no two at a time for one scope of a site."""
+    query = "SELECT site, scope, opened_ms, since_ms, closed_ms, cause_opened FROM incident WHERE scope != 'away'"
+    rows = sorted(world.server.rows(query), key=lambda row: (row[0], row[1], row[2]))
+    out.counts["incidents"] += len(rows)
+    for before, after in zip(rows, rows[1:], strict=False):
+        if before[:2] == after[:2] and (before[4] is None or after[2] < before[4]):
+            out.expect([(before, after)], "two incidents at a time")
+    for number, agent in enumerate(world.agents):
+        felt = [
+            (one.began, one.ended + FELT_SECONDS)
+            for one in course.happened
+            if one.fault.victim == number or (one.fault.victim == SERVER and one.fault.kind == "freeze_broker")
+        ]
+        for _, scope, opened_ms, _, _, cause in (row for row in rows if row[0] == agent.site):
+            if cause == "waiting":
+                excused = any(began <= opened_ms / 1000 <= ended for began, ended in felt)
+                out.expect([] if excused else [(opened_ms, cause)], f"{agent.site}: contact lost without a fault")
+            elif scope == "clone" or agent.is_quick:
+                out.expect([(opened_ms, scope, cause)], f"{agent.site}: an incident that nothing caused")
+            else:
+                now = opened_ms // 60_000
+                down = any(not pattern.is_up(agent.seed, cause, now - ago) for ago in range(LIVE_MINUTES))
+                out.expect([] if down else [(opened_ms, cause)], f"{agent.site}: an incident for the past")

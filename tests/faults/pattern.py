@@ -1,0 +1,104 @@
+"""The known pattern: what an agent of the fault rounds sees is a function of its seed, the signal and the minute alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from schoolbeat_wire.catalogue import RUNGS, UNKNOWN
+
+PATH = tuple(RUNGS)
+INTERNET = "line.internet"
+DEVICE = "device.bang-1"
+SIGNALS = (*PATH, INTERNET, DEVICE)
+PROBE_OF = {**dict.fromkeys(PATH, "path"), INTERNET: "internet", DEVICE: "tcp"}
+BLOCK = 3  # minutes of one state: the middle one is seen by runs of this state alone
+HOLD_SECONDS = 25  # of a run's word, by the catalogue: `path`, `internet` and `tcp` are asked every 10 s
+COVER_SECONDS = 23  # runs no further apart leave no second without a word
+
+
+def is_up(seed: int, signal: str, minute: int) -> bool:
+    """Down in a fifth of the blocks."""
+    said = hashlib.blake2b(f"{seed} {signal} {minute // BLOCK}".encode(), digest_size=2).digest()
+    return int.from_bytes(said, "big") % 5 != 0
+
+
+def below(signal: str) -> tuple[str, ...]:
+    """What it is seen through: the ladder; a device of which nothing else is known, the router."""
+    if signal == DEVICE:
+        return PATH[:1]
+    return PATH[: PATH.index(signal)] if signal in PATH else ()
+
+
+def state(seed: int, signal: str, minute: int) -> bool | None:
+    """Up, down, or None: behind a rung that is down it cannot be seen to be down."""
+    if is_up(seed, signal, minute):
+        return True
+    return False if all(is_up(seed, rung, minute) for rung in below(signal)) else None
+
+
+def allowed(seed: int, signal: str, minute: int) -> range | None:
+    """What the byte may be if every second of the minute was under a word. None: whatever it likes, unknown too.
+
+    The run before the minute speaks into it for at most its hold time: what changes, changes within that time.
+    """
+    before, now, after = (state(seed, signal, at) for at in (minute - 1, minute, minute + 1))
+    if None in (before, now, after):
+        return range(UNKNOWN, UNKNOWN + 1) if now is None and before is None and after is None else None
+    if not all(state(seed, rung, at) for rung in below(signal) for at in (minute - 1, minute, minute + 1)):
+        return None  # a word may be hidden by the next run of a rung: only minutes without that are foretold
+    if before == now:
+        return range(60, 61) if now else range(1)
+    return range(60 - HOLD_SECONDS, 61) if now else range(HOLD_SECONDS + 1)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution, as the agent's journal tells it: by whom, at which second of the time the agent believed in."""
+
+    probe: str
+    second: float
+    process: str  # pid and offset of the believed clock: runs of another one do not join up
+    counter: int
+
+
+def line(probe: str, second: float, process: str, counter: int) -> str:
+    return f"{probe} {second:.3f} {process} {counter}\n"
+
+
+def read_journal(path: Path) -> list[Run]:
+    out = []
+    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        probe, second, process, counter = text.split()
+        out.append(Run(probe, float(second), process, int(counter)))
+    return out
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Of one probe: minute -> processes whose runs touched it; and the minutes that one process saw from end to end."""
+
+    touched: Mapping[int, set[str]]
+    covered: set[int]
+
+
+def seen(runs: Iterable[Run], probe: str) -> Seen:
+    touched: dict[int, set[str]] = {}
+    spans: list[tuple[float, float]] = []
+    began: dict[str, tuple[float, float]] = {}
+    for run in runs:
+        if run.probe != probe:
+            continue
+        touched.setdefault(int(run.second // 60), set()).add(run.process)
+        first, last = began.get(run.process, (run.second, run.second))
+        if not 0 <= run.second - last <= COVER_SECONDS:
+            spans.append((first, last))
+            first = run.second
+        began[run.process] = (first, run.second)
+    spans += began.values()
+    covered: set[int] = set()
+    for first, last in spans:
+        covered |= set(range(int(-(-first // 60)), int((last + COVER_SECONDS) // 60)))
+    return Seen(touched, covered)
