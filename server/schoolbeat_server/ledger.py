@@ -145,7 +145,7 @@ class Ledger:
         owners = _owners(connection, site) if masks else {}
         for agent, mask in masks.items():
             for signal, data in out.items():
-                for held_from, held_to in owners.get(signal, {agent: [(0, end)]}).get(agent, ()):
+                for held_from, held_to in owners.get(signal, {}).get(agent, ()):
                     low, high = max(first, held_from), min(held_to or end, end)
                     if signal != CONTACT and low < high:
                         _lay(data, first, end, low, bytes(mask[low - first : high - first]))
