@@ -8,6 +8,7 @@ from typing import Literal
 
 from schoolbeat_server.availability_indicator import judge_availability
 from schoolbeat_server.evidence import SiteFacts
+from schoolbeat_server.fibre_indicator import judge_fibre
 from schoolbeat_server.finding import Case, Finding, Indicator, Threshold
 from schoolbeat_server.register import Device
 from schoolbeat_server.said import Said
@@ -68,6 +69,21 @@ INDICATORS: dict[str, Indicator] = {
             "What the contract states; it does not say whether the line works",
         ),
         best="declared",
+    ),
+    "line.fibre": Indicator(
+        "site",
+        "share",
+        ("lines", *_OBSERVED),
+        "fibre.",
+        (),
+        judge_fibre,
+        Said("Internet qua cáp quang", "Internet over fibre"),
+        about=Said(
+            "Hợp đồng cáp quang và thời gian có Internet qua đúng đường ấy; phút chạy trên đường dự phòng loại khác"
+            " không tính; chưa thấy modem quang (ONT) thì mức minh chứng chỉ là khai báo",
+            "A contract for fibre and time with Internet over that very line; minutes on another kind of line that"
+            " stands by do not count; without an ONT seen at the site the grade is declared only",
+        ),
     ),
     "line.contract.download": _declared(
         "bps",
@@ -257,6 +273,9 @@ def signals_of(condition: Condition, facts: SiteFacts, devices: Sequence[Device]
         yield from (device.signal for device in devices)
     elif signal == "devices.":
         yield from (device.signal for device in facts.devices if device.kind in condition.of)
+    elif signal == "fibre.":
+        yield from ("line.internet", "line.main")
+        yield from (device.signal for device in facts.devices if device.kind == "ont")
     elif signal == "service.":
         yield from (f"service.{service}" for service in condition.of)
     elif signal == "wifi.":
