@@ -306,6 +306,16 @@ def test_when_the_owner_is_removed_the_other_agent_speaks_from_then_on_and_not_b
     assert server.read("s1", ["line.isp"], M0, M0 + 6) == expected
 
 
+def test_what_nobody_ever_told_of_is_unknown_while_the_agent_is_off(engine: Engine, tmp_path: Path) -> None:
+    server, school = Server(engine, tmp_path, (M0 + 30) * 60), School("s1")
+
+    told = school.rows(M0 + 20, [school.signal_row()], [(M0, 10, "power")])
+    server.step(school.inventory_message(), school.report(told))
+
+    expected = {"line.isp": bytes([254] * 2), "device.nobody": bytes([UNKNOWN] * 2)}
+    assert server.read("s1", ["line.isp", "device.nobody"], M0, M0 + 2) == expected
+
+
 def test_a_gateway_removed_and_added_again_goes_on(engine: Engine, tmp_path: Path) -> None:
     server, school = Server(engine, tmp_path, (M0 + 2) * 60), School("s1")
     server.step(school.inventory_message(), school.minute(M0))
