@@ -9,8 +9,10 @@ from typing import NamedTuple, TypeVar
 from sqlalchemy import Connection, select
 
 from schoolbeat_server import register, schema
+from schoolbeat_server.local_time import local
 from schoolbeat_server.measured import Measured, Row
 from schoolbeat_server.register import Area, Device, Line, Room, School, Site
+from schoolbeat_server.register_shifts import busiest, read_shifts
 
 LedgerReader = Callable[[str, str, int, int], bytes]
 """(site, signal, first_minute, end_minute) -> one byte a minute."""
@@ -42,8 +44,8 @@ class SpeedTest(NamedTuple):
 @dataclass(frozen=True)
 class SiteFacts:
     """silent: nothing was ever reported from here. measured: by signal, over the whole window. pupils: of the busiest
-    shift on the window's last day; None: the register does not say. watched: the services and Wi-Fi networks that are
-    asked there now, as signals."""
+    shift on the window's last day; None: the register does not say. watched: of services, Wi-Fi
+    networks and line.main, the signals that are asked for there now."""
 
     site: Site
     lines: tuple[Line, ...] = ()
@@ -75,6 +77,9 @@ def read_register(connection: Connection, window: Window, *, with_devices: bool)
     heard = set(connection.scalars(select(schema.latest.c.site).distinct()))
     inventoried = set(connection.scalars(select(schema.inventory.c.site).distinct()))
     tests = _speed_tests(connection, window)
+    watched = _watched(connection)
+    day = local((window.end_minute - 1) * 60_000).date().isoformat()
+    shifts = {site: busiest(rows, day) for site, rows in read_shifts(connection).items()}
     facts = {
         site.id: SiteFacts(
             site,
@@ -84,6 +89,8 @@ def read_register(connection: Connection, window: Window, *, with_devices: bool)
             silent=site.id not in heard,
             inventoried=site.id in inventoried,
             tests=tuple(tests.get(site.id, ())),
+            pupils=shift.pupils if (shift := shifts.get(site.id)) else None,
+            watched=frozenset(watched.get(site.id, ())),
         )
         for site in province.sites.values()
     }
@@ -115,6 +122,15 @@ def from_ledger(read: LedgerReader, lessons: LessonReader | None = None) -> Sour
         return found
 
     return measured
+
+
+def _watched(connection: Connection) -> dict[str, set[str]]:
+    owner = schema.owner.c
+    named = owner.signal.like("wifi.%") | owner.signal.like("service.%") | (owner.signal == "line.main")
+    found: dict[str, set[str]] = {}
+    for site, signal in connection.execute(select(owner.site, owner.signal).where(named, owner.to_minute.is_(None))):
+        found.setdefault(site, set()).add(signal)
+    return found
 
 
 def _speed_tests(connection: Connection, window: Window) -> dict[str, list[SpeedTest]]:

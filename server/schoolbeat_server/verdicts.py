@@ -17,7 +17,7 @@ from schoolbeat_server.evidence import (
     with_ledger,
 )
 from schoolbeat_server.finding import Case, Finding, Grade, all3, join3, joined, stated, weakest
-from schoolbeat_server.indicators import INDICATORS
+from schoolbeat_server.indicators import INDICATORS, signals_of
 from schoolbeat_server.said import Said
 from schoolbeat_server.targets import Condition, Plan, Target, Unit, units_needed
 from schoolbeat_server.units import Counted, Part, counted_units
@@ -272,7 +272,10 @@ def collect(
 ) -> Evidence:
     """Everything the plan's targets ask for. sites: of which minutes are asked for (None: all); verdicts on units of
     others are not to be used."""
-    with_devices = any(target.unit in ("room", "device") for target in plan.targets)
+    asked = [INDICATORS[condition.indicator] for target in plan.targets for condition in target.conditions]
+    with_devices = any(target.unit in ("room", "device") for target in plan.targets) or any(
+        indicator.of != "site" or indicator.signal in ("devices.", "fibre.") for indicator in asked
+    )
     evidence = read_register(connection, window, with_devices=with_devices)
     wanted = _wanted(plan, evidence)
     if sites is not None:
@@ -285,13 +288,9 @@ def _wanted(plan: Plan, evidence: Evidence) -> dict[str, frozenset[str]]:
     """Signals by site."""
     signals: dict[str, set[str]] = {}
     for target in plan.targets:
-        asked = [INDICATORS[condition.indicator] for condition in target.conditions]
-        of_site = {indicator.signal for indicator in asked if indicator.of == "site" and indicator.signal}
-        of_device = any(indicator.of == "device" for indicator in asked)
         for counted in counted_units(target, evidence):
             for part in counted.parts:
                 mine = signals.setdefault(part.facts.site.id, set())
-                mine |= of_site
-                if of_device:
-                    mine.update(device.signal for device in part.devices)
+                for condition in target.conditions:
+                    mine.update(signals_of(condition, part.facts, part.devices))
     return {site: frozenset(mine) for site, mine in signals.items()}
