@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from schoolbeat_server import calendar_cli, decided_cli
+from schoolbeat_server import calendar_cli, decided_cli, register_cli
 from schoolbeat_server.proof_cli import words as proof_words
 from schoolbeat_server.said import Said
 from schoolbeat_server.settings import LANGUAGES, Settings, SettingsError, load
@@ -89,7 +89,7 @@ def _parser(language: str) -> argparse.ArgumentParser:
     run.set_defaults(do=_serve)
     check = commands.add_parser("check", help=said("kiểm tra cấu hình, không chạy", "check the settings, run nothing"))
     check.set_defaults(do=_check)
-    _register_words(commands, said)
+    register_cli.register_words(commands, said).set_defaults(do=_register)
     _agent_words(commands, said)
     decided_cli.quarantine_words(commands, said)
     decided_cli.clock_words(commands, said)
@@ -107,19 +107,6 @@ def _parser(language: str) -> argparse.ArgumentParser:
 
 
 Words = Callable[[str, str], str]
-
-
-def _register_words(commands: argparse._SubParsersAction[argparse.ArgumentParser], said: Words) -> None:
-    register = commands.add_parser("register", help=said("sổ đăng ký trường, điểm trường…", "schools, sites, lines…"))
-    actions = register.add_subparsers(dest="action", required=True, metavar="load")
-    load_ = actions.add_parser(
-        "load", help=said("nạp từ một tệp YAML hoặc thư mục CSV", "load YAML or a folder of CSV")
-    )
-    load_.add_argument("path", type=Path, metavar=said("TỆP", "PATH"))
-    load_.add_argument(
-        "--dry-run", action="store_true", help=said("chỉ kiểm tra và cho xem sẽ đổi gì", "only check and show changes")
-    )
-    load_.set_defaults(do=_register_load)
 
 
 def _agent_words(commands: argparse._SubParsersAction[argparse.ArgumentParser], said: Words) -> None:
@@ -225,20 +212,8 @@ def _database(arguments: argparse.Namespace) -> tuple[Settings, Engine]:
 # ---- register ----------------------------------------------------------------------------------------------
 
 
-def _register_load(arguments: argparse.Namespace, language: str) -> int:
-    from schoolbeat_server import register, register_shown
-
-    _, engine = _database(arguments)
-    try:
-        loaded = register.load(engine, arguments.path, dry_run=arguments.dry_run)
-    except register.RegisterError as error:
-        count = len(error.faults)
-        raise Stop(
-            f"{error.text('vi')}\n{count} lỗi; chưa nạp gì. Hãy sửa rồi nạp lại.",
-            f"{error.text('en')}\n{count} faults; nothing was loaded. Mend them and load again.",
-        ) from None
-    print(register_shown.text(loaded, language, dry_run=arguments.dry_run))
-    return 0
+def _register(arguments: argparse.Namespace, language: str) -> int:
+    return register_cli.run(arguments, lambda: _database(arguments)[1], language)
 
 
 # ---- agents ------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -14,7 +14,7 @@ from schoolbeat_server import register_check, register_file, schema
 from schoolbeat_server.database import writing
 from schoolbeat_server.register_check import Table, Values
 from schoolbeat_server.register_columns import COLUMNS, KEYS
-from schoolbeat_server.register_file import Fault, Place, RegisterError, Row
+from schoolbeat_server.register_rows import Fault, Place, Progress, RegisterError, Row
 from schoolbeat_server.register_values import (
     Agent,
     Area,
@@ -77,18 +77,21 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True)
 class Loaded:
-    """rows: how many the file holds, by section; kept: how many stored rows the file does not name (they stay)."""
+    """rows: how many the file holds, by section; kept: how many stored rows the file does not name (they stay).
+    places: where each row of the file stands, by section and key."""
 
     rows: dict[str, int]
     kept: dict[str, int]
     changes: list[Change]
     remarks: list[Fault]
+    places: dict[str, dict[tuple[Any, ...], Place]]
 
 
-def load(engine: Engine, path: Path, *, dry_run: bool = False) -> Loaded:
+def load(engine: Engine, path: Path, *, dry_run: bool = False, progress: Progress | None = None) -> Loaded:
     """Store what the file or folder says, in one transaction. Raises RegisterError with every fault; then nothing
     was stored. Rows that the file does not name stay, so that history keeps its names."""
-    return apply(engine, register_file.read(path), dry_run=dry_run)
+    read = register_file.read(path, progress)
+    return apply(engine, read.rows, dry_run=dry_run, remarks=read.remarks)
 
 
 def rows_of(data: Mapping[str, Iterable[Mapping[str, Any]]], origin: str) -> dict[str, list[Row]]:
@@ -102,9 +105,11 @@ def rows_of(data: Mapping[str, Iterable[Mapping[str, Any]]], origin: str) -> dic
     }
 
 
-def apply(engine: Engine, raw: Mapping[str, list[Row]], *, dry_run: bool = False) -> Loaded:
-    """As load, from rows already read."""
-    with writing(engine) as connection:
+def apply(
+    engine: Engine, raw: Mapping[str, list[Row]], *, dry_run: bool = False, remarks: Sequence[Fault] = ()
+) -> Loaded:
+    """As load, from rows already read. remarks: of the reading. A dry run keeps nobody from writing."""
+    with engine.connect() if dry_run else writing(engine) as connection:
         stored = {section: _stored(connection, section) for section in TABLES}
         checked = register_check.check(raw, stored)
         if checked.faults:
@@ -118,7 +123,8 @@ def apply(engine: Engine, raw: Mapping[str, list[Row]], *, dry_run: bool = False
         {section: len(table) for section, table in checked.tables.items()},
         {section: len(stored[section].keys() - checked.tables[section].keys()) for section in TABLES},
         changes,
-        checked.remarks,
+        [*remarks, *checked.remarks],
+        checked.places,
     )
 
 

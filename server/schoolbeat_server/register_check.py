@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from schoolbeat_server import register_spans
 from schoolbeat_server.register_columns import COLUMNS, KEYS, LADDER, Column, Refused, defaults
-from schoolbeat_server.register_file import Fault, Place, Row
+from schoolbeat_server.register_rows import Fault, Place, Row
 from schoolbeat_server.said import Said
 
 WATCHED = 900  # devices of one site; the wire has 1,000 signals for them, the path and the services
@@ -23,9 +23,11 @@ Table = dict[Key, Values]
 
 
 class Checked(NamedTuple):
-    """tables: whole rows to store, by section and key; faults: any of them forbids loading; remarks: to be told."""
+    """tables: whole rows to store, by section and key, and where each stands; faults: any of them forbids loading;
+    remarks: to be told."""
 
     tables: dict[str, Table]
+    places: dict[str, dict[Key, Place]]
     faults: list[Fault]
     remarks: list[Fault]
 
@@ -47,9 +49,13 @@ def check(raw: Mapping[str, list[Row]], stored: Mapping[str, Table]) -> Checked:
         tables[section] = {key: defaults(section) | known.get(key, {}) | one.values for key, one in found.items()}
         places[section] = {key: one.place for key, one in found.items()}
     whole = {section: {**stored.get(section, {}), **tables[section]} for section in COLUMNS}
-    for section, table in tables.items():
-        for key, values in table.items():
-            faults += _references(section, places[section][key], values, whole)
+    missing = [
+        one
+        for section, table in tables.items()
+        for key, values in table.items()
+        for one in _missing_references(section, places[section][key], values, whole)
+    ]
+    faults += [_no_such(*one, whole if number < _MOST_GUESSES else {}) for number, one in enumerate(missing)]
     faults += _area_loops(tables["areas"], places["areas"], whole["areas"])
     faults += _site_faults(tables["sites"], places["sites"], whole["sites"])
     faults += _device_faults(tables["devices"], places["devices"], whole)
@@ -58,7 +64,7 @@ def check(raw: Mapping[str, list[Row]], stored: Mapping[str, Table]) -> Checked:
     for section in ("areas", "schools", "sites"):
         remarks += _look_alikes(section, places[section], whole[section])
     remarks += _without(whole, places)
-    return Checked(tables, sorted(faults, key=_order), sorted(remarks, key=_order))
+    return Checked(tables, places, sorted(faults, key=_order), sorted(remarks, key=_order))
 
 
 def _order(fault: Fault) -> tuple[str, int, str]:
@@ -117,8 +123,8 @@ def _row(section: str, row: Row, faults: list[Fault], remarks: list[Fault]) -> V
                 _put(values, column.stored or name, column.check(text))
             elif column.required:
                 raise Refused("không được để trống", "must not be empty")
-            elif text is not None and not column.stored:
-                values.setdefault(name, column.default)
+            elif text is not None:
+                values.setdefault(column.stored or name, column.default)
         except Refused as refused:
             faults.append(Fault(row.place, name, row.cells.get(name), refused.said))
             sound = False
@@ -126,7 +132,7 @@ def _row(section: str, row: Row, faults: list[Fault], remarks: list[Fault]) -> V
 
 
 def _put(values: Values, name: str, value: Any) -> None:
-    if values.get(name, value) != value:
+    if values.get(name) not in (None, value):  # None: the other of the two columns is empty
         raise Refused(f"khác với cột {name} (= {values[name]})", f"differs from column {name} (= {values[name]})")
     values[name] = value
 
@@ -146,15 +152,24 @@ def _tidy(row: Row, name: str, remarks: list[Fault]) -> str | None:
 # ---- across rows -------------------------------------------------------------------------------------------
 
 
-def _references(section: str, place: Place, values: Values, whole: Mapping[str, Table]) -> Iterator[Fault]:
+_MOST_GUESSES = 50  # what was meant is looked for that often; each look reads thousands of ids
+
+
+def _missing_references(
+    section: str, place: Place, values: Values, whole: Mapping[str, Table]
+) -> Iterator[tuple[Place, str, str, str]]:
+    """Place, column, value, and the section that has no such id."""
     for name, column in COLUMNS[section].items():
         value = values.get(name)
-        if not column.refers or not value or (value,) in whole[column.refers]:
-            continue
-        near = _meant(value, [str(key[0]) for key in whole[column.refers]])
-        vi = f"không có mã này trong {column.refers}" + (f"; có phải {near}?" if near else "")
-        en = f"no such id in {column.refers}" + (f"; did you mean {near}?" if near else "")
-        yield Fault(place, name, str(value), Said(vi, en))
+        if column.refers and value and (value,) not in whole[column.refers]:
+            yield place, name, str(value), column.refers
+
+
+def _no_such(place: Place, name: str, value: str, refers: str, known: Mapping[str, Table]) -> Fault:
+    near = _meant(value, [str(key[0]) for key in known.get(refers, ())])
+    vi = f"không có mã này trong {refers}" + (f"; có phải {near}?" if near else "")
+    en = f"no such id in {refers}" + (f"; did you mean {near}?" if near else "")
+    return Fault(place, name, value, Said(vi, en))
 
 
 def _meant(value: str, ids: list[str]) -> str | None:

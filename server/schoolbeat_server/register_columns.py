@@ -37,6 +37,20 @@ class Column(NamedTuple):
     refers: str = ""
     stored: str = ""
 
+    @property
+    def exact(self) -> bool:
+        """A code of which every sign counts, leading zeros too."""
+        return self.check in _EXACT
+
+    @property
+    def words(self) -> dict[str, str]:
+        """The only ones allowed, with the Vietnamese of each; empty: any text or number."""
+        return self.check.vietnamese if isinstance(self.check, OneOf) else {}
+
+    @property
+    def day(self) -> bool:
+        return self.check is _date
+
 
 def _id(text: str) -> str:
     if not ID.fullmatch(text):
@@ -62,6 +76,20 @@ def _name(text: str) -> str:
     return text
 
 
+def _code(length: int) -> Check:
+    check = _at_most(length)
+
+    def code(text: str) -> str:
+        if re.fullmatch(r"[0-9]([.,][0-9]+)?[eE]\+?[0-9]+", text):
+            raise Refused(
+                "Excel đã đổi mã thành số dạng 1,23E+11: hãy định dạng Text và gõ lại",
+                "Excel has made a number such as 1.23E+11 of it: format the cell as Text and type it again",
+            )
+        return str(check(text))
+
+    return code
+
+
 def _at_most(length: int) -> Check:
     def check(text: str) -> str:
         if len(text) > length or bounds.CONTROL.search(text):
@@ -71,41 +99,40 @@ def _at_most(length: int) -> Check:
     return check
 
 
-_asset_code = _at_most(60)
+class OneOf:
+    """Canonical words, each with what Vietnamese registers write for it: the first of these is the one we write."""
 
+    def __init__(self, allowed: Mapping[str, tuple[str, ...]]) -> None:
+        self.vietnamese = {name: others[0] if others else name for name, others in allowed.items()}
+        self._words = {word.casefold(): name for name, others in allowed.items() for word in (name, *others)}
+        self._vi = " | ".join(f"{name} ({others[0]})" if others else name for name, others in allowed.items())
 
-def _one_of(allowed: Mapping[str, tuple[str, ...]]) -> Check:
-    """Canonical words, each with what Vietnamese registers write for it."""
-    words = {word.casefold(): name for name, others in allowed.items() for word in (name, *others)}
-    vi = " | ".join(f"{name} ({others[0]})" if others else name for name, others in allowed.items())
-    en = " | ".join(allowed)
-
-    def check(text: str) -> str:
-        found = words.get(text.casefold())
+    def __call__(self, text: str) -> str:
+        found = self._words.get(text.casefold())
         if found is None:
-            raise Refused(f"cần một trong: {vi}", f"allowed is {en}")
+            raise Refused(f"cần một trong: {self._vi}", f"allowed is {' | '.join(self.vietnamese)}")
         return found
-
-    return check
 
 
 def _whole(low: int, high: int, scale: int = 1) -> Check:
     def check(text: str) -> int:
-        if not re.fullmatch(r"-?[0-9]{1,15}", text) or not low <= int(text) <= high:
+        whole = re.fullmatch(r"(-?[0-9]{1,15})(?:[.,]0{1,2})?", text)  # 150,00 too, but never 1.000
+        if whole is None or not low <= int(whole[1]) <= high:
             raise Refused(f"cần số nguyên từ {low} đến {high}", f"allowed is a whole number from {low} to {high}")
-        return int(text) * scale
+        return int(whole[1]) * scale
 
     return check
 
 
 def _degrees(most: int) -> Check:
     def check(text: str) -> float:
-        if not re.fullmatch(r"-?[0-9]{1,3}(\.[0-9]{1,12})?", text) or abs(float(text)) > most:
+        point = text.replace(",", ".")
+        if not re.fullmatch(r"-?[0-9]{1,3}(\.[0-9]{1,20})?", point) or abs(float(point)) > most:
             raise Refused(
-                f"cần độ thập phân từ -{most} đến {most}, dấu chấm thập phân, ví dụ 22.4856",
+                f"cần độ thập phân từ -{most} đến {most}, ví dụ 22,4856 hoặc 22.4856",
                 f"allowed are decimal degrees from -{most} to {most}, such as 22.4856",
             )
-        return float(text)
+        return float(point)
 
     return check
 
@@ -154,15 +181,15 @@ def _behind(text: str) -> str:
     return text
 
 
-_AREA_KINDS = _one_of(
+_AREA_KINDS = OneOf(
     {
         "province": ("tỉnh", "thành phố"),
         "district": ("huyện", "quận", "thị xã"),
         "commune": ("xã", "phường", "đặc khu", "thị trấn"),
     }
 )
-_MANAGERS = _one_of({"commune": ("xã", "phường", "ubnd xã", "ubnd phường"), "province": ("tỉnh", "sở", "sở gd&đt")})
-_LEVELS = _one_of(
+_MANAGERS = OneOf({"commune": ("xã", "phường", "ubnd xã", "ubnd phường"), "province": ("tỉnh", "sở", "sở gd&đt")})
+_LEVELS = OneOf(
     {
         "preschool": ("mầm non", "mn"),
         "primary": ("tiểu học", "th"),
@@ -174,8 +201,8 @@ _LEVELS = _one_of(
         "boarding": ("ptdtnt", "ptdtbt", "nội trú", "bán trú"),
     }
 )
-_SITE_KINDS = _one_of({"main": ("chính", "điểm chính"), "satellite": ("lẻ", "điểm lẻ")})
-_TECHNOLOGIES = _one_of(
+_SITE_KINDS = OneOf({"main": ("chính", "điểm chính"), "satellite": ("lẻ", "điểm lẻ")})
+_TECHNOLOGIES = OneOf(
     {
         "fibre": ("cáp quang", "fiber", "ftth", "gpon"),
         "copper": ("cáp đồng", "adsl"),
@@ -193,9 +220,9 @@ ROOM_KINDS = {
     "office": ("văn phòng",),
     "other": ("khác",),
 }
-_ROOM_KINDS = _one_of(ROOM_KINDS)
-_NEED_KINDS = _one_of(ROOM_KINDS | {"any": ("mọi loại",)})
-_DEVICE_KINDS = _one_of(
+_ROOM_KINDS = OneOf(ROOM_KINDS)
+_NEED_KINDS = OneOf(ROOM_KINDS | {"any": ("mọi loại",)})
+_DEVICE_KINDS = OneOf(
     {
         "board": ("bảng tương tác", "màn hình tương tác"),
         "projector": ("máy chiếu",),
@@ -215,10 +242,10 @@ _DEVICE_KINDS = _one_of(
         "other": ("khác",),
     }
 )
-_ASKS = _one_of({ask: () for ask in get_args(Ask) if ask})
-_SHIFTS = _one_of({"morning": ("sáng",), "afternoon": ("chiều",), "evening": ("tối",)})
-_ROLES = _one_of({"main": ("chính",), "backup": ("dự phòng", "phụ")})
-_STATES = _one_of(
+_ASKS = OneOf({ask: () for ask in get_args(Ask) if ask})
+_SHIFTS = OneOf({"morning": ("sáng",), "afternoon": ("chiều",), "evening": ("tối",)})
+_ROLES = OneOf({"main": ("chính",), "backup": ("dự phòng", "phụ")})
+_STATES = OneOf(
     {
         "in_use": ("đang dùng", "đang sử dụng", "tốt"),
         "broken": ("hỏng", "chờ sửa"),
@@ -226,7 +253,7 @@ _STATES = _one_of(
         "lent": ("cho mượn", "điều chuyển tạm"),
     }
 )
-_YES_NO = _one_of({"yes": ("có", "x", "1", "true"), "no": ("không", "0", "false")})
+_YES_NO = OneOf({"yes": ("có", "x", "1", "true"), "no": ("không", "0", "false")})
 # What documents of the mountain and island areas tell sites apart by.
 TAGS = {
     "border": ("biên giới", "xã biên giới"),
@@ -235,7 +262,11 @@ TAGS = {
     "island": ("hải đảo", "đảo"),
     "mountain": ("miền núi", "vùng cao"),
 }
-_TAG = _one_of(TAGS)
+_TAG = OneOf(TAGS)
+
+
+def tags_in_vietnamese(tags: str) -> str:
+    return ", ".join(_TAG.vietnamese[tag] for tag in tags.split(",")) if tags else ""
 
 
 def _tags(text: str) -> str:
@@ -246,6 +277,9 @@ def _tags(text: str) -> str:
 def _yes(text: str) -> bool:
     return bool(_YES_NO(text) == "yes")
 
+
+_SCHOOL_CODE, _ASSET_CODE, _LONG_CODE = _code(40), _code(60), _code(80)
+_EXACT = (_id, _wire_name, _SCHOOL_CODE, _ASSET_CODE, _LONG_CODE)
 
 _SPEED_MOST_MBPS = 1_000_000
 
@@ -265,7 +299,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "area": Column(_id, required=True, refers="areas"),
         "level": Column(_LEVELS, ""),
         "manager": Column(_MANAGERS, "commune"),
-        "code": Column(_at_most(40), ""),
+        "code": Column(_SCHOOL_CODE, ""),
         "cluster": Column(_name, ""),
         "founded": Column(_date),
         "closed": Column(_date),
@@ -304,7 +338,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "contract_down_mbps": Column(_whole(1, _SPEED_MOST_MBPS, 1_000_000), stored="contract_down_bps"),
         "contract_up_mbps": Column(_whole(1, _SPEED_MOST_MBPS, 1_000_000), stored="contract_up_bps"),
         "role": Column(_ROLES, "main"),
-        "contract": Column(_at_most(80), ""),
+        "contract": Column(_LONG_CODE, ""),
         "contract_from": Column(_date),
         "contract_to": Column(_date),
         "contract_min_bps": Column(_whole(1, _SPEED_MOST_MBPS * 1_000_000)),
@@ -339,17 +373,17 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "snmp": Column(_at_most(40), ""),
         "profile": Column(_at_most(40), ""),
         "stream": Column(_at_most(200), ""),
-        "serial": Column(_at_most(80), ""),
+        "serial": Column(_LONG_CODE, ""),
         "model": Column(_at_most(80), ""),
         "vendor": Column(_at_most(80), ""),
     },
     "assets": {
         "site": Column(_wire_name, required=True, refers="sites"),
-        "code": Column(_asset_code, required=True),
+        "code": Column(_ASSET_CODE, required=True),
         "name": Column(_name, required=True),
         "room": Column(_id, refers="rooms"),
         "kind": Column(_DEVICE_KINDS, ""),
-        "serial": Column(_at_most(80), ""),
+        "serial": Column(_LONG_CODE, ""),
         "model": Column(_at_most(80), ""),
         "year": Column(_whole(1945, 2100)),
         "funding": Column(_name, ""),

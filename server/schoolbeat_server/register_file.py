@@ -1,132 +1,108 @@
-"""Register files -> rows of text with their places: one YAML file, or a folder of CSV files."""
+"""A register as it comes - YAML, a workbook, CSV - read into rows of text, in which nothing is believed yet."""
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
-from typing import NamedTuple
 
-from schoolbeat_server import yaml_text
+from schoolbeat_server import register_csv, register_xlsx, yaml_text
 from schoolbeat_server.register_columns import COLUMNS
+from schoolbeat_server.register_rows import Fault, Place, Progress, Read, RegisterError, Row, whole_file
+from schoolbeat_server.register_text import Unreadable, decode
 from schoolbeat_server.said import Said
 
 SECTIONS = tuple(COLUMNS)
 MOST_BYTES = yaml_text.MOST_BYTES
-MOST_ROWS = 500_000
+_CSV_NAMES = ", ".join(f"{section}.csv" for section in SECTIONS)
 
 
-class Place(NamedTuple):
-    """line 0: the file as a whole."""
-
-    file: str
-    line: int
-
-
-class Fault(NamedTuple):
-    """One thing that cannot be accepted (or, among the remarks, that was accepted but should be known)."""
-
-    place: Place
-    column: str
-    value: str | None
-    said: Said
-
-    def text(self, language: str) -> str:
-        row = ("dòng", "line")[language == "en"]
-        column = ("cột", "column")[language == "en"]
-        where = self.place.file
-        if self.place.line:
-            where += f", {row} {self.place.line}"
-        if self.column:
-            where += f", {column} {self.column}"
-        shown = "" if self.value is None else f" {self.value[:80]!r}:"
-        return f"{where}:{shown} {self.said.to(language)}"
-
-
-class RegisterError(ValueError):
-    """The register cannot be loaded; nothing of it was applied. Every fault is listed."""
-
-    def __init__(self, faults: list[Fault]) -> None:
-        super().__init__("\n".join(fault.text("vi") for fault in faults))
-        self.faults = faults
-
-    def text(self, language: str) -> str:
-        return "\n".join(fault.text(language) for fault in self.faults)
-
-
-class Row(NamedTuple):
-    """cells: as typed, by column; a column that the file does not have is absent."""
-
-    place: Place
-    cells: dict[str, str]
-
-
-def read(path: Path) -> dict[str, list[Row]]:
-    """Rows by section. A folder is read as CSV files named for the sections, a file as YAML. Raises RegisterError."""
+def read(path: Path, progress: Progress | None = None) -> Read:
+    """A folder is read as CSV files named for the sections. Raises RegisterError with every fault of form."""
     if path.is_dir():
-        return _read_folder(path)
-    if path.suffix.lower() not in (".yaml", ".yml"):
-        raise RegisterError(
-            [
-                _whole(
-                    path.name,
-                    "cần một tệp .yaml hoặc một thư mục có các tệp CSV",
-                    "expected a .yaml file or a folder of CSV files",
-                )
-            ]
-        )
-    return _read_yaml(path)
+        return _read_folder(path, progress)
+    return read_bytes(path.name, _bytes_of(path), progress)
 
 
-def _whole(file: str, vi: str, en: str) -> Fault:
-    return Fault(Place(file, 0), "", None, Said(vi, en))
+def read_bytes(name: str, data: bytes, progress: Progress | None = None) -> Read:
+    """One file, told apart by how its name ends. Raises RegisterError."""
+    kind = name.rpartition(".")[2].lower()
+    found = Read()
+    if kind in ("yaml", "yml"):
+        found = _read_yaml(name, data)
+    elif kind in ("xlsx", "xlsm"):
+        found = register_xlsx.read(name, data, progress)
+    elif kind == "csv":
+        _read_csv(name, data, found, progress)
+    elif kind == "xls":
+        said = "tệp .xls kiểu cũ: trong Excel hãy lưu lại dạng .xlsx", "an old .xls file: in Excel, save it as .xlsx"
+        found.faults.append(whole_file(name, *said))
+    else:
+        vi = "cần một tệp .yaml, .xlsx, .csv hoặc một thư mục có các tệp CSV"
+        en = "expected a .yaml, .xlsx or .csv file or a folder of CSV files"
+        found.faults.append(whole_file(name, vi, en))
+    if found.faults:
+        raise RegisterError(found.faults)
+    return found
 
 
-def _text_of(path: Path) -> str:
+def _bytes_of(path: Path) -> bytes:
     try:
         if path.stat().st_size > MOST_BYTES:
             size = f"{MOST_BYTES // 2**20} MiB"
-            raise RegisterError([_whole(path.name, f"lớn hơn {size}: hãy chia nhỏ", f"larger than {size}: split it")])
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise RegisterError(
-            [
-                _whole(
-                    path.name,
-                    f"không phải UTF-8 (byte thứ {error.start}): trong Excel hãy lưu dạng 'CSV UTF-8'",
-                    f"not UTF-8 (byte {error.start}): in Excel, save as 'CSV UTF-8'",
-                )
-            ]
-        ) from None
+            fault = whole_file(path.name, f"lớn hơn {size}: hãy chia nhỏ", f"larger than {size}: split it")
+            raise RegisterError([fault])
+        return path.read_bytes()
     except OSError as error:
         reason = error.strerror or str(error)
-        raise RegisterError([_whole(str(path), f"không đọc được: {reason}", f"cannot be read: {reason}")]) from None
+        raise RegisterError([whole_file(str(path), f"không đọc được: {reason}", f"cannot be read: {reason}")]) from None
+
+
+def _text_of(name: str, data: bytes, found: Read) -> str:
+    """ "" with a fault if it is in no known encoding."""
+    try:
+        text = decode(data)
+    except Unreadable as error:
+        fault = whole_file(
+            name,
+            f"không phải UTF-8 (byte thứ {error.at}), UTF-16 hay Windows-1258; nếu chữ gõ bằng phông TCVN3 hoặc VNI"
+            " thì hãy chuyển sang Unicode; trong Excel hãy lưu dạng 'CSV UTF-8'",
+            f"not UTF-8 (byte {error.at}), UTF-16 or Windows-1258; text in TCVN3 or VNI fonts has to be converted to"
+            " Unicode first; in Excel, save as 'CSV UTF-8'",
+        )
+        found.faults.append(fault)
+        return ""
+    if not text.sure:
+        remark = whole_file(
+            name,
+            f"được đọc là {text.encoding}: hãy xem lại các tên; nên lưu dạng 'CSV UTF-8'",
+            f"was read as {text.encoding}: check the names; better save as 'CSV UTF-8'",
+        )
+        found.remarks.append(remark)
+    return text.text
 
 
 # ---- YAML --------------------------------------------------------------------------------------------------
 
 
-def _read_yaml(path: Path) -> dict[str, list[Row]]:
-    text = _text_of(path)
+def _read_yaml(name: str, data: bytes) -> Read:
+    result = Read()
+    text = _text_of(name, data, result)
+    if result.faults:
+        return result
     try:
         found, lines = yaml_text.parse(text)
     except yaml_text.YamlError as error:
-        raise RegisterError([Fault(Place(path.name, error.line), "", None, Said(error.vi, error.en))]) from None
+        raise RegisterError([Fault(Place(name, error.line), "", None, Said(error.vi, error.en))]) from None
     if not isinstance(found, dict):
-        raise RegisterError([_whole(path.name, _EXPECTED.vi, _EXPECTED.en)])
-    faults: list[Fault] = []
-    rows: dict[str, list[Row]] = {}
+        raise RegisterError([whole_file(name, _EXPECTED.vi, _EXPECTED.en)])
     for section, entries in found.items():
-        place = Place(path.name, lines[section,])
+        place = Place(name, lines[section,])
         if section not in SECTIONS:
-            faults.append(Fault(place, "", section, _EXPECTED))
+            result.faults.append(Fault(place, "", section, _EXPECTED))
         elif entries is not None and not isinstance(entries, list):
-            faults.append(Fault(place, "", section, Said("phải là một danh sách", "must be a list")))
+            result.faults.append(Fault(place, "", section, Said("phải là một danh sách", "must be a list")))
         else:
-            rows[section] = _yaml_rows(path.name, section, entries or [], lines, faults)
-    if faults:
-        raise RegisterError(faults)
-    return rows
+            result.rows[section] = _yaml_rows(name, section, entries or [], lines, result.faults)
+    return result
 
 
 _EXPECTED = Said(f"cần các mục: {', '.join(SECTIONS)}", f"expected the sections {', '.join(SECTIONS)}")
@@ -154,59 +130,28 @@ def _yaml_rows(
 # ---- CSV ---------------------------------------------------------------------------------------------------
 
 
-def _read_folder(folder: Path) -> dict[str, list[Row]]:
-    faults: list[Fault] = []
-    rows: dict[str, list[Row]] = {}
+def _read_folder(folder: Path, progress: Progress | None) -> Read:
+    found = Read()
     for path in sorted(folder.glob("*.csv")):
-        if path.stem not in SECTIONS:
-            allowed = ", ".join(f"{section}.csv" for section in SECTIONS)
-            faults.append(_whole(path.name, f"tên tệp phải là một trong {allowed}", f"must be one of {allowed}"))
-            continue
         try:
-            rows[path.stem] = _csv_rows(path.name, _text_of(path), faults)
+            _read_csv(path.name, _bytes_of(path), found, progress)
         except RegisterError as error:
-            faults += error.faults
-    if not rows and not faults:
-        allowed = ", ".join(f"{section}.csv" for section in SECTIONS)
-        faults.append(_whole(str(folder), f"không có tệp nào trong {allowed}", f"has none of {allowed}"))
-    if faults:
-        raise RegisterError(faults)
-    return rows
+            found.faults += error.faults
+    if not found.rows and not found.faults:
+        said = f"không có tệp nào trong {_CSV_NAMES}", f"has none of {_CSV_NAMES}"
+        found.faults.append(whole_file(str(folder), *said))
+    if found.faults:
+        raise RegisterError(found.faults)
+    return found
 
 
-def _csv_rows(file: str, text: str, faults: list[Fault]) -> list[Row]:
-    head = text.partition("\n")[0]
-    delimiter = max(",;\t", key=head.count)  # a Vietnamese Excel writes semicolons
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows: list[Row] = []
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        _check_header(file, header, faults)
-        for cells in reader:
-            place = Place(file, reader.line_num)
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) != len(header):
-                faults.append(_wrong_width(place, len(cells), len(header)))
-                continue
-            rows.append(Row(place, dict(zip(header, cells, strict=True))))
-            if len(rows) > MOST_ROWS:
-                raise RegisterError([_whole(file, f"quá {MOST_ROWS} dòng", f"more than {MOST_ROWS} rows")])
-    except csv.Error as error:
-        place = Place(file, reader.line_num)
-        faults.append(Fault(place, "", None, Said(f"không đọc được CSV: {error}", f"not CSV: {error}")))
-    return rows
-
-
-def _check_header(file: str, header: list[str], faults: list[Fault]) -> None:
-    said = Said("cột ghi hai lần", "the column is there twice")
-    faults += [Fault(Place(file, 1), name, None, said) for name in sorted(set(header)) if header.count(name) > 1]
-
-
-def _wrong_width(place: Place, cells: int, columns: int) -> Fault:
-    return Fault(
-        place,
-        "",
-        None,
-        Said(f"có {cells} ô, dòng tiêu đề có {columns} cột", f"has {cells} cells, the header has {columns} columns"),
-    )
+def _read_csv(name: str, data: bytes, found: Read, progress: Progress | None) -> None:
+    section = name.rpartition(".")[0]
+    if section not in SECTIONS:
+        said = f"tên tệp phải là một trong {_CSV_NAMES}", f"must be one of {_CSV_NAMES}"
+        found.faults.append(whole_file(name, *said))
+        return
+    count = len(found.faults)
+    text = _text_of(name, data, found)
+    if len(found.faults) == count:
+        found.rows[section] = register_csv.rows(name, section, text, found.faults, progress)

@@ -1,4 +1,4 @@
-"""What loading a register did, or would do, as text for a terminal."""
+"""What loading a register did, or would do: as text for a terminal, and row by row as data."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from schoolbeat_server.register import TABLES, Change, Loaded
+from schoolbeat_server.register_rows import Fault, RegisterError
 from schoolbeat_server.said import Said
 
 MOST_CHANGES = 50
+MOST_NEW = 20
 MOST_REMARKS = 50
 
 SECTION_WORDS = {
@@ -26,6 +28,9 @@ SECTION_WORDS = {
 }
 
 
+# ---- as text -----------------------------------------------------------------------------------------------
+
+
 def text(loaded: Loaded, language: str, *, dry_run: bool) -> str:
     return "\n".join(_lines(loaded, language, dry_run))
 
@@ -40,6 +45,8 @@ def _lines(loaded: Loaded, language: str, dry_run: bool) -> Iterator[str]:
     if len(changed) > MOST_CHANGES:
         more = len(changed) - MOST_CHANGES
         yield Said(f"  … và {more} thay đổi nữa", f"  … and {more} more changes").to(language)
+    if dry_run:
+        yield from _new(loaded, language)
     for remark in loaded.remarks[:MOST_REMARKS]:
         yield "! " + remark.text(language)
     if len(loaded.remarks) > MOST_REMARKS:
@@ -51,12 +58,19 @@ def _lines(loaded: Loaded, language: str, dry_run: bool) -> Iterator[str]:
         yield Said("Đã nạp.", "Loaded.").to(language)
 
 
+def _new(loaded: Loaded, language: str) -> Iterator[str]:
+    new = [change for change in loaded.changes if change.before is None]
+    for change in new[:MOST_NEW]:
+        place = loaded.places[change.section][change.key]
+        said = Said(f"mới ({place.file}, dòng {place.line})", f"new ({place.file}, line {place.line})")
+        yield f"  {_name(change, language)}: {said.to(language)}"
+    if len(new) > MOST_NEW:
+        more = len(new) - MOST_NEW
+        yield Said(f"  … và {more} dòng mới nữa", f"  … and {more} more new rows").to(language)
+
+
 def _counts(section: str, loaded: Loaded) -> Said:
-    mine = [change for change in loaded.changes if change.section == section]
-    new = sum(change.before is None for change in mine)
-    changed = len(mine) - new
-    same = loaded.rows[section] - len(mine)
-    kept = loaded.kept[section]
+    new, changed, same, kept = (_count(section, loaded)[name] for name in ("new", "changed", "same", "kept"))
     words = SECTION_WORDS[section]
     return Said(
         f"{words.vi}: {new} mới, {changed} thay đổi, {same} như cũ"
@@ -66,12 +80,74 @@ def _counts(section: str, loaded: Loaded) -> Said:
     )
 
 
+def _count(section: str, loaded: Loaded) -> dict[str, int]:
+    mine = [change for change in loaded.changes if change.section == section]
+    new = sum(change.before is None for change in mine)
+    return {
+        "new": new,
+        "changed": len(mine) - new,
+        "same": loaded.rows[section] - len(mine),
+        "kept": loaded.kept[section],
+    }
+
+
+def _name(change: Change, language: str) -> str:
+    return f"{SECTION_WORDS[change.section].to(language)} {'/'.join(str(part) for part in change.key)}"
+
+
 def _change(change: Change, language: str) -> str:
     assert change.before is not None
-    name = "/".join(str(part) for part in change.key)
     parts = [f"{column}: {_shown(change.before[column])} → {_shown(now)}" for column, now in change.after.items()]
-    return f"  {SECTION_WORDS[change.section].to(language)} {name}: " + "; ".join(parts)
+    return f"  {_name(change, language)}: " + "; ".join(parts)
 
 
 def _shown(value: Any) -> str:
     return "–" if value in (None, "") else str(value)
+
+
+# ---- as data -----------------------------------------------------------------------------------------------
+
+
+def data(loaded: Loaded, language: str, *, dry_run: bool) -> dict[str, Any]:
+    """applied; sections: how many rows of each are new, changed, same, and kept though not in the file; rows: each
+    new or changed one with its place and, by column, its value before (absent of a new row) and after; remarks."""
+    return {
+        "applied": not dry_run,
+        "sections": {section: _count(section, loaded) for section in TABLES if loaded.rows[section]},
+        "rows": [_row(change, loaded) for change in loaded.changes],
+        "faults": [],
+        "remarks": [_fault(remark, language) for remark in loaded.remarks],
+    }
+
+
+def data_of_error(error: RegisterError, language: str) -> dict[str, Any]:
+    """As data, of a register that cannot be loaded: nothing was written, and `faults` says why, all of them."""
+    faults = [_fault(fault, language) for fault in error.faults]
+    return {"applied": False, "sections": {}, "rows": [], "faults": faults, "remarks": []}
+
+
+def _row(change: Change, loaded: Loaded) -> dict[str, Any]:
+    place = loaded.places[change.section][change.key]
+    before = change.before
+    return {
+        "file": place.file,
+        "line": place.line,
+        "section": change.section,
+        "key": list(change.key),
+        "state": "new" if before is None else "changed",
+        "columns": {
+            name: {"after": now} if before is None else {"before": before[name], "after": now}
+            for name, now in change.after.items()
+        },
+    }
+
+
+def _fault(fault: Fault, language: str) -> dict[str, Any]:
+    return {
+        "file": fault.place.file,
+        "line": fault.place.line,
+        "column": fault.column,
+        "heading": fault.place.headings.get(fault.column, fault.column),
+        "value": fault.value,
+        "text": fault.said.to(language),
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from schoolbeat_server.register_file import Fault, Place
+from schoolbeat_server.register_rows import Fault, Place
 from schoolbeat_server.said import Said
 
 Key = tuple[Any, ...]

@@ -102,6 +102,12 @@ def test_a_dry_run_of_a_register_shows_counts_and_writes_nothing(desk: Desk) -> 
         "trường: 1 mới, 0 thay đổi, 0 như cũ\n"
         "điểm trường: 2 mới, 0 thay đổi, 0 như cũ\n"
         "đường truyền: 2 mới, 0 thay đổi, 0 như cũ\n"
+        "  địa bàn lc: mới (register.yaml, dòng 2)\n"
+        "  trường 001: mới (register.yaml, dòng 3)\n"
+        "  điểm trường a-1: mới (register.yaml, dòng 5)\n"
+        "  điểm trường a-2: mới (register.yaml, dòng 6)\n"
+        "  đường truyền l1: mới (register.yaml, dòng 8)\n"
+        "  đường truyền l2: mới (register.yaml, dòng 9)\n"
         "Chỉ kiểm tra: chưa ghi gì.\n"
     )
     with open_database(desk.folder / "data" / "schoolbeat.db").connect() as connection:

@@ -340,7 +340,7 @@ def test_csv_faults_name_the_line_of_the_file(engine: Engine, tmp_path: Path) ->
             "areas.csv": "id,name,kind\nlc,Lào Cai,tỉnh\nxx,Xã X\n".encode(),
             "schools.csv": b"id,name,area,name\n",
             "school.csv": b"id\n",
-            "sites.csv": "id,school\n\n".encode("utf-16"),
+            "sites.csv": b"id,school\n\xb8,\xae\n",  # TCVN3, a font of the 1990s
         },
     )
 
@@ -350,7 +350,8 @@ def test_csv_faults_name_the_line_of_the_file(engine: Engine, tmp_path: Path) ->
         "areas.csv, dòng 3: có 2 ô, dòng tiêu đề có 3 cột",
         f"school.csv: tên tệp phải là một trong {', '.join(f'{section}.csv' for section in COLUMNS)}",
         "schools.csv, dòng 1, cột name: cột ghi hai lần",
-        "sites.csv: không phải UTF-8 (byte thứ 0): trong Excel hãy lưu dạng 'CSV UTF-8'",
+        "sites.csv: không phải UTF-8 (byte thứ 10), UTF-16 hay Windows-1258; nếu chữ gõ bằng phông TCVN3 hoặc VNI thì hãy"
+        " chuyển sang Unicode; trong Excel hãy lưu dạng 'CSV UTF-8'",
     ]
 
 
@@ -359,7 +360,8 @@ def test_an_empty_folder_and_a_missing_file_are_refused(engine: Engine, tmp_path
 
     assert "has none of areas.csv" in faults(engine, empty, "en")[0]
     assert "cannot be read: No such file or directory" in faults(engine, tmp_path / "x.yaml", "en")[0]
-    assert "expected a .yaml file or a folder of CSV files" in faults(engine, tmp_path / "x.xlsx", "en")[0]
+    word = written(tmp_path, "", "x.docx")
+    assert "expected a .yaml, .xlsx or .csv file or a folder of CSV files" in faults(engine, word, "en")[0]
 
 
 def test_rows_can_be_given_as_plain_data(engine: Engine) -> None:
