@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection, select
@@ -12,6 +13,7 @@ from schoolbeat_server import register, schema
 from schoolbeat_server.local_time import local
 from schoolbeat_server.measured import Measured, Row
 from schoolbeat_server.register import Area, Device, Line, Room, School, Site
+from schoolbeat_server.register_areas import Boundaries, areas_on
 from schoolbeat_server.register_shifts import busiest, read_shifts
 
 LedgerReader = Callable[[str, str, int, int], bytes]
@@ -61,16 +63,29 @@ class SiteFacts:
 
 @dataclass(frozen=True)
 class Evidence:
-    """sites: by id."""
+    """sites: by id. boundaries: of the day whose areas count; None: every school is in its area of today."""
 
     window: Window
     areas: Mapping[str, Area]
     schools: Mapping[str, School]
     sites: Mapping[str, SiteFacts]
+    boundaries: Boundaries | None = None
+
+    @property
+    def last_day(self) -> str:
+        """Of the window, as an ISO date in Viet Nam: units are those that the register knows of on it."""
+        return local((self.window.end_minute - 1) * 60_000).date().isoformat()
+
+    def area_of(self, school: School) -> str:
+        """ "" for a school that the boundaries place nowhere."""
+        return school.area if self.boundaries is None else self.boundaries.area_of.get(school.id, "")
 
 
-def read_register(connection: Connection, window: Window, *, with_devices: bool) -> Evidence:
-    """Everything but the ledger: few queries, whatever the number of sites."""
+def read_register(
+    connection: Connection, window: Window, *, with_devices: bool, boundaries_day: date | None = None
+) -> Evidence:
+    """Everything but the ledger: few queries, whatever the number of sites. boundaries_day: whose areas count; None:
+    those of the window's last day."""
     province = register.read_province(connection)
     rooms = _by_site(register.read_rooms(connection)) if with_devices else {}
     devices = _by_site(register.read_devices(connection)) if with_devices else {}
@@ -94,7 +109,8 @@ def read_register(connection: Connection, window: Window, *, with_devices: bool)
         )
         for site in province.sites.values()
     }
-    return Evidence(window, province.areas, province.schools, facts)
+    found = Evidence(window, province.areas, province.schools, facts)
+    return replace(found, boundaries=areas_on(connection, str(boundaries_day or found.last_day)))
 
 
 def with_ledger(

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from schoolbeat_server.availability import Availability
 from schoolbeat_server.availability_indicator import judge_availability
-from schoolbeat_server.finding import GRADES, Case, Finding, grade_unseen, join3
+from schoolbeat_server.finding import Case, Finding, grade_unseen, join3
 from schoolbeat_server.measured import Measured, Row, Span
 from schoolbeat_server.register import Device, Line
 from schoolbeat_server.said import Said
@@ -22,7 +22,7 @@ _SUBJECT = Said("Internet qua cáp quang", "Internet over fibre")
 
 def judge_fibre(case: Case) -> Finding:
     """Where another kind of line stands by, only minutes count in which the agent saw the main line in use. The
-    grade is no higher than the contract's unless an optical terminal (ONT) of the line was seen at the site."""
+    grade is the contract's unless an optical terminal (ONT) of the line was seen at the site."""
     lines = case.facts.lines
     if not lines:
         return Finding(None, "declared", None, None, NO_LINE)
@@ -40,8 +40,7 @@ def judge_fibre(case: Case) -> Finding:
     found = judge_availability(INTERNET, _SUBJECT, case)
     if any(_ont_seen(one, case) for one in main):
         return found
-    highest = "declared"
-    return found if GRADES.index(found.grade) <= GRADES.index(highest) else replace(found, grade=highest)
+    return replace(found, grade="declared")
 
 
 def _is_fibre(line: Line) -> bool | None:

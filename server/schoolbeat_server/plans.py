@@ -471,10 +471,12 @@ def _chosen(draft: _Draft, name: str, allowed: Collection[str] | None) -> tuple[
 _FILTER_COLUMNS = {
     "levels": ("schools", "level"),
     "managers": ("schools", "manager"),
+    "site_tags": ("sites", "tags"),
     "room_kinds": ("rooms", "kind"),
     "device_kinds": ("devices", "kind"),
 }
 _FILTER_UNITS = {
+    "site_tags": ("site", "room", "device", "holding"),
     "room_kinds": ("room",),
     "smart_levels": ("room",),
     "device_kinds": ("device",),

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from schoolbeat_server.evidence import Evidence, SiteFacts
-from schoolbeat_server.local_time import local
 from schoolbeat_server.register import Area, Device
 from schoolbeat_server.targets import Target
 
@@ -34,21 +33,25 @@ def counted_units(target: Target, evidence: Evidence) -> Iterator[Counted]:
     sites: dict[str, list[SiteFacts]] = {}
     for facts in evidence.sites.values():
         sites.setdefault(facts.site.school, []).append(facts)
+    day = evidence.last_day
     for school in evidence.schools.values():
-        wanted = target.filter
-        if areas is not None and school.area not in areas:
+        wanted, area = target.filter, evidence.area_of(school)
+        if areas is not None and area not in areas:
+            continue
+        if (school.founded or "") > day or (school.closed is not None and school.closed <= day):
             continue
         if not _passes(school.level, wanted.levels) or not _passes(school.manager, wanted.managers):
             continue
-        mine = sorted(sites.get(school.id, ()), key=lambda facts: (facts.site.kind != "main", facts.site.id))
+        taught = [one for one in sites.get(school.id, ()) if one.site.valid_from <= day < one.site.valid_to]
+        mine = sorted(taught, key=lambda facts: (facts.site.kind != "main", facts.site.id))
         if target.unit == "school":
             parts = tuple(Part(one) for one in mine if target.sites != "main" or one.site.kind == "main")
             only = parts[0].facts.site.id if len(parts) == 1 else ""
-            yield Counted(school.id, school.name, school.area, school.id, only, parts)
+            yield Counted(school.id, school.name, area, school.id, only, parts)
             continue
         for facts in mine:
-            if _passes(facts.site.kind, wanted.site_kinds):
-                yield from _within_site(target, facts, school.name, school.area)
+            if _passes(facts.site.kind, wanted.site_kinds) and _tagged(facts, wanted.site_tags):
+                yield from _within_site(target, facts, school.name, area)
 
 
 def _within_site(target: Target, facts: SiteFacts, school: str, area: str) -> Iterator[Counted]:
@@ -74,11 +77,16 @@ def _passes(value: object, allowed: Sequence[object]) -> bool:
     return not allowed or value in allowed
 
 
+def _tagged(facts: SiteFacts, wanted: Sequence[str]) -> bool:
+    """Any of the tags is enough."""
+    return not wanted or not facts.site.tag_set.isdisjoint(wanted)
+
+
 def _areas_within(roots: Sequence[str], evidence: Evidence) -> frozenset[str] | None:
-    """The roots and all under them that are valid on the window's last day; None: all areas."""
+    """The roots and all under them that are valid on the day whose boundaries count; None: all areas."""
     if not roots:
         return None
-    day = local((evidence.window.end_minute - 1) * 60_000).date().isoformat()
+    day = evidence.last_day if evidence.boundaries is None else evidence.boundaries.day
     children: dict[str | None, list[Area]] = {}
     for area in evidence.areas.values():
         if area.valid_from <= day < area.valid_to:

@@ -276,7 +276,7 @@ def collect(
     with_devices = any(target.unit in ("room", "device") for target in plan.targets) or any(
         indicator.of != "site" or indicator.signal in ("devices.", "fibre.") for indicator in asked
     )
-    evidence = read_register(connection, window, with_devices=with_devices)
+    evidence = read_register(connection, window, with_devices=with_devices, boundaries_day=plan.boundaries)
     wanted = _wanted(plan, evidence)
     if sites is not None:
         wanted = {site: wanted[site] for site in sites & wanted.keys()}

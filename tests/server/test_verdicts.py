@@ -19,6 +19,7 @@ from schoolbeat_server.evidence import Evidence, SiteFacts, SpeedTest, Window, f
 from schoolbeat_server.finding import all3, any3, stated
 from schoolbeat_server.measured import Row
 from schoolbeat_server.register import Area, Device, Line, Room, School, Site
+from schoolbeat_server.register_areas import Boundaries
 from schoolbeat_server.said import Said
 from schoolbeat_server.speed_indicator import mbps, median
 from schoolbeat_server.targets import Condition, Filter, Plan, Target
@@ -543,6 +544,58 @@ def test_only_units_that_pass_the_filter_count() -> None:
     assert [unit.id for unit in found.units] == ["l"]
     assert (none.status, none.denominator, none.grade) == ("not_applicable", 0, "declared")
     assert none.reasons[0].vi == "Sổ đăng ký không có điểm trường nào thuộc chỉ tiêu"
+
+
+def test_a_unit_counts_on_the_windows_last_day_or_not_at_all() -> None:
+    last = "2026-06-21"
+    facts = [site_facts(ident, minutes=week(), school=ident) for ident in "abcd"]
+    facts[1] = replace(facts[1], site=replace(facts[1].site, valid_to=last))
+    facts[2] = replace(facts[2], site=replace(facts[2].site, valid_from="2026-06-22"))
+    found = evidence(*facts)
+    closed = {**found.schools, "d": replace(found.schools["d"], closed=last)}
+
+    told = judge(PLAN, TARGET, replace(found, schools=closed))
+
+    assert found.last_day == last
+    assert [unit.id for unit in told.units] == ["a"]
+
+
+def test_areas_are_those_of_the_boundaries_that_the_document_speaks_of() -> None:
+    facts = [site_facts(ident, minutes=week(), school=ident) for ident in "ab"]
+    old = Area("huyen", "Huyện", "district", None, "0001-01-01", "2025-07-01")
+    found = evidence(*facts)
+    boundaries = Boundaries("2025-06-30", {"huyen": old}, {"a": "huyen"}, ["b"])
+    then = replace(found, areas={**found.areas, "huyen": old}, boundaries=boundaries)
+    in_district = replace(TARGET, filter=Filter(areas=("huyen",)))
+
+    every, within = judge(PLAN, TARGET, then), judge(PLAN, in_district, then)
+
+    assert [(unit.id, unit.area) for unit in every.units] == [("a", "huyen"), ("b", "")]
+    assert [unit.id for unit in within.units] == ["a"]
+
+
+def test_any_of_the_tags_is_enough() -> None:
+    facts = [site_facts(ident, minutes=week()) for ident in "abc"]
+    facts[0] = replace(facts[0], site=replace(facts[0].site, tags="border,mountain"))
+    facts[1] = replace(facts[1], site=replace(facts[1].site, tags="island"))
+    tagged = replace(TARGET, filter=Filter(site_tags=("mountain", "ethnic_minority")))
+
+    assert [unit.id for unit in verdict(tagged, *facts).units] == ["a"]
+
+
+def test_a_stated_number_of_units_is_unknown_while_the_register_names_fewer() -> None:
+    facts = [site_facts(ident, minutes=week()) for ident in "ab"]
+
+    three = verdict(replace(TARGET, share=Fraction(0), count=3), *facts)
+    two = verdict(replace(TARGET, share=Fraction(0), count=2), *facts)
+    one_bad = verdict(
+        replace(TARGET, share=Fraction(0), count=2),
+        facts[0],
+        replace(facts[1], measured={"line.internet": Row(END - 7 * DAY, bytes(7 * DAY))}),
+    )
+
+    assert [one.status for one in (three, two, one_bad)] == ["unknown", "met", "missed"]
+    assert three.reasons[1].en == "The register names only 2 sites, fewer than the document's 3"
 
 
 def test_an_area_counts_with_all_under_it_that_are_valid_on_the_windows_last_day() -> None:
