@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import product
 from typing import NamedTuple
 
 from tests.oracle.calendars import lessons_by_minute
@@ -58,8 +59,9 @@ class Taken:
         elif isinstance(what, Calendar):
             self.documents[what.document] = what.rules
         elif what.agent in self.agents and isinstance(what, Tells):
-            self.tells[what.agent] = what.signals
-            self._claim(what.agent)
+            if what.agent not in self.tells:
+                self.tells[what.agent] = what.signals
+                self._claim(what.agent)
             self.rows += [(what.agent, row) for row in self.waiting.pop(what.agent, [])]
         elif what.agent in self.agents and isinstance(what, Came):
             if what.agent in self.tells:
@@ -228,3 +230,27 @@ def verdict(seconds: tuple[int, int, int, int], share: Fraction, coverage: Fract
     if Fraction(up + down, asked) < coverage:
         return "unknown"
     return "met" if Fraction(up, up + down) >= share else "missed"
+
+
+# ---- schools -------------------------------------------------------------------------------------------------
+
+
+def together(how: str, sites: Sequence[tuple[str, str]]) -> str:
+    """Of a school, from (kind, verdict) of its sites: every outcome of the unknown ones is tried."""
+    asked = [told for kind, told in sites if how != "main" or kind == "main"]
+    outcomes = set()
+    for outcome in product(*(("met", "missed") if told == "unknown" else (told,) for told in asked)):
+        met = "met" in outcome if how == "any" else "missed" not in outcome
+        outcomes.add("met" if met else "missed")
+    return outcomes.pop() if len(outcomes) == 1 and asked else "unknown"
+
+
+def of_schools(schools: Sequence[str], share: Fraction) -> str:
+    """Of the target, from its schools' verdicts: every outcome of the unknown ones is tried."""
+    if not schools:
+        return "not_applicable"
+    sure, open_ = schools.count("met"), schools.count("unknown")
+    outcomes = {Fraction(sure + lucky, len(schools)) >= share for lucky in range(open_ + 1)}
+    if len(outcomes) > 1:
+        return "unknown"
+    return "met" if outcomes.pop() else "missed"

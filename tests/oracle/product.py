@@ -9,7 +9,7 @@ from random import Random
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from tests.oracle import month as months
 from tests.oracle.month import (
     BEHIND,
@@ -34,11 +34,11 @@ from schoolbeat_server.batch import Message
 from schoolbeat_server.calendar_file import Document
 from schoolbeat_server.calendar_revision import CalendarRevision
 from schoolbeat_server.contact import ContactBook
-from schoolbeat_server.evidence import Window
+from schoolbeat_server.evidence import LedgerReader, LessonReader, Window
 from schoolbeat_server.ingest import Ingest
 from schoolbeat_server.school_calendar import LessonHours, LessonTime, Rule
 from schoolbeat_server.targets import Plan
-from schoolbeat_server.verdicts import collect, judge_plan
+from schoolbeat_server.verdicts import Verdict, collect, judge_plan
 from schoolbeat_wire import inventory as inventories
 from schoolbeat_wire import messages as wire
 from schoolbeat_wire import report as reports
@@ -272,15 +272,20 @@ class Server:
             self.revision.step()
             self.revision.look()
 
-    def judged(self, asked: Plan, window: tuple[int, int]) -> list[str]:
+    def judged(self, asked: Plan, window: tuple[int, int]) -> list[Verdict]:
         """Of each target."""
         with self.engine.connect() as connection:
 
             def read(site: str, signal: str, first: int, end: int) -> bytes:
                 return self.ingest.ledger.read(connection, site, [signal], first, end)[signal]
 
-            evidence = collect(connection, read, asked, Window(*window), self.ingest.asked.calendar.read)
-        return [verdict.status for verdict in judge_plan(asked, evidence)]
+            return judged(connection, read, self.ingest.asked.calendar.read, asked, window)
+
+
+def judged(
+    connection: Connection, read: LedgerReader, lessons: LessonReader, asked: Plan, window: tuple[int, int]
+) -> list[Verdict]:
+    return judge_plan(asked, collect(connection, read, asked, Window(*window), lessons))
 
 
 def _is_sent(event: Event) -> bool:
