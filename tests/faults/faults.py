@@ -112,6 +112,17 @@ def _set(name: str) -> Callable[[Round, PatternAgent, float], Undo | None]:
     return begin
 
 
+def _roughen(name: str) -> Callable[[Round, PatternAgent, float], Undo | None]:
+    def begin(_world: Round, agent: PatternAgent, amount: float) -> Undo | None:
+        rough = agent.rough
+        if rough is None:
+            return None
+        setattr(rough, name, amount)
+        return lambda: setattr(rough, name, 0.0)
+
+    return begin
+
+
 def replay_reports(world: Round, agent: PatternAgent, _amount: float) -> Undo | None:
     world.relay.replay(_line(agent))
     return lambda: None
@@ -177,6 +188,10 @@ OF_AGENT: dict[str, Callable[[Round, PatternAgent, float], Undo | None]] = {
     "mix_reports": _set("mix_share"),
     "lose_acks": _set("lost_acks_share"),
     "replay_reports": replay_reports,
+    "lose_packets": _roughen("lose_share"),
+    "delay_packets": _roughen("delay_seconds"),
+    "mix_packets": _roughen("mix_share"),
+    "repeat_packets": _roughen("repeat_share"),
 }
 OF_SERVER: dict[str, Callable[[Round], Undo | None]] = {
     "kill_server": kill_server,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from schoolbeat_agent.ranges import subtract
 from schoolbeat_wire.catalogue import OFF, OFF_NAMES, UNKNOWN
@@ -159,7 +160,7 @@ def judge_counter(out: Verdict, agent: PatternAgent, theirs: books.Book) -> None
     """The counter rises from seq to seq, and each stored one was emitted in its minute."""
     counted = [(row.minute, value) for row, value in counters(theirs) if value is not None]
     out.counts["counters"] += len(counted)
-    pairs = zip(counted, counted[1:], strict=False)
+    pairs = pairwise(counted)
     out.expect(((one, two) for one, two in pairs if two[1] <= one[1]), f"{agent.site}: the counter does not rise")
     emitted: dict[int, set[int]] = {}
     for run in agent.runs():
@@ -200,7 +201,7 @@ def judge_incidents(out: Verdict, world: Round, course: Course) -> None:
     query = "SELECT site, scope, opened_ms, since_ms, closed_ms, cause_opened FROM incident WHERE scope != 'away'"
     rows = sorted(world.server.rows(query), key=lambda row: (row[0], row[1], row[2]))
     out.counts["incidents"] += len(rows)
-    for before, after in zip(rows, rows[1:], strict=False):
+    for before, after in pairwise(rows):
         if before[:2] == after[:2] and (before[4] is None or after[2] < before[4]):
             out.expect([(before, after)], "two incidents at a time")
     for number, agent in enumerate(world.agents):

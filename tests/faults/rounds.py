@@ -42,13 +42,14 @@ def run(
     real: int,
     past_minutes: int,
     pace: float = PACE,
+    rough: Sequence[int] = (),
     say: Callable[[str], None] = lambda _text: None,
 ) -> Outcome:
     """The schedule is kept in the folder before it begins."""
     folder.mkdir(parents=True, exist_ok=True)
     schedule.write(folder / "schedule.json", plan)
     with ExitStack() as held:
-        world = build(folder, held, seed, quick=quick, real=real, past_minutes=past_minutes, pace=pace)
+        world = build(folder, held, seed, quick=quick, real=real, past_minutes=past_minutes, pace=pace, rough=rough)
         say(f"seed {seed}: {len(world.agents)} agents, {len(plan)} faults in {max(f.end for f in plan):.0f} s")
         course = faults.go_through(world, plan)
         say(f"seed {seed}: the faults are over, everything comes to rest")
@@ -58,6 +59,8 @@ def run(
         for line in world.relay.lines:
             sent.update({name: getattr(line.sent, name) for name in ("reports", "minutes", "acks", "acks_lost")})
             sent.update({name: getattr(line.sent, name) for name in ("repeated", "mixed", "replayed", "connections")})
+        for way in (agent.rough for agent in world.agents if agent.rough is not None):
+            sent.update({f"packets_{name}": getattr(way, name) for name in ("carried", "lost", "mixed", "repeated")})
         return Outcome(seed, course.counts, verdict, sent)
 
 

@@ -12,16 +12,17 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from tests.faults import rounds, schedule
+from tests.faults import packets, rounds, schedule
 from tests.faults.rounds import Outcome
 
 QUICK, REAL, PAST_MINUTES = 4, 2, 1_500
+ROUGH = () if packets.missing() else (2, 5)  # a quick one and one with our seconds
 
 
 def one(folder: Path, seed: int, plan: list[schedule.Fault]) -> Outcome:
     """A round that did not come to its end is a disagreement too."""
     try:
-        return rounds.run(folder, seed, plan, quick=QUICK, real=REAL, past_minutes=PAST_MINUTES, say=say)
+        return rounds.run(folder, seed, plan, quick=QUICK, real=REAL, past_minutes=PAST_MINUTES, rough=ROUGH, say=say)
     except AssertionError as error:
         outcome = Outcome(seed)
         outcome.verdict.disagreements.append(f"the round did not end: {error}")
@@ -36,12 +37,14 @@ def say(text: str) -> None:
 
 
 def soak(seed: int, minutes: float, given: Path | None) -> int:
+    if packets.missing():
+        say(f"without rough lines: {packets.missing()}")
     folder = Path(tempfile.mkdtemp(prefix="schoolbeat-soak-"))
     end, number, bad = time.monotonic() + minutes * 60, 0, 0
     faults, counts, sent = Counter[str](), Counter[str](), Counter[str]()
     while number == 0 or time.monotonic() < end:
         own = seed if given is not None else rounds.sub_seed(seed, number)
-        plan = schedule.read(given) if given is not None else schedule.of_soak(own, QUICK + REAL)
+        plan = schedule.read(given) if given is not None else schedule.of_soak(own, QUICK + REAL, ROUGH)
         outcome = one(folder / f"round-{number}", own, plan)
         faults.update(outcome.faults)
         counts.update(outcome.verdict.counts)

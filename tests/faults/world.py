@@ -23,13 +23,14 @@ from schoolbeat_wire.inventory import Column, Inventory
 from schoolbeat_wire.report import MinuteRow
 from tests.e2e import backlog
 from tests.e2e.processes import Agent, Children, Server, Surroundings, children, write_toml
-from tests.faults import pattern
+from tests.faults import packets, pattern
+from tests.faults.packets import RoughLine
 from tests.faults.relay import Line, Relay
 from tests.ports import free_port
 
 DAY = 86_400
 PACE = 30.0  # of quick agents
-ROLES_START = 20 * DAY  # so long ago quick agents begin
+PAST_SECONDS = 20 * DAY  # so long ago quick agents begin
 
 
 class Recipient:
@@ -107,7 +108,7 @@ class PatternAgent(Agent):
     seed: int = 0
     line: Line | None = None
     host: str = "127.0.0.1"
-    namespace: str = ""  # of the network in which it runs; "": ours
+    rough: RoughLine | None = None  # it runs in the namespace of this one
     counted: int = 0
     boots: int = 0
 
@@ -162,8 +163,8 @@ class PatternAgent(Agent):
 
     def start(self) -> None:
         argv: list[str | Path] = [sys.executable, "-m", "tests.faults.pattern_agent", self.folder]
-        if self.namespace:
-            argv = [shutil.which("ip") or "ip", "netns", "exec", self.namespace, *argv]
+        if self.rough is not None:
+            argv = [shutil.which("ip") or "ip", "netns", "exec", self.rough.near, *argv]
         self.process = self.children.start(argv, self.log)
 
     def freeze(self) -> None:
@@ -220,9 +221,18 @@ class Round:
 
 
 def build(
-    folder: Path, held: ExitStack, seed: int, *, quick: int, real: int, past_minutes: int, pace: float = PACE
+    folder: Path,
+    held: ExitStack,
+    seed: int,
+    *,
+    quick: int,
+    real: int,
+    past_minutes: int,
+    pace: float = PACE,
+    rough: Sequence[int] = (),
 ) -> Round:
-    """A server and agents, all running, each agent with so many minutes waiting. Quick ones live in the past."""
+    """A server and agents, all running. Quick ones live in the past and have so many minutes waiting. rough: the
+    numbers of those behind a rough line."""
     sites = [f"truong-{number}" for number in range(quick + real)]
     around, recipient = Surroundings(), Recipient()
     held.callback(around.close)
@@ -236,8 +246,13 @@ def build(
     rng = random.Random(seed)
     for number, site in enumerate(sites):
         own_pace = pace if number < quick else 1.0
-        ago = ROLES_START if number < quick else 0
-        line = relay.add(socket.create_server(("127.0.0.1", free_port())), server.port, rng.randrange(1 << 30))
+        ago = PAST_SECONDS if number < quick else 0
+        way = RoughLine(rng.randrange(1 << 30)) if number in rough else None
+        if way is not None:
+            held.callback(way.close)
+        port = free_port()
+        listener = socket.create_server(("127.0.0.1", port)) if way is None else way.listener(port)
+        line = relay.add(listener, server.port, rng.randrange(1 << 30))
         agent = PatternAgent(
             kids,
             server,
@@ -248,6 +263,8 @@ def build(
             pace=own_pace,
             seed=rng.randrange(1 << 30),
             line=line,
+            host="127.0.0.1" if way is None else packets.FAR,
+            rough=way,
         )
         agent.prepare(past_minutes if number < quick else 0)
         agents.append(agent)
