@@ -12,11 +12,10 @@ from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from schoolbeat_server import belief, issued, quarantine, repeats, schema
+from schoolbeat_server import belief, facts, issued, quarantine, repeats, schema
 from schoolbeat_server.asked import Asked
 from schoolbeat_server.batch import Batch, EpochKey, Message, Out
 from schoolbeat_server.calendar_rows import read_calendar
-from schoolbeat_server.cause import INTERNET
 from schoolbeat_server.clones import BELIEVED, SPEAKS_FOR_SITE, Card, Cards
 from schoolbeat_server.contact import HOLD_MS, METERED_HOLD_MS, ContactBook
 from schoolbeat_server.database import upsert, writing
@@ -26,6 +25,7 @@ from schoolbeat_server.ledger import CONTACT, Ledger
 from schoolbeat_server.outage_rows import OutageRows
 from schoolbeat_server.proof_making import Proofs
 from schoolbeat_server.school_calendar import LessonHours, day_of, first_minute_of
+from schoolbeat_server.speakers import Machine, Speakers
 from schoolbeat_wire import codec, topics
 from schoolbeat_wire import messages as wire
 from schoolbeat_wire import report as reports
@@ -60,6 +60,7 @@ class Ingest:
         self.cards = Cards()
         self.held = quarantine.Quarantine()
         self.proofs = Proofs()
+        self.speakers = Speakers()
         self.newest: dict[tuple[str, str], int] = {}
         self.addresses: dict[str, topics.Address] = {}
         self.events: Counter[tuple[str, int]] = Counter()  # (site, hour)
@@ -75,6 +76,7 @@ class Ingest:
 
     def load(self) -> None:
         """Everything kept in memory, from the database: at start, and after a transaction that failed."""
+        self.speakers.forget()
         with self.engine.connect() as connection:
             self.load_agents(connection)
             self.outages.load(connection)
@@ -273,11 +275,19 @@ class Ingest:
             self.epochs.settle(key, report.seq, report.seq + report.count)
 
     def _believe(
-        self, batch: Batch, key: EpochKey, report: reports.Report, payload: bytes, *, vouched: bool = False
+        self,
+        batch: Batch,
+        key: EpochKey,
+        report: reports.Report,
+        payload: bytes,
+        *,
+        vouched: bool = False,
+        machine: Machine = ("", ""),
     ) -> None:
-        """vouched: an operator has said that its times are true."""
+        """vouched: an operator has said that its times are true. machine: who sent it, if it was kept apart."""
         site, agent, _ = key
         epoch, end = self.epochs.of(key), report.seq + report.count
+        speaker = self.speakers.of(batch.connection, key, machine if any(machine) else (epoch.hardware, epoch.boot))
         fresh = None  # all of it
         if epoch.settled.overlaps(report.seq, end):
             fresh = repeats.fresh_seqs(batch, key, report, payload)
@@ -307,11 +317,12 @@ class Ingest:
         if fresh is not None and len(fresh) < report.count and layout is not None:
             parts = repeats.only(report, layout.inventory, fresh)
         if not parts or layout is None:
-            self._store(batch, key, report, payload, layout, columns)
+            self._store(batch, key, report, payload, layout, columns, speaker)
             return
         batch.counts["partly_repeated"] += 1
         for part in parts:
-            self._store(batch, key, part, reports.encode(part), layout, reports.absolute(part, layout.inventory))
+            columns = reports.absolute(part, layout.inventory)
+            self._store(batch, key, part, reports.encode(part), layout, columns, speaker)
 
     def _store(
         self,
@@ -321,6 +332,7 @@ class Ingest:
         payload: bytes,
         layout: Layout | None,
         columns: list[list[int]],
+        speaker: int,
     ) -> None:
         """Kept as it is; placed at once if it is known what its positions mean."""
         site, agent, epoch = key
@@ -337,6 +349,7 @@ class Ingest:
             "last_minute": minutes[-1],
             "received_ms": batch.now_ms,
             "placed": layout is not None,
+            "speaker": speaker,
             "payload": payload,
         }
         self.next_report_id += 1
@@ -371,7 +384,8 @@ class Ingest:
             key, problem = (row.site, row.agent, row.epoch), ""
             self.by_operator = row.decision is not None
             try:
-                self._believe(batch, key, reports.decode(row.payload), row.payload, vouched=True)
+                machine = row.hardware, row.boot
+                self._believe(batch, key, reports.decode(row.payload), row.payload, vouched=True, machine=machine)
                 batch.epochs.add(key)
             except WireError as error:
                 problem = str(error)
@@ -410,7 +424,8 @@ class Ingest:
         if report.off:
             self._off(batch, site, agent, report)
         if columns and layout.speeds:
-            self._speeds(batch, site, agent, minutes, layout, columns)
+            told = facts.speeds(self.layouts, site, agent, minutes, layout, columns)
+            facts.keep_speeds(batch.connection, site, told)
         if minutes[-1] > newest:
             self.newest[site, agent], self.watched[site, agent] = minutes[-1], layout.signals
             batch.latest[site, agent] = {
@@ -429,30 +444,14 @@ class Ingest:
             batch.touch(site, "operator" if self.by_operator else "late", first, min(end, today))
 
     def _off(self, batch: Batch, site: str, agent: str, report: reports.Report) -> None:
-        rows = {}
-        for _, first, count, code in report.off:
-            reason = OFF_NAMES.get(code)
-            if reason is None:
-                batch.counts["aside.off_reason"] += 1
-                continue
-            rows[first] = {"site": site, "agent": agent, "first_minute": first, "count": count, "reason": reason}
+        strange = sum(code not in OFF_NAMES for *_, code in report.off)
+        if strange:
+            batch.counts["aside.off_reason"] += strange
+        rows = facts.off_rows(site, agent, report)
         if rows:
-            upsert(batch.connection, schema.off, list(rows.values()), ("site", "agent", "first_minute"))
+            upsert(batch.connection, schema.off, rows, ("site", "agent", "first_minute"))
             self.proofs.note_off(batch.connection, site, [(first, count) for _, first, count, _ in report.off])
         batch.sites.add(site)
-
-    def _speeds(
-        self, batch: Batch, site: str, agent: str, minutes: list[int], layout: Layout, columns: list[list[int]]
-    ) -> None:
-        for column, name, servers in layout.speeds:
-            triples = columns[column]
-            for index, subject, value in zip(triples[0::3], triples[1::3], triples[2::3], strict=True):
-                server = servers[subject]
-                if server is None or not self.layouts.owned_at(site, agent, INTERNET, minutes[index]):
-                    continue
-                told = {"server": server, name: value}
-                statement = insert(schema.speed_test).values(site=site, minute=minutes[index], **told)
-                batch.connection.execute(statement.on_conflict_do_update(index_elements=["site", "minute"], set_=told))
 
     # ---- inventory, presence, event ------------------------------------------------------------------------
 

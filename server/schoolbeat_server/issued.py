@@ -17,11 +17,16 @@ from schoolbeat_server.verdicts import Status, UnitVerdict, Verdict, plan_status
 
 # late: minutes came after the verdict was issued. calendar: lessons were changed. operator: released from quarantine or
 # of a machine that was kept apart.
-Why = Literal["late", "calendar", "operator"]
+# rebuilt: what was damaged was made again from the reports. retracted: an operator set a machine's reports aside.
+Why = Literal["late", "calendar", "operator", "rebuilt", "retracted"]
 WHY_WORDS: dict[str, Said] = {
     "late": Said("số liệu đến muộn", "late data"),
     "calendar": Said("lịch học thay đổi", "the school calendar was changed"),
     "operator": Said("quyết định của người quản trị", "an operator's decision"),
+    "rebuilt": Said("sổ phút được dựng lại từ bản tin gốc", "the ledger was made again from reports"),
+    "retracted": Said(
+        "người quản trị loại bản tin của máy bị sao chép", "an operator set a copied machine's reports aside"
+    ),
 }
 
 QUIET_MS = 120_000  # a backlog is waited for: one revision instead of many

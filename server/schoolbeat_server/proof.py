@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, RowMapping, func, insert, select
 
-from schoolbeat_server import schema
+from schoolbeat_server import facts, schema
 from schoolbeat_server.canonical import Minute, canonical_minutes, in_order
 from schoolbeat_server.database import get_meta
 from schoolbeat_server.layouts import Layouts
@@ -34,6 +34,7 @@ class Content(NamedTuple):
     of_reports: bytes
     of_ledger: bytes
     hours: bytes
+    of_facts: bytes = b""
 
 
 class Told(NamedTuple):
@@ -102,6 +103,7 @@ def digest_of_row(row: Mapping[str, Any] | RowMapping) -> bytes:
         f"last_report={row['last_report']}",
         f"reports={row['of_reports'].hex()}",
         f"ledger={row['of_ledger'].hex()}",
+        f"facts={row['of_facts'].hex()}",
         f"hours={row['hours'].hex()}",
         f"previous={row['previous'].hex()}",
         f"replaces={replaces.hex() if replaces is not None else ''}",
@@ -236,19 +238,27 @@ def draft(
     reader.take(read_told(connection, site, first, end, after=after, up_to=up_to))
     count, of_reports = reader.digests()
     of_ledger = digest_ledger(ledger.rows(connection, site, first, end))
-    found = content(count, of_reports, of_ledger)
+    lines = facts.stored_lines(connection, site, first, end)
+    found = content(count, of_reports, of_ledger)._replace(of_facts=facts.digest(lines))
     if before is None:
         return Draft(site, day, "", up_to, found, None)
     if late:
-        found = _on_top(before, found, of_ledger, {(minute - first) // HOUR for minute, _ in reader.minutes})
-    if (found.of_reports, found.of_ledger) == (before.of_reports, before.of_ledger):
+        of_facts, touched = found.of_facts, {(minute - first) // HOUR for minute, _ in reader.minutes}
+        found = _on_top(before, found, of_ledger, touched)._replace(of_facts=of_facts)
+    if all(found._asdict()[name] == getattr(before, name) for name in ("of_reports", "of_ledger", "of_facts")):
         return None
     if not why:
         new = DayReader(connection, layouts, site, first, end)
         new.take(read_told(connection, site, first, end, after=before.last_report, up_to=up_to))
         explained = {(minute - first) // HOUR for minute, _ in new.minutes}
         told, kept = hours_apart(before.hours, found.hours)
-        why = "late" if told | kept <= explained else "unexplained"
+        known = told | kept <= explained
+        if known and found.of_facts != before.of_facts:
+            after = before.last_report if late else 0
+            since = read_told(connection, site, first, 2**31, after=after, up_to=up_to)
+            said = facts.told_lines(facts.collect(connection, layouts, site, since), first, end)
+            known = bool(said & lines) if late else said == lines
+        why = "late" if known else "unexplained"
     return Draft(site, day, why, up_to, found, before)
 
 

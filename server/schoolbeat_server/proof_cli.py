@@ -36,6 +36,7 @@ STATES = {
 WHY = {
     "late": Said("số liệu đến muộn", "late data"),
     "rebuilt": Said("sổ phút được dựng lại", "the ledger was rebuilt"),
+    "retracted": Said("người quản trị loại bản tin của một máy", "an operator set a machine's reports aside"),
     "unexplained": Said("không rõ vì sao", "unexplained"),
 }
 FAULTS = {
@@ -46,6 +47,10 @@ FAULTS = {
     "unreadable": Said("{number} bản tin không đọc được", "{number} reports cannot be read"),
     "ledger": Said("sổ phút khác với bản tin gốc hoặc mã", "the ledger is not what reports or digest say"),
     "rebuilt_ledger": Said("mã được lập từ một sổ phút khác", "the digest was made of another ledger"),
+    "facts": Said(
+        "dòng tắt máy hoặc lần đo tốc độ khác với bản tin gốc hoặc mã",
+        "off-minutes or speed tests are not what reports or digest say",
+    ),
     "unexplained": Said("thay đổi không do bản tin nào", "changed, and not by any report"),
     "proof": Said("mã tổng của ngày không khớp", "the day's digest of digests does not match"),
 }
@@ -243,6 +248,11 @@ def rebuilt_told(done: Any, language: str) -> str:
         f"{done.site}: {done.days} ngày, {done.ledger_days} dòng sổ phút và {done.outages} đoạn gián đoạn đã đổi",
         f"{done.site}: {done.days} days; {done.ledger_days} ledger rows and {done.outages} outages changed",
     ).to(language)
+    if done.facts:
+        said += Said(
+            f"; {done.facts} dòng tắt máy và lần đo tốc độ đã đổi",
+            f"; {done.facts} off-minutes and speed tests changed",
+        ).to(language)
     if done.lost:
         said += Said(f"; {done.lost} phút thành chưa biết", f"; {done.lost} minutes became unknown").to(language)
     if done.refused:

@@ -212,6 +212,18 @@ calendar_rule = Table(  # nothing is overwritten: a rule no longer said is close
     Column("removed", Integer, ForeignKey("calendar_change.id")),  # NULL: still said
 )
 
+site_place = Table(  # where the register had a site, from a day on; a move closes a row and adds one: calendar_places.py
+    "site_place",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("site", String(40), nullable=False),
+    Column("valid_from", String(10), nullable=False),  # ISO date
+    Column("school", String(40), nullable=False),
+    Column("areas", Text, nullable=False),  # JSON, from the province down
+    Column("added", Integer, nullable=False),  # calendar_change.id; 0: where it was when first seen
+    Column("removed", Integer),  # NULL: still said
+)
+
 # ---- what agents sent --------------------------------------------------------------------------------------
 
 inventory = Table(
@@ -252,11 +264,24 @@ report = Table(
     Column("last_minute", Integer, nullable=False),
     Column("received_ms", BigInteger, nullable=False),
     Column("placed", Boolean, nullable=False),  # False: its inventory is not known yet
+    Column("speaker", Integer),  # speaker.id, whose word it is; NULL: not known
     Column("payload", LargeBinary, nullable=False),  # as received
     # With the minutes, so that one day of a site is found without reading its other days.
     Index("report_seq", "site", "agent", "epoch", "seq", "first_minute", "last_minute"),
     Index("report_received", "received_ms"),
     sqlite_autoincrement=True,
+)
+
+speaker = Table(  # who sent reports that were believed: one machine in one boot, by one outbox; speakers.py
+    "speaker",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("site", String(40), nullable=False),
+    Column("agent", String(40), nullable=False),
+    Column("epoch", String(32), nullable=False),
+    Column("hardware", String(32), nullable=False),  # "": it does not say
+    Column("boot", String(32), nullable=False),
+    UniqueConstraint("site", "agent", "epoch", "hardware", "boot"),
 )
 
 latest = Table(
@@ -354,11 +379,14 @@ decision = Table(
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("at_ms", BigInteger, nullable=False),
     Column("who", String(80), nullable=False),
-    Column("what", String(10), nullable=False),  # true | release | discard
+    Column("what", String(10), nullable=False),  # true | release | discard | retract
     Column("site", String(40), nullable=False),
     Column("agent", String(40), nullable=False),
     Column("hardware", String(32), nullable=False, default=""),
     Column("boot", String(32), nullable=False, default=""),
+    Column("epoch", String(32), nullable=False, default="", server_default=""),  # of retract; "": any
+    Column("first_minute", Integer),  # of retract: reports whose minutes are in [first, end); NULL: whatever they are
+    Column("end_minute", Integer),
     Column("held", Integer),  # the row of table `held`; NULL: all that the site's agent has there
     Column("reason", Text, nullable=False),
     Column("done_ms", BigInteger),
@@ -414,6 +442,14 @@ contact_minute = Table(
     Column("payload", LargeBinary, nullable=False),  # JSON {site: seconds up or 255}, zlib
 )
 
+server_away = Table(  # when we heard nobody, and why: ours, never a school's; kept for ever
+    "server_away",
+    metadata,
+    Column("from_ms", BigInteger, primary_key=True),
+    Column("until_ms", BigInteger, nullable=False),  # half-open; of one that lasts: as far as we know
+    Column("why", String(10), nullable=False),  # server_away.Why
+)
+
 outage = Table(
     "outage",
     metadata,
@@ -452,11 +488,12 @@ day_digest = Table(  # a site's local day, as it was known; nothing is overwritt
     Column("day", Integer, nullable=False),  # days since 1970 in Viet Nam's time
     Column("revision", Integer, nullable=False),  # from 1 on
     Column("made_ms", BigInteger, nullable=False),
-    Column("why", String(20), nullable=False, default=""),  # "" for the first | late | rebuilt | unexplained
+    Column("why", String(20), nullable=False, default=""),  # "" for the first | late | rebuilt | retracted | unexplained
     Column("minutes", Integer, nullable=False),  # reported ones, of all its agents
     Column("last_report", Integer, nullable=False),  # report.id up to which reports were looked at
     Column("of_reports", LargeBinary, nullable=False),
     Column("of_ledger", LargeBinary, nullable=False),
+    Column("of_facts", LargeBinary, nullable=False),  # off-minutes and speed tests: facts.py
     Column("hours", LargeBinary, nullable=False),  # 24 x (4 bytes of reports, 4 bytes of ledger): where it was altered
     Column("previous", LargeBinary, nullable=False),  # the digest of the site's row made before this one
     Column("replaces", LargeBinary),  # the digest of the revision before; NULL: the first

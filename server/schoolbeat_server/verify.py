@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, Row, select
 
-from schoolbeat_server import proof, schema
+from schoolbeat_server import facts, proof, schema
 from schoolbeat_server.database import get_meta
 from schoolbeat_server.layouts import Layouts
 from schoolbeat_server.ledger import CONTACT, HOUR, Ledger
@@ -23,7 +23,9 @@ from schoolbeat_wire.errors import WireError
 # longer kept, the ledger is what the digest says. waiting: late data came, its revision is made next night. pending:
 # no digest is due yet. gap: there should be one and there is none. altered: something was changed.
 State = Literal["intact", "revised", "old", "waiting", "pending", "gap", "altered"]
-What = Literal["row", "missing", "reports", "fewer", "unreadable", "ledger", "rebuilt_ledger", "unexplained", "proof"]
+What = Literal[
+    "row", "missing", "reports", "fewer", "unreadable", "ledger", "rebuilt_ledger", "facts", "unexplained", "proof"
+]
 
 
 class Fault(NamedTuple):
@@ -119,6 +121,7 @@ class Verifier:
         for row in chain:
             self.rows.setdefault(row.day, []).append(row)
         self.since = min(self.rows, default=None)
+        self._sayings: list[facts.Saying] | None = None
 
     def days(self, first_day: int, end_day: int) -> Iterator[Finding]:
         for day in range(first_day, end_day):
@@ -137,7 +140,11 @@ class Verifier:
         kept = first_minute_of(day) >= self.kept_from
         waiting = self._waits(newest, day)
         faults += self._with_reports(newest) if kept else self._without_reports(newest, waiting)
-        state: State = "altered" if faults else "waiting" if waiting else "revised" if changes else "intact"
+        found, new_facts = self._facts(newest, kept)
+        faults += found
+        state: State = (
+            "altered" if faults else "waiting" if waiting or new_facts else "revised" if changes else "intact"
+        )
         if state in ("intact", "revised") and not kept:
             state = "old"
         return Finding(day, state, newest.made_ms, changes, tuple(faults))
@@ -156,6 +163,28 @@ class Verifier:
         reader = proof.DayReader(self.connection, self.layouts, self.site, first, end)
         reader.take(proof.read_told(self.connection, self.site, first, end, after=row.last_report, up_to=2**62))
         return {(minute - first) // HOUR for minute, _ in reader.minutes}
+
+    def _facts(self, row: Row[Any], kept: bool) -> tuple[list[Fault], bool]:
+        """Whether off-minutes and speed tests are what reports and digest say; and whether newer reports tell of
+        others, which make a revision next night."""
+        first, end = first_minute_of(row.day), first_minute_of(row.day + 1)
+        stored = facts.stored_lines(self.connection, self.site, first, end)
+        if not kept:
+            since = [saying for saying in self._said() if saying.report > row.last_report]
+            new = facts.told_lines(since, first, end)
+            return ([Fault("facts")] if facts.digest(stored) != row.of_facts and not new else []), bool(new)
+        then = facts.told_lines(self._said(), first, end, row.last_report)
+        now = facts.told_lines(self._said(), first, end)
+        if stored != now:
+            return [Fault("facts", number=facts.differ(stored, now))], False
+        return ([Fault("facts")] if facts.digest(then) != row.of_facts else []), then != now
+
+    def _said(self) -> list[facts.Saying]:
+        """Of all reports that are kept: off-minutes are told days later."""
+        if self._sayings is None:
+            told = proof.read_told(self.connection, self.site, 0, 2**31, up_to=2**62)
+            self._sayings = facts.collect(self.connection, self.layouts, self.site, told)
+        return self._sayings
 
     def _without_reports(self, row: Row[Any], waiting: set[int]) -> list[Fault]:
         first, end = first_minute_of(row.day), first_minute_of(row.day + 1)

@@ -70,6 +70,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "site_place",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("site", sa.String(length=40), nullable=False),
+        sa.Column("valid_from", sa.String(length=10), nullable=False),
+        sa.Column("school", sa.String(length=40), nullable=False),
+        sa.Column("areas", sa.Text(), nullable=False),
+        sa.Column("added", sa.Integer(), nullable=False),
+        sa.Column("removed", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "speaker",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("site", sa.String(length=40), nullable=False),
+        sa.Column("agent", sa.String(length=40), nullable=False),
+        sa.Column("epoch", sa.String(length=32), nullable=False),
+        sa.Column("hardware", sa.String(length=32), nullable=False),
+        sa.Column("boot", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("site", "agent", "epoch", "hardware", "boot"),
+    )
+    op.create_table(
         "card",
         sa.Column("site", sa.String(length=40), nullable=False),
         sa.Column("agent", sa.String(length=40), nullable=False),
@@ -92,6 +114,9 @@ def upgrade() -> None:
         sa.Column("agent", sa.String(length=40), nullable=False),
         sa.Column("hardware", sa.String(length=32), nullable=False),
         sa.Column("boot", sa.String(length=32), nullable=False),
+        sa.Column("epoch", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("first_minute", sa.Integer(), nullable=True),
+        sa.Column("end_minute", sa.Integer(), nullable=True),
         sa.Column("held", sa.Integer(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("done_ms", sa.BigInteger(), nullable=True),
@@ -138,6 +163,13 @@ def upgrade() -> None:
         sa.Column("minute", sa.Integer(), nullable=False),
         sa.Column("payload", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("minute"),
+    )
+    op.create_table(
+        "server_away",
+        sa.Column("from_ms", sa.BigInteger(), nullable=False),
+        sa.Column("until_ms", sa.BigInteger(), nullable=False),
+        sa.Column("why", sa.String(length=10), nullable=False),
+        sa.PrimaryKeyConstraint("from_ms"),
     )
     op.create_table(
         "counter",
@@ -260,6 +292,7 @@ def upgrade() -> None:
         sa.Column("last_minute", sa.Integer(), nullable=False),
         sa.Column("received_ms", sa.BigInteger(), nullable=False),
         sa.Column("placed", sa.Boolean(), nullable=False),
+        sa.Column("speaker", sa.Integer(), nullable=True),
         sa.Column("payload", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sqlite_autoincrement=True,
@@ -282,6 +315,7 @@ def upgrade() -> None:
         sa.Column("last_report", sa.Integer(), nullable=False),
         sa.Column("of_reports", sa.LargeBinary(), nullable=False),
         sa.Column("of_ledger", sa.LargeBinary(), nullable=False),
+        sa.Column("of_facts", sa.LargeBinary(), nullable=False),
         sa.Column("hours", sa.LargeBinary(), nullable=False),
         sa.Column("previous", sa.LargeBinary(), nullable=False),
         sa.Column("replaces", sa.LargeBinary(), nullable=True),
@@ -638,12 +672,15 @@ def downgrade() -> None:
     op.drop_table("edge")
     op.drop_table("counter")
     op.drop_table("contact_minute")
+    op.drop_table("server_away")
     op.drop_table("issued")
     op.drop_table("touched")
     op.drop_table("contact")
     op.drop_table("held")
     op.drop_table("decision")
     op.drop_table("card")
+    op.drop_table("speaker")
+    op.drop_table("site_place")
     op.drop_table("calendar_rule")
     op.drop_table("calendar_change")
     op.drop_table("aside")
