@@ -36,7 +36,7 @@ class Out(NamedTuple):
 class Batch:
     """Rows are dicts of the columns in schema.py. sites: whose incidents are to be looked at. minutes: site -> the
     newest minute that came. wanted: (site, agent, revision) of inventories to ask for. touched: (site, why) -> minutes
-    [first, end) that changed after their day was over."""
+    [first, end) that changed after their day was over. placed: site -> minutes [first, end) of which something came."""
 
     connection: Connection
     now_ms: int
@@ -51,6 +51,11 @@ class Batch:
     minutes: dict[str, int] = field(default_factory=dict)
     events: list[tuple[str, wire.Event]] = field(default_factory=list)
     touched: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    placed: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def place(self, site: str, first: int, end: int) -> None:
+        low, high = self.placed.get(site, (first, end))
+        self.placed[site] = min(low, first), max(high, end)
 
     def touch(self, site: str, why: str, first: int, end: int) -> None:
         low, high = self.touched.get((site, why), (first, end))

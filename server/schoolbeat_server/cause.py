@@ -1,46 +1,14 @@
-"""Why a signal was down and why a school was silent: the lowest failed rung, the agent's own account, or unknown."""
+"""Why a signal was down: the lowest failed rung, or unknown; and the sentence of every cause."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from schoolbeat_wire.catalogue import RUNGS, UNKNOWN, UP_FULL
 
 INTERNET = "line.internet"
 CONTACT = "site.contact"
-
-SilenceCause = Literal[
-    "power",
-    "agent_stopped",
-    "agent_crashed",
-    "lan.router",
-    "line.isp",
-    "line.domestic",
-    "line.international",
-    "service",
-    "beyond",
-    "waiting",
-    "unknown",
-]
-
-# What the agent says of minutes in which it was off. 'interrupted' is no reason: those minutes stay unknown.
-_OFF_CAUSES: dict[str, SilenceCause] = {
-    "power": "power",
-    "clean_stop": "agent_stopped",
-    "crash": "agent_crashed",
-}
-_RUNG_CAUSES: tuple[SilenceCause, ...] = ("lan.router", "line.isp", "line.domestic", "line.international")
-# Ties go to what comes first here: without power there is no agent, without the agent no rung.
-_ORDER: tuple[SilenceCause, ...] = ("power", "agent_stopped", "agent_crashed", *_RUNG_CAUSES, "service", "beyond")
-
-# After a fault the agent needs some minutes to be heard again: back-off, or a boot. In them the school sees
-# everything up, which says nothing against the fault.
-RETURN_MINUTES = 5
-# A power cut leaves the interrupted minute and the minute of the boot without an account, however short it was.
-UNACCOUNTED_MINUTES = 3
 
 
 class Cause(NamedTuple):
@@ -49,22 +17,6 @@ class Cause(NamedTuple):
 
     name: str
     down_seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class OffRange:
-    """Minutes that the agent says it did not observe; reason: a name of catalogue.OFF_REASONS."""
-
-    first_minute: int
-    count: int
-    reason: str
-
-
-class Silence(NamedTuple):
-    """minutes: how many minutes of the silence speak for each cause, and under 'unknown' those that say nothing."""
-
-    cause: SilenceCause
-    minutes: Mapping[str, int]
 
 
 def of_outage(signal: str, first_minute: int, last_minute: int, rungs: Mapping[str, bytes], window_first: int) -> Cause:
@@ -82,7 +34,7 @@ def of_outage(signal: str, first_minute: int, last_minute: int, rungs: Mapping[s
     if down[worst]:
         both = worst == "line.international" and _domestic_too(rungs, lo, hi, signal)
         return Cause("line.domestic" if both else worst, down[worst])
-    seen_up = sum(_path_up(codes) for codes in _columns(rungs, lo, hi))
+    seen_up = sum(path_up(codes) for codes in columns(rungs, lo, hi))
     return Cause("service" if signal == INTERNET and 2 * seen_up > hi - lo else "unknown", 0)
 
 
@@ -94,93 +46,12 @@ def _domestic_too(rungs: Mapping[str, bytes], lo: int, hi: int, signal: str) -> 
     return without and all(code > UP_FULL for code in asked)
 
 
-def of_silence(
-    first_minute: int,
-    end_minute: int,
-    rungs: Mapping[str, bytes],
-    window_first: int,
-    offs: Sequence[OffRange],
-    *,
-    backlog_complete: bool,
-    heard: bytes | None = None,
-) -> Silence:
-    """Why nothing was heard over [first_minute, end_minute); rungs: signal -> ledger bytes from window_first on.
-    heard: the bytes of site.contact over the interval; in minutes unknown there nobody listened, so that a school
-    which saw its line up does not speak for a fault beyond it.
-
-    rungs may hold line.internet too. The cause with the most seconds wins; 'beyond' means that the school saw its
-    whole line up, so the fault was on the way to our server or in it. Nothing is guessed: while the backlog is
-    incomplete a cause is named only if the minutes still missing cannot change it ('waiting' until then), and
-    afterwards only if the minutes without any account do not outnumber the others ('unknown').
-    """
-    minutes: Counter[str] = Counter()
-    seconds: Counter[str] = Counter()
-    accounts = _accounts(first_minute, end_minute, rungs, window_first, offs)
-    for place, (kind, weight) in enumerate(accounts):
-        if kind == "beyond" and heard is not None and heard[place] == UNKNOWN:
-            minutes["server_away"] += 1
-            continue
-        minutes[kind] += 1
-        seconds[kind] += weight
-    told = sorted((kind for kind in _ORDER if minutes[kind]), key=lambda kind: -seconds[kind])
-    return Silence(_verdict(told, minutes, seconds, backlog_complete), dict(minutes))
-
-
-def _verdict(
-    told: list[SilenceCause], minutes: Counter[str], seconds: Counter[str], backlog_complete: bool
-) -> SilenceCause:
-    blank = minutes["unknown"]
-    if not backlog_complete:
-        if told[:1] == ["beyond"] and blank:
-            return "waiting"  # a fault in a missing minute would make these minutes of coming back
-        runner_up = seconds[told[1]] if len(told) > 1 else 0
-        return told[0] if told and seconds[told[0]] > runner_up + 60 * blank else "waiting"
-    accounted = minutes.total() - blank
-    if not told or blank > max(accounted, UNACCOUNTED_MINUTES):
-        return "unknown"
-    return told[0]
-
-
-def _accounts(
-    first_minute: int, end_minute: int, rungs: Mapping[str, bytes], window_first: int, offs: Sequence[OffRange]
-) -> Iterator[tuple[SilenceCause | Literal["returning"], int]]:
-    """For each minute what it speaks for and how many seconds of it."""
-    off: dict[int, SilenceCause] = {}
-    for told in offs:
-        if told.reason in _OFF_CAUSES:
-            for minute in range(max(told.first_minute, first_minute), min(told.first_minute + told.count, end_minute)):
-                off[minute] = _OFF_CAUSES[told.reason]
-    last_fault = first_minute - RETURN_MINUTES - 1
-    columns = _columns(rungs, first_minute - window_first, end_minute - window_first)
-    for minute, codes in enumerate(columns, first_minute):
-        kind, weight = (off[minute], 60) if minute in off else _account(codes)
-        if kind == "beyond" and minute - last_fault <= RETURN_MINUTES:
-            yield "returning", 0
-            continue
-        if kind not in ("beyond", "unknown"):
-            last_fault = minute
-        yield kind, weight
-
-
-def _account(codes: Mapping[str, int]) -> tuple[SilenceCause, int]:
-    """What the rungs of one minute say: the lowest failed one and its down seconds."""
-    for rung in _RUNG_CAUSES:
-        if codes[rung] < UP_FULL:
-            abroad_only = (
-                rung != "line.international" or codes["line.domestic"] <= UP_FULL or codes[INTERNET] >= UP_FULL
-            )
-            return rung if abroad_only else "line.domestic", UP_FULL - codes[rung]
-    if codes[INTERNET] < UP_FULL:
-        return ("service", UP_FULL - codes[INTERNET]) if _path_up(codes) else ("unknown", 0)
-    return ("beyond", 60) if _path_up(codes) else ("unknown", 0)
-
-
-def _path_up(codes: Mapping[str, int]) -> bool:
+def path_up(codes: Mapping[str, int]) -> bool:
     """Something beyond the ISP was seen fully up, so every rung below it was, whether it answers itself or not."""
     return codes["line.domestic"] == UP_FULL or codes["line.international"] == UP_FULL
 
 
-def _columns(rungs: Mapping[str, bytes], lo: int, hi: int) -> Iterator[dict[str, int]]:
+def columns(rungs: Mapping[str, bytes], lo: int, hi: int) -> Iterator[dict[str, int]]:
     names = (*RUNGS, INTERNET)
     for codes in zip(*(_window(rungs.get(name, b""), lo, hi) for name in names), strict=True):
         yield dict(zip(names, codes, strict=True))
@@ -202,6 +73,26 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "power": (
         "Thiết bị cổng mất điện hoặc bị tắt nguồn đột ngột — không phải lỗi của đường truyền",
         "The gateway lost power or was switched off — not a fault of the line",
+    ),
+    "mains": (
+        "Trường mất điện lưới và bộ định tuyến không trả lời — không phải lỗi của đường truyền",
+        "The school lost mains power and its router did not answer — not a fault of the line",
+    ),
+    "gateway": (
+        "Thiết bị cổng không trả lời ngay trong trường (tắt, hỏng, rút dây hoặc tác tử đã dừng) — trường vẫn có mạng",
+        "The gateway box is dead, unplugged or stopped: it does not answer inside the school — the school has network",
+    ),
+    "server_away": (
+        "Trường vẫn có mạng — máy chủ hoặc broker của SchoolBeat ngừng hoạt động, không phải lỗi của trường",
+        "The school's network was fine — the SchoolBeat server or its broker was not running",
+    ),
+    "never_heard": (
+        "Chưa từng có bản tin nào từ điểm trường này",
+        "No report has ever come from this site",
+    ),
+    "no_agent": (
+        "Điểm trường này chưa có tác tử",
+        "This site has no agent yet",
     ),
     "agent_stopped": (
         "Tác tử được dừng chủ động — không có số liệu, không kết luận được về đường truyền",

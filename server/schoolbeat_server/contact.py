@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from schoolbeat_server.server_away import EVERYONE_MS, Breaks, Why, nobody_since
 from schoolbeat_wire.catalogue import UNKNOWN
 
 HOLD_MS = 90_000  # a report or event must have come within
 METERED_HOLD_MS = 390_000  # on lines marked metered a message comes every 5 minutes
 BLIND_MS = 60_000  # after broker or server came back, silence says nothing for so long
 STALL_SECONDS = 15  # looking later than this saw nothing of the time between
+MOST_STALL_MS = 900_000  # of our own that is told as one
 BACK_MS = 1_000  # the clock may be slewed back by so much
 
 
@@ -51,6 +53,13 @@ class ContactBook:
     changed: set[str] = field(default_factory=set)
     whole: set[str] = field(default_factory=set)  # heard of before the running minute began
     looked_ms: int = 0
+    nobody_ms: int | None = None  # since then nobody is heard, so that it may be our own side
+    areas: dict[str, str] = field(default_factory=dict)  # by site
+    breaks: Breaks = field(default_factory=Breaks)
+
+    def is_blind(self, now_ms: int) -> bool:
+        """Silence says nothing of a school now."""
+        return now_ms < self.blind_until_ms or self.nobody_ms is not None
 
     def of(self, site: str) -> SiteContact:
         found = self.sites.get(site)
@@ -69,15 +78,19 @@ class ContactBook:
             del self.sites[site]
             self.changed.discard(site)
 
-    def blind(self, now_ms: int) -> None:
+    def blind(self, now_ms: int, why: Why = "broker") -> None:
         """Broker or server are away now: nothing that follows can be known until BLIND_MS after they are back."""
+        self._blind_until(now_ms)
+        self.breaks.note(now_ms, why)
+
+    def _blind_until(self, now_ms: int) -> None:
         self.blind_until_ms = max(self.blind_until_ms, now_ms + BLIND_MS)
         self.blind_in_minute = True
 
     def begin_anew(self, now_ms: int) -> None:
         """Our clock is right again: what was reckoned by the wrong one is forgotten."""
         self.looked_ms, self.blind_until_ms = 0, now_ms
-        self.blind(now_ms)
+        self._blind_until(now_ms)
 
     def turn(self, now_ms: int) -> None:
         """Moves every site between heard, lost and back; `changed` collects those that moved."""
@@ -93,6 +106,16 @@ class ContactBook:
             elif since is None and contact.lost_ms is not None and contact.back_ms is None:
                 contact.back_ms = now_ms
                 self.changed.add(site)
+        self._mind_everyone(now_ms)
+
+    def _mind_everyone(self, now_ms: int) -> None:
+        """When nobody at all is heard any more it is no school's fault, as far as anybody can say."""
+        self.nobody_ms = nobody_since(self.sites, self.areas)
+        if self.nobody_ms is not None:
+            self.blind_in_minute = True
+            if now_ms - self.nobody_ms >= EVERYONE_MS:
+                self._blind_until(now_ms)
+                self.breaks.add(self.nobody_ms, now_ms, "everyone")
 
     def _mind_time(self, now_ms: int) -> None:
         """After a stall of ours, or a step of the clock, silence says nothing: what came meanwhile is still unread."""
@@ -101,7 +124,9 @@ class ContactBook:
             self._none_later_than(now_ms)
         if self.looked_ms and not -BACK_MS <= passed <= STALL_SECONDS * 1000:
             self.blind_until_ms = min(self.blind_until_ms, now_ms)  # it may be of a clock that was ahead
-            self.blind(now_ms)
+            self._blind_until(now_ms)
+            if 0 < passed <= MOST_STALL_MS:  # more may be a step of the clock
+                self.breaks.add(self.looked_ms, now_ms, "stalled")
         self.looked_ms = now_ms
 
     def _none_later_than(self, now_ms: int) -> None:

@@ -160,13 +160,15 @@ class Heart:
         try:
             self._load_again()
             watched = self.incident_rows.sites_to_watch() if tick else set()
-            if not (messages or self.contact_minutes or watched or self.ingest.contact.changed):
+            due = self.ingest.contact.breaks.is_due(self.ingest.now_ms())
+            if not (messages or self.contact_minutes or watched or due or self.ingest.contact.changed):
                 return
             outs = self.ingest.commit(messages, lambda batch: self._follow(batch, watched))
         except SQLAlchemyError as error:
             self._could_not_commit(messages, error)
             return
         self.problem, self.retry_at = "", 0.0
+        self.ingest.contact.breaks.settle()
         if self.contact_minutes:
             self.last_contact_minute = max(minute for minute, _ in self.contact_minutes)
         self.contact_minutes = []
@@ -179,6 +181,7 @@ class Heart:
         for minute, seconds in self.contact_minutes:
             self.ingest.contact_minute(batch, minute, seconds)
         self.ingest.contact.turn(batch.now_ms)
+        self.ingest.contact.breaks.write(batch.connection)
         self.incident_rows.look_at(batch, batch.sites | watched | set(self.ingest.contact.changed))
         set_meta(batch.connection, "alive_ms", str(batch.now_ms))
         self.batch = batch
@@ -192,7 +195,7 @@ class Heart:
         self.inbox = messages + self.inbox
         self.retry_at = time.monotonic() + 1.0
         self.memory_is_ahead = True
-        self.ingest.contact.blind(self.ingest.now_ms())
+        self.ingest.contact.blind(self.ingest.now_ms(), "database")
 
     def _load_again(self) -> None:
         """What a transaction that failed has left in memory is put right from the database."""

@@ -10,19 +10,21 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from schoolbeat_server import cause, incidents, late, schema
+from schoolbeat_server import incidents, late, schema, silence_evidence, silences
 from schoolbeat_server.batch import Batch
-from schoolbeat_server.cause import OffRange, Silence
 from schoolbeat_server.contact import SiteContact
 from schoolbeat_server.incidents import Current, Decision, Scope, Situation
 from schoolbeat_server.ingest import Ingest
 from schoolbeat_server.notice_texts import compose
 from schoolbeat_server.settings import Channel, Incidents
-from schoolbeat_wire.catalogue import RUNGS
+from schoolbeat_server.silence import Silence, explain
+from schoolbeat_server.silence_evidence import Span
 
 log = logging.getLogger(__name__)
 
-DETECTION_MS = 60_000  # a broken line is noticed so much later at most: keepalive x 1.5 and the broker's sweep
+LATE_MINUTES = 2  # what came so soon after its minute was told of as it happened
+LIVE_MINUTES = 5
+EXPLAINED_MS = 10_000  # what is known of a silence is looked through again, if nothing came, after so long
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class IncidentRows:
         self.ingest, self.rules, self.channels = ingest, rules, channels
         self.current: dict[tuple[str, str], Current] = {}
         self.changes: list[Change] = []
+        self.explained: dict[str, tuple[int, Silence]] = {}  # when, of silences that are over and not explained yet
+        self.short: dict[str, int] = {}  # the minute in which a silence ended that nobody was told of
 
     def load(self, connection: Connection) -> None:
         table = schema.incident.c
@@ -78,6 +82,9 @@ class IncidentRows:
             if (contact.lost_ms, contact.back_ms) != before or site in self.ingest.contact.changed:
                 self._write_contact(batch, site, contact)
         self.ingest.contact.changed -= sites
+        for site in sorted(batch.placed):
+            self._revise(batch, site, *batch.placed[site])
+        batch.placed = {}
 
     def _path(self, batch: Batch, site: str, contact: SiteContact) -> None:
         """A fault beyond the line may last for weeks: contact lost meanwhile is an incident of its own."""
@@ -107,8 +114,11 @@ class IncidentRows:
         with_outages: bool,
     ) -> None:
         if contact.back_ms is not None and current is None:
+            if contact.lost_ms is not None:
+                self._explain_outages(batch, site, contact.lost_ms, contact.back_ms, "unknown")
+                self.short[site] = contact.back_ms // 60_000
             contact.lost_ms = contact.back_ms = None  # back before anybody was told
-        silence = self._silence(batch, site, contact) if contact.back_ms is not None else None
+        silence = self._silence(batch, site, contact, current)
         situation = self._situation(batch, site, contact, silence, current)
         decision = incidents.decide_path(
             situation if with_outages else replace(situation, outages=()),
@@ -118,8 +128,11 @@ class IncidentRows:
         )
         if current is not None and not self.ingest.has_gateway(site):
             decision = Decision("close", "no gateway any more", incidents.UNWATCHED, until_ms=batch.now_ms)
-        if decision.action in ("update", "close"):
+        if decision.action != "none" and contact.lost_ms is not None:
+            decision = self._with_silence(batch, site, contact, decision)
+        if decision.action in ("update", "close") and contact.back_ms is not None:
             contact.lost_ms = contact.back_ms = None
+            self.explained.pop(site, None)
         self._apply(batch, site, scope, current, decision)
 
     def _devices(self, batch: Batch, site: str, contact: SiteContact) -> None:
@@ -141,28 +154,55 @@ class IncidentRows:
             [one for one in opened.values() if one.signal not in gone],
             current,
             gone,
-            blind=batch.now_ms < self.ingest.contact.blind_until_ms,
+            blind=self.ingest.contact.is_blind(batch.now_ms),
         )
 
-    def _silence(self, batch: Batch, site: str, contact: SiteContact) -> Silence:
-        assert contact.lost_ms is not None
-        assert contact.back_ms is not None
-        first = (contact.lost_ms - DETECTION_MS) // 60_000
-        end = contact.back_ms // 60_000 + 1
-        rungs = self.ingest.ledger.read(batch.connection, site, (*RUNGS, cause.INTERNET, cause.CONTACT), first, end)
-        table = schema.off.c
-        rows = batch.connection.execute(
-            select(table.first_minute, table.count, table.reason).where(
-                table.site == site,
-                table.agent.in_(self.ingest.gateways_of(site)),
-                table.first_minute < end,
-                table.first_minute + table.count > first,
-            )
+    def _silence(self, batch: Batch, site: str, contact: SiteContact, current: Current | None) -> Silence | None:
+        """Why contact was lost; while it still is, only when another machine of the site has said something new."""
+        if contact.lost_ms is None or current is None:
+            return None
+        if contact.back_ms is None:
+            new = site in batch.placed and self.ingest.has_classroom(site)
+            return self._explain(batch, _span(site, contact), everything=False) if new else None
+        at_ms, found = self.explained.get(site, (0, None))
+        if found is None or site in batch.placed or not 0 <= batch.now_ms - at_ms < EXPLAINED_MS:
+            found = self._explain(batch, _span(site, contact), everything=False)
+            self.explained[site] = batch.now_ms, found
+        return found
+
+    def _explain(self, batch: Batch, span: Span, *, everything: bool = True) -> Silence:
+        read = silence_evidence.reader(self.ingest.ledger, batch.connection)
+        blind_until_ms = self.ingest.contact.blind_until_ms
+        seen = silence_evidence.gather(
+            batch.connection, read, span, batch.now_ms, blind_until_ms=blind_until_ms, everything=everything
         )
-        offs = [OffRange(*row) for row in rows]
-        complete = self.ingest.silence_is_over(site)
-        heard = rungs.pop(cause.CONTACT)
-        return cause.of_silence(first, end, rungs, first, offs, backlog_complete=complete, heard=heard)
+        return explain(seen)
+
+    def _with_silence(self, batch: Batch, site: str, contact: SiteContact, decision: Decision) -> Decision:
+        """The decision with all that is known, and what is still waited for."""
+        span = _span(site, contact)
+        found = self._explain(batch, span)
+        if decision.action != "open":
+            self._explain_outages(batch, site, span.lost_ms, span.back_ms or batch.now_ms, decision.cause)
+        return replace(decision, facts=decision.facts | silences.as_facts(span, found, decision.cause))
+
+    def _explain_outages(self, batch: Batch, site: str, lost_ms: int, back_ms: int, why: str) -> None:
+        first = (lost_ms - silence_evidence.DETECTION_MS) // 60_000
+        self.ingest.outages.explain(batch.connection, site, first, back_ms // 60_000 + 1, why)
+
+    def _revise(self, batch: Batch, site: str, first: int, end: int) -> None:
+        """Of minutes that came late: what they say of silences that are over. It wakes nobody."""
+        ended = self.short.get(site)
+        if ended is not None and end > ended:
+            first = min(first, ended - LIVE_MINUTES)
+            del self.short[site]
+        elif first >= batch.now_ms // 60_000 - LATE_MINUTES:
+            return
+        for scope, why in silences.revise(
+            batch, site, first, end, lambda span: self._explain(batch, span), self.ingest.outages
+        ):
+            log.info("%s: incident revised: %s", site, why)
+            self.changes.append(Change(site, scope, "revised", why))
 
     def _apply(self, batch: Batch, site: str, scope: Scope, current: Current | None, decision: Decision) -> None:
         if decision.action == "none":
@@ -260,3 +300,8 @@ class IncidentRows:
 
 def current_with(current: Current, new_cause: str) -> Current:
     return Current(current.id, current.cause_opened, new_cause, current.since_ms)
+
+
+def _span(site: str, contact: SiteContact) -> Span:
+    assert contact.lost_ms is not None
+    return Span(site, contact.lost_ms, contact.back_ms, contact.back_epoch, contact.back_next)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from schoolbeat_server.cause import INTERNET, Silence
+from schoolbeat_server.cause import INTERNET
 from schoolbeat_server.outage_rows import OpenOutage
+from schoolbeat_server.silence import Silence
 from schoolbeat_wire.catalogue import RUNGS
 
 Scope = Literal["path", "devices", "contact", "clone", "away"]
@@ -30,8 +31,8 @@ class Current:
 class Situation:
     """All that counts for one site at one moment. Times in ms.
 
-    silence: why contact was lost, once it is back; None while it is lost or was not lost. Its cause 'waiting' means
-    that the backlog is not complete yet. outages: open ones of signals that are still watched; gone: signals of the
+    silence: why contact is or was lost; None when it was not, or nothing new is known of it. Its cause 'waiting' means
+    that what would tell it is not there yet. outages: open ones of signals that are still watched; gone: signals of the
     others. blind: server or broker came back just now; what is known may be long over, so nobody is told of it yet.
     """
 
@@ -80,7 +81,7 @@ def decide_path(now: Situation, *, contact_seconds: int, hold_seconds: int, back
     current, lost = now.current, now.lost_ms is not None and now.back_ms is None
     if lost and now.lost_ms is not None:
         if current is not None:
-            return Decision("none", "contact is lost and an incident is open")
+            return _decide_while_lost(now, current)
         if now.blind or now.now_ms - now.lost_ms < contact_seconds * 1000:
             return Decision("none", "contact is lost, but not long enough")
         return Decision("open", "no word from the school", "waiting", now.lost_ms)
@@ -88,6 +89,14 @@ def decide_path(now: Situation, *, contact_seconds: int, hold_seconds: int, back
     if now.back_ms is not None and current is not None:
         return _decide_return(now, now.back_ms, current, alarming, backlog_wait_seconds)
     return _decide_outages(now, alarming)
+
+
+def _decide_while_lost(now: Situation, current: Current) -> Decision:
+    """Another machine of the school may prove why before the gateway is back."""
+    found = now.silence.cause if now.silence is not None else "waiting"
+    if current.cause == "waiting" and found not in ("waiting", "unknown"):
+        return Decision("update", "explained from inside the school", found)
+    return Decision("none", "contact is lost and an incident is open")
 
 
 def is_beyond(cause: str) -> bool:
@@ -103,7 +112,7 @@ def _decide_return(
     if now.silence is None or now.silence.cause == "waiting":
         if not waited:
             return Decision("none", "contact is back, what the gateway kept is still coming")
-        cause = "unknown"
+        cause = "unknown" if current.cause == "waiting" else current.cause
     else:
         cause, facts["minutes"] = now.silence.cause, dict(now.silence.minutes)
     if alarming:

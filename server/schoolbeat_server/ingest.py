@@ -55,6 +55,7 @@ class Ingest:
         self.outages = OutageRows(self.ledger, self.asked)
         self.agents: dict[tuple[str, str], str] = {}  # (site, agent) -> role
         self.gateways: dict[str, list[str]] = {}  # by site
+        self.classrooms: set[str] = set()  # sites with agents that are no gateway's
         self.epochs = Epochs()
         self.layouts = Layouts()
         self.cards = Cards()
@@ -106,7 +107,12 @@ class Ingest:
         for (site, name), role in self.agents.items():
             if role == "gateway":
                 self.gateways.setdefault(site, []).append(name)
+        self.classrooms = {site for (site, _), role in self.agents.items() if role == "classroom"}
         self.contact.keep_only(set(self.gateways))
+        school, site = schema.school.c, schema.site.c
+        self.contact.areas = dict(
+            connection.execute(select(site.id, school.area).join(schema.school, school.id == site.school)).all()
+        )
         self.layouts.load(connection)
         kinds: dict[str, dict[str, str]] = {}
         device = schema.device.c
@@ -118,6 +124,9 @@ class Ingest:
 
     def has_gateway(self, site: str) -> bool:
         return site in self.gateways
+
+    def has_classroom(self, site: str) -> bool:
+        return site in self.classrooms
 
     def gateways_of(self, site: str) -> list[str]:
         return self.gateways.get(site, [])
@@ -436,6 +445,7 @@ class Ingest:
                 "received_ms": batch.now_ms,
             }
         batch.minutes[site] = max(batch.minutes.get(site, 0), minutes[-1])
+        batch.place(site, min([minutes[0], *(off[1] for off in report.off)]), minutes[-1] + 1)
 
     def _touch(self, batch: Batch, site: str, first: int, end: int) -> None:
         """Of days that are over verdicts may have been issued already."""
@@ -601,19 +611,6 @@ class Ingest:
         for site, agent, revision in batch.wanted:
             command = wire.Command(do="inventory", revision=revision)
             yield Out(topics.topic(site, agent, "command"), wire.encode(command), qos=1)
-
-    def silence_is_over(self, site: str) -> bool:
-        """Everything that the gateway held when it came back has come, and the minute of its return too."""
-        contact = self.contact.of(site)
-        if contact.back_ms is None:
-            return True
-        gateways = self.gateways_of(site)
-        known = [agent for agent in gateways if (site, agent, contact.back_epoch) in self.epochs.known]
-        for agent in known:
-            epoch = self.epochs.known[site, agent, contact.back_epoch]
-            if not epoch.settled.covers(epoch.lowest, contact.back_next):
-                return False
-        return any(self.newest.get((site, agent), 0) >= contact.back_ms // 60_000 for agent in known or gateways)
 
 
 def _unpack_contact(payload: bytes) -> dict[str, int]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
+from schoolbeat_server import silence_texts
 from schoolbeat_server.local_time import clock_and_day, lasting
 
 Kind = Literal["open", "close"]
@@ -64,6 +65,49 @@ CAUSES: dict[str, tuple[Words, Words]] = {
             "The gateway at the school lost power or was unplugged. It was not a fault of the line.",
             "Please check the socket, the gateway's power supply and announced power cuts; if it keeps happening, "
             "consider a UPS.",
+        ),
+    ),
+    "mains": (
+        Words(
+            "trường mất điện lưới",
+            "Bộ lưu điện ở trường báo mất điện lưới trong lúc bộ định tuyến không trả lời. Không phải lỗi của đường "
+            "truyền.",
+            "Đề nghị nhà trường kiểm tra cầu dao và lịch cắt điện; nên cấp nguồn bộ định tuyến và thiết bị quang (ONT) "
+            "qua bộ lưu điện.",
+        ),
+        Words(
+            "the school lost mains power",
+            "The school's UPS told of lost mains power while the router did not answer. It was not a fault of the "
+            "line.",
+            "Please check the fuses and announced power cuts; the router and the ONT should hang on a UPS too.",
+        ),
+    ),
+    "gateway": (
+        Words(
+            "thiết bị cổng không trả lời, trường vẫn có mạng",
+            "Một máy tính trong trường vẫn gửi được tin nhưng không thấy thiết bị cổng trả lời: thiết bị cổng bị tắt, "
+            "hỏng, rút dây hoặc tác tử trên đó đã dừng. Không phải lỗi của đường truyền.",
+            "Đề nghị nhà trường kiểm tra nguồn điện, dây mạng và đèn của thiết bị cổng.",
+        ),
+        Words(
+            "the gateway does not answer, the school has network",
+            "A computer in the school could still report, but got no answer from the gateway: it is off, broken, "
+            "unplugged, or its agent has stopped. It was not a fault of the line.",
+            "Please check the gateway's power, network cable and lamps.",
+        ),
+    ),
+    "server_away": (
+        Words(
+            "máy chủ SchoolBeat ngừng hoạt động",
+            "Máy chủ hoặc broker của SchoolBeat không hoạt động trong thời gian đó, trong khi mạng ở trường vẫn bình "
+            "thường. Không tính là lỗi của nhà trường hay nhà mạng.",
+            "Nhà trường không phải làm gì. Người quản trị máy chủ cần xem vì sao máy chủ ngừng.",
+        ),
+        Words(
+            "the SchoolBeat server was not running",
+            "SchoolBeat's own server or broker was not running at that time, while the school's network was fine. It "
+            "is charged to neither the school nor the ISP.",
+            "There is nothing for the school to do. Whoever runs the server should see why it stopped.",
         ),
     ),
     "agent_stopped": (
@@ -290,6 +334,8 @@ _LABELS = {
     "cause": ("Nguyên nhân", "Cause"),
     "isp": ("Nhà mạng", "ISP"),
     "evidence": ("Căn cứ", "Evidence"),
+    "known": ("Bằng chứng khác", "Also known"),
+    "waited": ("Đang chờ", "Waiting for"),
     "then": ("Việc cần làm", "What to do next"),
 }
 _MINUTES_OF = {
@@ -300,6 +346,8 @@ _MINUTES_OF = {
     "line.isp": ("có lúc biên nhà mạng không trả lời", "with the ISP's edge not answering"),
     "line.domestic": ("có lúc không tới được đích trong nước", "with no domestic target answering"),
     "line.international": ("có lúc không tới được đích quốc tế", "with no international target answering"),
+    "mains": ("mất điện lưới và bộ định tuyến không trả lời", "with no mains power and no answer from the router"),
+    "gateway": ("thiết bị cổng không trả lời máy trong trường", "with the gateway not answering inside the school"),
     "service": ("có lúc không phân giải được tên miền hoặc kết nối", "with no name or connection"),
     "beyond": ("mạng ở trường bình thường", "with the school's network fine"),
     "returning": ("đang trở lại", "coming back"),
@@ -321,8 +369,8 @@ def compose(
 ) -> tuple[str, str]:
     """(title, body) of a notice. scope: 'path' or 'devices'; cause: a code of CAUSES, or a signal such as device.<id>.
 
-    Understood facts, all optional: names {signal: name people know}, signals [those that are down], isp, minutes
-    {cause: minutes} of a silence, so that it began with lost contact.
+    Understood facts, all optional: known and waited (silence_texts.as_facts), names {signal: name people know}, signals
+    [those that are down], isp, minutes {cause: minutes} of a silence, so that it began with lost contact.
     An opening notice with the cause 'waiting' names no cause.
     """
     column = 0 if language == "vi" else 1
@@ -341,6 +389,12 @@ def compose(
     evidence = _evidence(facts, column)
     if kind == "close" and evidence:
         rows.append(("evidence", evidence))
+    for label in ("known", "waited"):
+        told = "; ".join(
+            _one_line(silence_texts.said(one).to(language)) for one in silence_texts.from_facts(facts, label)
+        )
+        if told:
+            rows.append((label, told))
     rows.append(("then", words.then))
     body = "\n".join(f"{_LABELS[label][column]}: {text}" for label, text in rows)
     return _cut(title), body

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, or_, select
+from sqlalchemy import Connection, delete, or_, select, update
 
 from schoolbeat_server import cause, outages, schema
 from schoolbeat_server.asked import Asked
@@ -113,7 +113,9 @@ class OutageRows:
         lesson = self.asked.calendar.of_site(site).lesson_at(minute)
         fresh = lesson is not None and (before is None or before.last_minute < lesson)
         lessons = (before.lessons if before else 0) + fresh
-        self._write(site, signal, found, self._cause(connection, site, signal, found), lessons)
+        told = before is not None and signal == CONTACT  # why a school is silent is not found in one minute
+        why = before.cause if before is not None and told else self._cause(connection, site, signal, found)
+        self._write(site, signal, found, why, lessons)
 
     def _overlapping(self, connection: Connection, site: str, lo: int, hi: int) -> dict[str, list[int]]:
         """signal -> first minutes of its outages that a change of the minutes lo..hi can touch."""
@@ -195,7 +197,7 @@ class OutageRows:
             same = (
                 row is not None and Outage(row.first_minute, row.last_minute, row.end_minute, row.down_seconds) == one
             )
-            why = self._cause(connection, site, signal, one)
+            why = row.cause if row is not None and signal == CONTACT else self._cause(connection, site, signal, one)
             if not same or row is None or row.cause != why or row.lessons != lessons:
                 changed += 1
                 self._write(site, signal, one, why, lessons)
@@ -226,11 +228,31 @@ class OutageRows:
         return max((day + 1) * DAY - 1 if day is not None else 0, (max(hours) + 1) * 60 - 1 if hours else 0)
 
     def _cause(self, connection: Connection, site: str, signal: str, found: Outage) -> str:
+        if signal == CONTACT:
+            return "waiting"  # until `explain` says
         if signal != cause.INTERNET:
             return signal
         first, last = found.first_minute, found.last_minute
         rungs = self.ledger.read(connection, site, RUNGS, first, last + 1)
         return cause.of_outage(signal, first, last, rungs, first).name
+
+    def explain(self, connection: Connection, site: str, first: int, end: int, why: str) -> None:
+        """Of the silences that touch the minutes [first, end) it is known now why."""
+        self.flush(connection)
+        table = schema.outage.c
+        connection.execute(
+            update(schema.outage)
+            .where(
+                table.site == site,
+                table.signal == CONTACT,
+                table.first_minute < end,
+                or_(table.end_minute.is_(None), table.end_minute > first),
+            )
+            .values(cause=why)
+        )
+        one = self.open.get(site, {}).get(CONTACT)
+        if one is not None and one.first_minute < end:
+            self.open[site][CONTACT] = one._replace(cause=why)
 
     def _write(self, site: str, signal: str, found: Outage, why: str, lessons: int) -> None:
         row = {"site": site, "signal": signal, **found._asdict(), "cause": why, "lessons": lessons}

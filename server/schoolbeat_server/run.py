@@ -115,6 +115,7 @@ def make_heart(settings: Settings, engine: Engine, feed: LiveFeed, deliverer: De
     rows = IncidentRows(ingest, settings.incidents, settings.channels)
     with engine.connect() as connection:
         rows.load(connection)
+        ingest.contact.breaks.start(connection, now_ms())
     child, write = None, None
     if settings.broker.mode == "managed":
         child, write = managed_broker(settings)

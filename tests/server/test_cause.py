@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests.server import oracle_ledger
 from tests.server.oracle_ledger import Minute
 
-from schoolbeat_server import cause
-from schoolbeat_server.cause import Cause, OffRange, Silence
+from schoolbeat_server import cause, silence
+from schoolbeat_server.cause import Cause
+from schoolbeat_server.silence import OffRange, Silence
 from schoolbeat_wire.catalogue import OFF, RUNGS, UNKNOWN
 
 FIRST = 29_000_000
@@ -105,7 +106,7 @@ def test_silence_is_explained_as_the_oracle_does(
     count = len(next(iter(rungs.values())))
     offs = [OffRange(FIRST + place, 1, reason) for place, reason in reasons.items()]
 
-    found = cause.of_silence(FIRST, FIRST + count, rows_of(rungs), FIRST, offs, backlog_complete=complete)
+    found = silence.of_silence(FIRST, FIRST + count, rows_of(rungs), FIRST, offs, backlog_complete=complete)
 
     expected, minutes = oracle_ledger.cause_of_silence(rungs, count, reasons, complete)
     assert found == Silence(expected, minutes)  # type: ignore[arg-type]
@@ -123,15 +124,15 @@ def test_a_cause_named_before_the_backlog_is_complete_is_still_the_cause_afterwa
     missing = data.draw(st.integers(0, count))
     part = {rung: BLIND * missing + row[missing:] for rung, row in whole.items()}
 
-    early = cause.of_silence(FIRST, FIRST + count, part, FIRST, [], backlog_complete=False)
-    late = cause.of_silence(FIRST, FIRST + count, whole, FIRST, [], backlog_complete=True)
+    early = silence.of_silence(FIRST, FIRST + count, part, FIRST, [], backlog_complete=False)
+    late = silence.of_silence(FIRST, FIRST + count, whole, FIRST, [], backlog_complete=True)
 
     if early.cause != "waiting":
         assert late.cause == early.cause
 
 
 def explained(rows: dict[str, bytes], offs: list[OffRange], complete: bool = True, count: int = 10) -> Silence:
-    return cause.of_silence(FIRST, FIRST + count, rows, FIRST, offs, backlog_complete=complete)
+    return silence.of_silence(FIRST, FIRST + count, rows, FIRST, offs, backlog_complete=complete)
 
 
 def test_without_evidence_it_waits_for_the_backlog_and_then_is_unknown() -> None:
@@ -190,7 +191,7 @@ def test_a_line_seen_up_with_names_failing_is_the_services_fault() -> None:
 
 
 def test_every_cause_has_a_sentence_in_both_languages() -> None:
-    assert set(get_args(cause.SilenceCause)) | set(RUNGS) | {"unwatched", "clone", "away"} == set(cause.SENTENCES)
+    assert set(get_args(silence.SilenceCause)) | set(RUNGS) | {"unwatched", "clone", "away"} == set(cause.SENTENCES)
     assert cause.sentence("lan.router", "vi") == (
         "Bộ định tuyến của trường không trả lời — lỗi trong trường, không phải do nhà mạng"
     )
@@ -208,9 +209,9 @@ def test_where_no_domestic_target_is_asked_no_internet_means_a_fault_that_is_not
     }
 
     outage = cause.of_outage("line.internet", 100, 101, rungs, 100)
-    silence = cause.of_silence(100, 102, rungs, 100, [], backlog_complete=True)
+    silent = silence.of_silence(100, 102, rungs, 100, [], backlog_complete=True)
 
-    assert (outage.name, silence.cause) == ("line.domestic", "line.domestic")
+    assert (outage.name, silent.cause) == ("line.domestic", "line.domestic")
 
 
 def test_where_the_school_has_internet_a_fault_abroad_is_only_abroad() -> None:
@@ -221,4 +222,4 @@ def test_where_the_school_has_internet_a_fault_abroad_is_only_abroad() -> None:
         "line.internet": bytes([60, 60]),
     }
 
-    assert cause.of_silence(100, 102, rungs, 100, [], backlog_complete=True).cause == "line.international"
+    assert silence.of_silence(100, 102, rungs, 100, [], backlog_complete=True).cause == "line.international"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schoolbeat_server import cause, register
+from schoolbeat_server import register, silence
 from schoolbeat_server.database import open_database
 from schoolbeat_server.demo import faults as script
 from schoolbeat_server.demo import minutes, province
@@ -248,9 +248,9 @@ def test_a_cut_line_explains_itself_to_the_server() -> None:
         if name in (*RUNGS, "line.internet")
     }
 
-    silence = cause.of_silence(FIRST + 10, FIRST + 12, rungs, FIRST, [], backlog_complete=True)
+    silent = silence.of_silence(FIRST + 10, FIRST + 12, rungs, FIRST, [], backlog_complete=True)
 
-    assert silence.cause == "line.isp"
+    assert silent.cause == "line.isp"
 
 
 @pytest.mark.parametrize("schools", [0, -1, 301])

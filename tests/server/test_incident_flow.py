@@ -324,7 +324,7 @@ def test_what_comes_after_the_contact_incident_was_closed_joins_it_still(
         "path",
         [("line.internet", cut - M0, 300), ("line.isp", cut - M0, 300)],
     )
-    assert server.notices() == [("open", "waiting"), ("close", "unknown")]
+    assert server.notices() == [("open", "waiting"), ("close", "line.isp")]  # of the incident now; nobody was told
 
 
 def test_a_dead_access_point_is_one_incident_of_its_own(running: tuple[Server, School]) -> None:
