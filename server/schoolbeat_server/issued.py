@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, func, insert, select
 
 from schoolbeat_server import schema
 from schoolbeat_server.database import get_meta, set_meta
+from schoolbeat_server.finding import Grade, weakest
 from schoolbeat_server.said import Said
 from schoolbeat_server.targets import Plan, Target
 from schoolbeat_server.verdicts import Status, UnitVerdict, Verdict, plan_status
@@ -53,6 +54,7 @@ class Issue(NamedTuple):
     missed: int
     unknown: int
     silent: int
+    grade: Grade
     why: str
     changed_first: int | None
     changed_end: int | None
@@ -235,7 +237,7 @@ def _head(plan: str, target: Target, window: tuple[int, int], now_ms: int) -> Ro
     return {"plan": plan, "target": target.id, "first_minute": first, "end_minute": end, "issued_ms": now_ms}
 
 
-def _counts(target: Target, units: Iterable[Unit]) -> Row:
+def _counts(target: Target, units: Collection[Unit]) -> Row:
     statuses = [(unit["status"], unit["silent"]) for unit in units]
     met, missed, unknown = (sum(status == one for status, _ in statuses) for one in ("met", "missed", "unknown"))
     return {
@@ -244,6 +246,7 @@ def _counts(target: Target, units: Iterable[Unit]) -> Row:
         "missed": missed,
         "unknown": unknown,
         "silent": sum(silent for _, silent in statuses),
+        "grade": weakest(unit["grade"] for unit in units if unit["status"] in ("met", "missed")),
     }
 
 

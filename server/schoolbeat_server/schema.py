@@ -576,6 +576,7 @@ issued = Table(
     Column("missed", Integer, nullable=False),
     Column("unknown", Integer, nullable=False),
     Column("silent", Integer, nullable=False),
+    Column("grade", String(12), nullable=False),  # the weakest of the units met or missed
     Column("touch", Integer, nullable=False),  # the last touched.id that it knew of when it was issued first
     Column("why", String(10), nullable=False),  # issued.Why; "" of revision 0
     Column("changed_first", Integer),

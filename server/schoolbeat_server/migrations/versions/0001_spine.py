@@ -405,6 +405,7 @@ def upgrade() -> None:
         sa.Column("missed", sa.Integer(), nullable=False),
         sa.Column("unknown", sa.Integer(), nullable=False),
         sa.Column("silent", sa.Integer(), nullable=False),
+        sa.Column("grade", sa.String(length=12), nullable=False),
         sa.Column("touch", sa.Integer(), nullable=False),
         sa.Column("why", sa.String(length=10), nullable=False),
         sa.Column("changed_first", sa.Integer(), nullable=True),
