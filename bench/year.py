@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from schoolbeat_server import database, schema, summaries
 from schoolbeat_server.ledger import DAY, Ledger, pack_day, unpack_day
 from schoolbeat_server.school_calendar import LessonHours, SchoolCalendar, day_number, first_minute_of
-from schoolbeat_server.summaries import Month, Reader, days_of, mark_of, month_of, seconds_of
+from schoolbeat_server.summaries import Month, days_of, mark_of, month_of, seconds_of
+from schoolbeat_server.sums import SUMMED_TO, Sums
 from schoolbeat_server.verdicts import plan_status
 from schoolbeat_wire.catalogue import UNKNOWN
 from schoolbeat_wire.messages import Lesson
@@ -116,6 +117,8 @@ def _fill(engine: Engine, rng: random.Random) -> None:
                 weekday = (day - first) % 7
                 made.put(day, mark_of(lessons[weekday]), rng.choice(numbers)[weekday])
             months[month].append(made.row(""))
+    with database.writing(engine) as connection:
+        database.set_meta(connection, SUMMED_TO, str(first + 365))
     for number in range(SITES):
         site = f"s{number}"
         with database.writing(engine) as connection:
@@ -149,7 +152,7 @@ def _one_site_really(engine: Engine) -> float:
             summaries.make_day(connection, ledger, CALENDAR, "s0", day)
     spent = (time.process_time() - began) * 1_000 / (end - first)
     with engine.connect() as connection:
-        told = Reader(connection, ledger, CALENDAR).read({"s0": SIGNALS}, first, end)
+        told = Sums(connection, ledger, CALENDAR).read({"s0": SIGNALS}, first_minute_of(first), first_minute_of(end))
         rows = ledger.read(connection, "s0", SIGNALS, first_minute_of(first), first_minute_of(end))
     lessons = CALENDAR.read("s0", first_minute_of(first), first_minute_of(end))
     assert all(
@@ -186,8 +189,9 @@ def _verdicts(engine: Engine, first_day: int, end_day: int) -> tuple[float, floa
 def _judge(engine: Engine, first_day: int, end_day: int) -> list[str]:
     signals = sorted({signal for signal, _, _ in INDICATORS})
     with engine.connect() as connection:
-        reader = Reader(connection, Ledger(engine), CALENDAR)
-        sums = reader.read({f"s{number}": signals for number in range(SITES)}, first_day, end_day)
+        wanted = {f"s{number}": signals for number in range(SITES)}
+        window = first_minute_of(first_day), first_minute_of(end_day)
+        sums = Sums(connection, Ledger(engine), CALENDAR).read(wanted, *window)
     statuses = []
     for signal, clock, share in INDICATORS:
         counted = {True: 0, False: 0, None: 0}

@@ -57,13 +57,14 @@ class Availability:
         asked = known + self.unknown_seconds
         if not asked:
             return None
-        if up >= share * asked:
+        of, parts = share.denominator, share.numerator  # whole numbers: as exact, and several times as fast
+        if up * of >= parts * asked:
             return True
-        if up + self.unknown_seconds < share * asked:
+        if (up + self.unknown_seconds) * of < parts * asked:
             return False
-        if not known or known < min_coverage * self.all_seconds:
+        if not known or known * min_coverage.denominator < min_coverage.numerator * self.all_seconds:
             return None
-        return up >= share * known
+        return up * of >= parts * known
 
 
 NOTHING = Availability(0, 0, 0, 0)

@@ -105,7 +105,7 @@ class ProofMaking:
             sites = sorted(connection.scalars(select(table.site).distinct()))
             touched = schema.day_touched.c
             late = connection.execute(select(touched.site, touched.day).where(touched.day < self.next_day)).all()
-            self.recount = summaries.counted_otherwise(connection, self.calendar(), self.next_day)
+            self.recount = summaries.to_count_again(connection, self.calendar(), self.next_day)
         self.today = today
         self.proofs.late_before = max(self.proofs.late_before, first_minute_of(today))
         days = [(site, day) for day in range(self.next_day, today) for site in sites]

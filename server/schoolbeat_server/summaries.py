@@ -13,7 +13,7 @@ from struct import Struct
 from sys import byteorder
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from schoolbeat_server import schema
 from schoolbeat_server.availability import Availability, availability
@@ -24,6 +24,7 @@ from schoolbeat_wire.catalogue import DISPUTED
 
 DAY_SECONDS: Final = 86_400
 DAYS: Final = 31  # places in a month
+CHECK: Final = 4
 MARK: Final = 8  # bytes that name the lesson time a day was counted by
 NUMBERS: Final = 10  # of a signal: up, down, off, unknown, disputed seconds; around the clock, then in lessons
 _NO_MARK = bytes(MARK)
@@ -108,7 +109,7 @@ class Month:
 
     def __init__(self, month: int, names: Iterable[str] = (), marks: bytes = bytes(DAYS * MARK)) -> None:
         self.month, self.names, self.marks = month, list(names), bytearray(marks)
-        self.places = {name: place for place, name in enumerate(self.names)}
+        self.places = _places(tuple(self.names))
         self.packed = b""  # as table `summary` holds the days; of signals not opened yet
         self.packed_count = 0
         self._numbers: dict[int, array[int]] = {}
@@ -129,9 +130,8 @@ class Month:
 
     def put(self, day: int, mark: bytes, found: Mapping[str, tuple[int, ...]]) -> None:
         """The day as the ledger says it now: what was known of it before is gone."""
-        for name in sorted(set(found) - set(self.names)):
-            self.places[name] = len(self.names)
-            self.names.append(name)
+        self.names += sorted(set(found) - set(self.names))
+        self.places = _places(tuple(self.names))
         at = day - days_of(self.month)[0]
         self.marks[at * MARK : (at + 1) * MARK] = mark
         nothing = (0,) * NUMBERS
@@ -152,10 +152,11 @@ class Month:
         place = self.places.get(signal)
         if place is None:
             return 0
-        first = days_of(self.month)[0]
-        numbers = self.numbers(place)[(first_day - first) * NUMBERS : (end_day - first) * NUMBERS]
+        first, size = days_of(self.month)[0], 4 * NUMBERS
+        numbers = self._numbers.get(place)
+        told = self._unpacked(place) if numbers is None else numbers.tobytes()
         # Digits of that size leave their sum when divided by the greatest digit, as decimal ones do by nine.
-        return int.from_bytes(numbers.tobytes(), byteorder) % _GREATEST
+        return int.from_bytes(told[(first_day - first) * size : (end_day - first) * size], byteorder) % _GREATEST
 
     def marks_of(self, first_day: int, end_day: int) -> bytes:
         first = days_of(self.month)[0]
@@ -171,14 +172,16 @@ class Month:
             totals.extend(sum(numbers[index::NUMBERS]) for index in range(NUMBERS))
             parts.append(zlib.compress(numbers.tobytes(), 6))
             ends.append(len(parts[-1]) + (ends[-1] if ends else 0))
+        names = json.dumps(self.names, separators=(",", ":")).encode()
+        days_told = bytes(self.marks) + ends.tobytes() + b"".join(parts)
         return {
             "site": site,
             "month": self.month,
-            "names": json.dumps(self.names, separators=(",", ":")).encode(),
-            "totals": totals.tobytes(),
+            "names": names,
+            "totals": totals.tobytes() + _check(names, totals.tobytes()),
             "complete": _NO_MARK not in marks,
             "lessons": month_mark(marks),
-            "days": bytes(self.marks) + ends.tobytes() + b"".join(parts),
+            "days": days_told + _check(names, days_told),
         }
 
 
@@ -186,10 +189,28 @@ def month_mark(marks: Iterable[bytes]) -> bytes:
     return hashlib.blake2b(b"".join(marks), digest_size=MARK).digest()
 
 
+def _check(names: bytes, told: bytes | memoryview) -> bytes:
+    """Ends what is told: bytes that were damaged on the disk must not become seconds."""
+    return zlib.crc32(told, zlib.crc32(names)).to_bytes(CHECK, "big")
+
+
+def is_whole(names: bytes, told: bytes) -> bool:
+    """Of the columns totals and days, with names: whether they are as they were written."""
+    return told[-CHECK:] == _check(names, memoryview(told)[:-CHECK])
+
+
 def opened(month: int, names: bytes, days: bytes) -> Month:
+    """A damaged one knows no day."""
+    if not is_whole(names, days):
+        return Month(month)
     found = Month(month, _names(names), days[: DAYS * MARK])
     found.packed, found.packed_count = days, len(found.names)
     return found
+
+
+@lru_cache(64)
+def _places(names: tuple[str, ...]) -> Mapping[str, int]:
+    return {name: place for place, name in enumerate(names)}
 
 
 @lru_cache(64)
@@ -208,31 +229,49 @@ def make_day(connection: Connection, ledger: Ledger, calendar: SchoolCalendar, s
     rows = ledger.read(connection, site, signals, first, end)
     found = {signal: seconds_of(minutes, lessons) for signal, minutes in rows.items()}
     month = month_of(day)
-    table = schema.summary.c
-    row = connection.execute(select(table.names, table.days).where(table.site == site, table.month == month)).first()
-    summary = opened(month, row.names, row.days) if row is not None else Month(month)
+    summary = _stored(connection, site, month)
     summary.put(day, mark_of(lessons), found)
     upsert(connection, schema.summary, [summary.row(site)], ("site", "month"))
 
 
-def counted_otherwise(connection: Connection, calendar: SchoolCalendar, before_day: int) -> list[tuple[str, int]]:
-    """(site, day) whose lesson time is another one now than when they were counted."""
+def to_count_again(connection: Connection, calendar: SchoolCalendar, before_day: int) -> list[tuple[str, int]]:
+    """(site, day) whose lesson time is another one now than when they were counted, or whose summary is lost."""
     table = schema.summary.c
     marks = Marks(calendar)
+    doubtful = _months_with_days(connection, before_day)
+    for row in connection.execute(select(table.site, table.month, table.names, table.totals, table.lessons)):
+        if row.lessons == marks.of_month(row.site, row.month) and is_whole(row.names, row.totals):
+            doubtful.pop((row.site, row.month), None)
     found = []
-    for row in connection.execute(select(table.site, table.month, table.lessons, table.complete)):
-        if row.complete and row.lessons == marks.of_month(row.site, row.month):
-            continue
-        days = [day for day in days_of(row.month) if day < before_day]
-        of = select(table.names, table.days).where(table.site == row.site, table.month == row.month)
-        stored = connection.execute(of).one()
-        summary = opened(row.month, stored.names, stored.days)
+    for site, month in sorted(doubtful):
+        summary = _stored(connection, site, month)
         found += [
-            (row.site, day)
-            for day in days
-            if summary.marks_of(day, day + 1) not in (_NO_MARK, marks.of_days(row.site, day, day + 1))
+            (site, day)
+            for day in _digested(connection, site, month, before_day)
+            if summary.marks_of(day, day + 1) != marks.of_days(site, day, day + 1)
         ]
     return found
+
+
+def _months_with_days(connection: Connection, before_day: int) -> dict[tuple[str, int], None]:
+    """Site and month of all days that may have been summed up."""
+    table = schema.day_digest.c
+    query = select(table.site, func.min(table.day)).where(table.day < before_day).group_by(table.site)
+    last = month_of(before_day - 1)
+    return {(site, month): None for site, day in connection.execute(query) for month in range(month_of(day), last + 1)}
+
+
+def _digested(connection: Connection, site: str, month: int, before_day: int) -> list[int]:
+    """Days that have been over: each got its digest and its sums in one transaction."""
+    table, days = schema.day_digest.c, days_of(month)
+    mine = table.day.between(days.start, min(days.stop, before_day) - 1)
+    return sorted(connection.scalars(select(table.day).where(table.site == site, mine).distinct()))
+
+
+def _stored(connection: Connection, site: str, month: int) -> Month:
+    table = schema.summary.c
+    row = connection.execute(select(table.names, table.days).where(table.site == site, table.month == month)).first()
+    return opened(month, row.names, row.days) if row is not None else Month(month)
 
 
 class Marks:

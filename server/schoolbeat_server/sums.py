@@ -28,6 +28,7 @@ from schoolbeat_server.summaries import (
     apart,
     beside,
     days_of,
+    is_whole,
     month_of,
     opened,
     seconds_of,
@@ -122,7 +123,7 @@ class Sums:
         for site, month, names, totals, complete, lessons in self._summaries(query, months):
             if site not in asked or not complete or (site, month) in self.touched:
                 continue
-            if lessons != self.marks.of_month(site, month):
+            if lessons != self.marks.of_month(site, month) or not is_whole(names, totals):
                 continue
             number, signals = asked[site]
             where = places.get((number, names))

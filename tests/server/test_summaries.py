@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,17 +28,17 @@ def by_hand(minutes: bytes, lessons: bytes | None) -> Both:
     found = []
     for clock in ([1] * len(minutes), list(lessons or bytes(len(minutes)))):
         up = down = off = unknown = disputed = 0
-        for code, counts in zip(minutes, clock, strict=True):
+        for (code, counts), times in Counter(zip(minutes, clock, strict=True)).items():
             if not counts:
                 continue
             if code <= 60:
-                up, down = up + code, down + 60 - code
+                up, down = up + code * times, down + (60 - code) * times
             elif code == 254:
-                off += 60
+                off += 60 * times
             elif code == 253:
-                disputed += 60
+                disputed += 60 * times
             else:
-                unknown += 60
+                unknown += 60 * times
         found.append(Seconds(up, down, off, unknown, disputed))
     return Both(*found)
 
@@ -188,7 +189,7 @@ def test_nothing_is_counted_twice_where_nothing_was_touched(province: Province) 
 
     with province.engine.connect() as connection:
         after = connection.execute(select(schema.summary).where(schema.summary.c.site == "s1")).all()
-        assert summaries.counted_otherwise(connection, LESSONS, DAY + 2) == []
+        assert summaries.to_count_again(connection, LESSONS, DAY + 2) == []
     month = month_of(DAY)
     old, new = (opened(month, row[0].names, row[0].days) for row in (before, after))
     assert [old.of_day(DAY, name) for name in old.names] == [new.of_day(DAY, name) for name in old.names]
