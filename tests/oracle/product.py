@@ -24,6 +24,7 @@ from tests.oracle.month import (
     Removed,
     answers,
 )
+from tests.oracle.truth import Row
 
 from schoolbeat_agent.clock import Anchor, Source
 from schoolbeat_agent.minutes import Holds
@@ -43,6 +44,7 @@ from schoolbeat_wire import inventory as inventories
 from schoolbeat_wire import messages as wire
 from schoolbeat_wire import report as reports
 from schoolbeat_wire import topics
+from schoolbeat_wire.catalogue import OFF_REASONS
 from schoolbeat_wire.report import MinuteRow
 
 SITE = "s1"
@@ -176,6 +178,21 @@ def _run(month: Month, ran: months.Ran, boot_began: float) -> Run:
         return Run(ran.probe, began, seconds, None, "no_permission")
     found = answers(month, ran.probe, ran.started)
     return Run(ran.probe, began, seconds, Observation({signal: STATES[word] for signal, word in found.items()}))
+
+
+def rows_of(rows: list[Row]) -> list[MinuteRow]:
+    """Those an agent has saved, with their seqs."""
+    out = []
+    for seq, row in enumerate(rows):
+        told: list[reports.Off] = []
+        for minute, reason in sorted(row.off.items()):
+            code = OFF_REASONS[reason][0]
+            if told and told[-1].reason == code and told[-1].first_minute + told[-1].count == minute:
+                told[-1] = reports.Off(told[-1].first_minute, told[-1].count + 1, code)
+            else:
+                told.append(reports.Off(minute, 1, code))
+        out.append(MinuteRow(seq, row.minute, row.codes, [], off=told))
+    return out
 
 
 # ---- the way and the server ----------------------------------------------------------------------------------
