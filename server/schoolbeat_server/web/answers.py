@@ -73,6 +73,27 @@ class LatestOut(BaseModel):
     failures: dict[str, str]
 
 
+class SilenceOut(BaseModel):
+    """Why nothing is heard: the cause, the minutes that speak for each, what else is known; while the cause is
+    'waiting', what is waited for. is_back: the gateway is heard again, what it kept is still coming."""
+
+    lost_ms: int | None
+    is_back: bool
+    cause: str
+    sentence: Words
+    minutes: dict[str, int]
+    known: list[Words]
+    waited: list[Words]
+
+
+class RevisedOut(BaseModel):
+    """A cause that data which came late has changed."""
+
+    at_ms: int
+    before: str
+    after: str
+
+
 class SiteDetailOut(BaseModel):
     id: str
     name: str
@@ -83,6 +104,7 @@ class SiteDetailOut(BaseModel):
     lines: list[LineOut]
     devices: list[DeviceOut]
     latest: list[LatestOut]
+    silence: SilenceOut | None = Field(description="null: its gateway is heard")
 
 
 class AvailabilityOut(BaseModel):
@@ -198,6 +220,9 @@ class IncidentOut(BaseModel):
     cause: str
     cause_name: str
     facts: dict[str, Any]
+    known: list[Words]
+    waited: list[Words]
+    revised: list[RevisedOut]
 
 
 class NoticeOut(BaseModel):
@@ -300,7 +325,8 @@ class IssuedOut(BaseModel):
 
 
 class MachineOut(BaseModel):
-    """One that speaks with an agent's credentials. reports: how many of its are kept apart."""
+    """One that speaks with an agent's credentials. reports: how many of its are kept apart; believed: how many are in
+    the ledger and still stored."""
 
     site: str
     agent: str
@@ -310,6 +336,7 @@ class MachineOut(BaseModel):
     first_ms: int
     heard_ms: int
     reports: int
+    believed: int
 
 
 class HeldOut(BaseModel):

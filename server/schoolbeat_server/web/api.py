@@ -15,7 +15,7 @@ from schoolbeat_server.availability import availability, shown
 from schoolbeat_server.finding import stated
 from schoolbeat_server.said import Said
 from schoolbeat_server.verdicts import UnitVerdict, Verdict
-from schoolbeat_server.web import province, site, site_page
+from schoolbeat_server.web import province, silence_shown, site, site_page
 from schoolbeat_server.web.answers import (
     AsideOut,
     AssumptionOut,
@@ -32,7 +32,9 @@ from schoolbeat_server.web.answers import (
     NoticeOut,
     OutageOut,
     ReadingOut,
+    RevisedOut,
     RowOut,
+    SilenceOut,
     SiteDetailOut,
     SiteOut,
     SitesOut,
@@ -89,11 +91,25 @@ def one_site(context: Context, ident: Site) -> SiteDetailOut:
         lines = site.read_lines(connection, ident)
         latest = site.read_latest(connection, ident)
         devices = site_page.all_devices(site.read_devices(connection, ident), latest)
+        silence = silence_shown.of_site(connection, context.read_minutes, ident, context.now_ms())
     return SiteDetailOut(
         **{name: value for name, value in found._asdict().items() if name != "school_level"},
         lines=[LineOut(**line._asdict()) for line in lines],
         devices=[DeviceOut(**device._asdict()) for device in devices],
         latest=[_latest(one) for one in latest],
+        silence=None if silence is None else _silence(silence),
+    )
+
+
+def _silence(one: silence_shown.SilenceShown) -> SilenceOut:
+    return SilenceOut(
+        lost_ms=one.lost_ms,
+        is_back=one.is_back,
+        cause=one.cause,
+        sentence=_words(one.sentence),
+        minutes=one.minutes,
+        known=[_words(said) for said in one.known],
+        waited=[_words(said) for said in one.waited],
     )
 
 
@@ -185,7 +201,17 @@ def incidents(
     """Incidents, the newest first."""
     with context.engine.connect() as connection:
         rows = province.read_incidents(connection, site=site, open_only=open, before=before, limit=limit)
-    return [IncidentOut(**(row._asdict() | {"facts": json.loads(row.facts)})) for row in rows]
+    return [_incident(row) for row in rows]
+
+
+def _incident(row: province.IncidentRow) -> IncidentOut:
+    explained = silence_shown.of_incident(row.facts)
+    return IncidentOut(
+        **(row._asdict() | {"facts": json.loads(row.facts)}),
+        known=[_words(said) for said in explained.known],
+        waited=[_words(said) for said in explained.waited],
+        revised=[RevisedOut(**one._asdict()) for one in explained.revised],
+    )
 
 
 @router.get("/notices", response_model=list[NoticeOut])

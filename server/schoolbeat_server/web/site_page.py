@@ -14,10 +14,11 @@ from schoolbeat_server import schema
 from schoolbeat_server.affected import Affected, Seated, affected
 from schoolbeat_server.asked import clock_of, masked
 from schoolbeat_server.availability import Availability, availability
-from schoolbeat_server.web import pictures, province, site, site_state
+from schoolbeat_server.web import pictures, province, silence_shown, site, site_state
 from schoolbeat_server.web.pictures import DAY_MINUTES, Rung, RungState
 from schoolbeat_server.web.province import IncidentRow
 from schoolbeat_server.web.server_view import WebContext
+from schoolbeat_server.web.silence_shown import Explained, SilenceShown
 from schoolbeat_server.web.site import Device, Latest, Line, OutageRow, Reading, Room, Site, Speed
 from schoolbeat_server.web.site_state import Path, Said, State
 from schoolbeat_server.web.speaker import Speaker
@@ -76,8 +77,9 @@ class SeenSite:
     devices: list[DeviceRow]
     rooms: list[RoomRow]
     outages: list[tuple[OutageRow, Affected]]
-    incidents: list[IncidentRow]
+    incidents: list[tuple[IncidentRow, Explained]]
     latest: list[Latest]
+    silence: SilenceShown | None
     names: dict[str, str]
 
 
@@ -102,6 +104,7 @@ def read(context: WebContext, ident: str, say: Speaker) -> SeenSite | None:
         latest = site.read_latest(connection, ident)
         reported = connection.scalar(select(schema.latest.c.site).where(schema.latest.c.site == ident).limit(1))
         contact = _read_contact(connection, ident)
+        silence = silence_shown.of_site(connection, context.read_minutes, ident, context.now_ms())
     devices = all_devices(registered, latest)
     names = {**services, **{f"device.{one.id}": one.name or one.id for one in devices}}
     end = context.now_ms() // 60_000
@@ -142,8 +145,9 @@ def read(context: WebContext, ident: str, say: Speaker) -> SeenSite | None:
         devices=rows,
         rooms=[_room(room, [row for row in rows if row.device.room == room.name]) for room in rooms],
         outages=_affected(outages, rooms, devices),
-        incidents=incidents,
+        incidents=[(one, silence_shown.of_incident(one.facts)) for one in incidents],
         latest=latest,
+        silence=silence,
         names=names,
     )
 

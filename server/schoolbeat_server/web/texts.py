@@ -310,6 +310,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     "outage.touched_rooms": ("{lessons} tiết × {rooms} phòng = {both}", "{lessons} lessons × {rooms} rooms = {both}"),
     "outage.open": ("vẫn mất", "still down"),
     "outage.cause": ("Nguyên nhân", "Cause"),
+    "silence.cause": ("Vì sao im lặng", "Why it is silent"),
+    "silence.known": ("Đã biết thêm", "Also known"),
+    "silence.waited": ("Đang chờ", "Waiting for"),
+    "silence.revised": (
+        "Sửa lại lúc {at} theo số liệu đến muộn; trước đó ghi là: {before}",
+        "Revised at {at} by data that came late; before: {before}",
+    ),
     "site.incidents": ("Sự cố đã báo", "Incidents told"),
     "site.targets": ("Chỉ tiêu của điểm trường này", "Targets of this site"),
     "site.targets.caption": ("Kết luận cho từng chỉ tiêu", "The verdict of each target"),
