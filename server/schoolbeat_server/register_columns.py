@@ -127,7 +127,7 @@ def _whole(low: int, high: int, scale: int = 1) -> Check:
 def _degrees(most: int) -> Check:
     def check(text: str) -> float:
         point = text.replace(",", ".")
-        if not re.fullmatch(r"-?[0-9]{1,3}(\.[0-9]{1,20})?", point) or abs(float(point)) > most:
+        if not re.fullmatch(r"-?[0-9]{1,3}(\.[0-9]{1,20})?([eE]-[0-9]{1,2})?", point) or abs(float(point)) > most:
             raise Refused(
                 f"cần độ thập phân từ -{most} đến {most}, ví dụ 22,4856 hoặc 22.4856",
                 f"allowed are decimal degrees from -{most} to {most}, such as 22.4856",

@@ -47,10 +47,18 @@ def read(name: str, data: bytes, progress: Progress | None = None) -> Read:
     except RegisterError:
         raise
     except _NO_WORKBOOK as error:
-        reason = f"{type(error).__name__}: {error}"[:200]
+        cause = _first_cause(error)
+        reason = f"{type(cause).__name__}: {cause}"[:200]
         fault = whole_file(name, f"không đọc được như tệp .xlsx ({reason})", f"cannot be read as .xlsx ({reason})")
         raise RegisterError([fault]) from None
     return found
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """What openpyxl met, not the advice that it wraps it in."""
+    while (before := error.__cause__ or error.__context__) is not None:
+        error = before
+    return error
 
 
 def _refuse_bombs(name: str, data: bytes) -> None:
