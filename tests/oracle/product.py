@@ -35,7 +35,7 @@ from schoolbeat_server.batch import Message
 from schoolbeat_server.calendar_file import Document
 from schoolbeat_server.calendar_revision import CalendarRevision
 from schoolbeat_server.contact import ContactBook
-from schoolbeat_server.evidence import LedgerReader, LessonReader, Window
+from schoolbeat_server.evidence import LedgerReader, LessonReader, Window, from_ledger
 from schoolbeat_server.ingest import Ingest
 from schoolbeat_server.school_calendar import LessonHours, LessonTime, Rule
 from schoolbeat_server.targets import Plan
@@ -302,7 +302,7 @@ class Server:
 def judged(
     connection: Connection, read: LedgerReader, lessons: LessonReader, asked: Plan, window: tuple[int, int]
 ) -> list[Verdict]:
-    return judge_plan(asked, collect(connection, read, asked, Window(*window), lessons))
+    return judge_plan(asked, collect(connection, from_ledger(read, lessons), asked, Window(*window)))
 
 
 def _is_sent(event: Event) -> bool:

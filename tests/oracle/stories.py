@@ -48,6 +48,7 @@ class Way:
     late_seconds: int
     after: bool
     shuffled: bool
+    sizes: tuple[int, ...] = (1, 1, 2, 7, 60)  # of messages, in minutes
 
 
 @dataclass(frozen=True)

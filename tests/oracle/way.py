@@ -22,7 +22,7 @@ def on_the_way(story: Story, cards: dict[str, list[list[MinuteRow]]]) -> list[Ev
     for who in story.watchers:
         for card, rows in enumerate(cards[who.agent]):
             for _ in range(2 if random.randrange(100) < way.repeated else 1):
-                sent += _together(who, card, rows, random)
+                sent += _together(who, card, rows, way, random)
     sent = [one for one in sent if random.randrange(100) >= way.lost]
     sent += [one for one in sent if random.randrange(100) < way.repeated]
     altered = [one for one in sent if random.randrange(100) < way.altered]
@@ -36,10 +36,10 @@ def on_the_way(story: Story, cards: dict[str, list[list[MinuteRow]]]) -> list[Ev
     return sorted(events, key=lambda event: event.at)
 
 
-def _together(who: Watcher, card: int, rows: list[MinuteRow], random: Random) -> Iterator[Sent]:
+def _together(who: Watcher, card: int, rows: list[MinuteRow], way: Way, random: Random) -> Iterator[Sent]:
     at = 0
     while at < len(rows):
-        size = random.choice((1, 1, 2, 7, 60))
+        size = random.choice(way.sizes)
         together = rows[at : at + size]
         ascending = 1
         while ascending < len(together) and together[ascending - 1].minute < together[ascending].minute:
