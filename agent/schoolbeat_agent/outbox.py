@@ -17,7 +17,7 @@ import msgspec
 from schoolbeat_agent import outbox_file, ranges
 from schoolbeat_agent.outbox_file import Damaged, transaction
 from schoolbeat_agent.ranges import Ranges
-from schoolbeat_wire import bounds, codec
+from schoolbeat_wire import bounds, catalogue, codec
 from schoolbeat_wire.errors import WireError
 from schoolbeat_wire.messages import Ack
 from schoolbeat_wire.report import MinuteRow
@@ -34,6 +34,10 @@ RAW_MINUTES: Final = 2 * 24 * 60  # of runs kept while there is no anchor
 SMALLEST_BYTES: Final = 4 * 1024 * 1024
 MAKE_ROOM_ROWS: Final = 120  # rows touched in one commit when the file is full
 FAILURES_BEFORE_ANEW: Final = 10  # read errors in a row until the file counts as damaged
+
+# Two different words on a minute are disputed: so is one that is taken back.
+_NOT_KNOWN: Final = bytes([catalogue.UNKNOWN, catalogue.DISPUTED])
+_UNTRUE: Final = bytes(code if code == catalogue.UNKNOWN else catalogue.DISPUTED for code in range(256))
 
 _row_decoder = msgspec.json.Decoder(MinuteRow)
 
@@ -102,6 +106,7 @@ class Outbox:
         self._to_unsettle: Ranges = []
         self._strip_from = 0
         self._failures = 0
+        self._damaged: Path | None = None  # set aside; what waited in it is still to be taken over
         self._guarded(lambda db: None, None)
 
     def close(self) -> None:
@@ -140,11 +145,11 @@ class Outbox:
         self.disk_error = error
 
     def _start_anew(self, error: Exception) -> None:
-        log.warning("outbox %s is damaged (%s): it is set aside, a new one begins", self.path, error)
+        log.warning("outbox %s is damaged (%s): it is set aside, a new one begins", self.path, str(error))
         self.close()
         self.epoch = ""
         try:
-            outbox_file.set_aside(self.path, self._unix())
+            self._damaged = outbox_file.set_aside(self.path, self._unix())
         except OSError as second:
             log.warning("outbox %s cannot be set aside: %s", self.path, second)
 
@@ -152,11 +157,41 @@ class Outbox:
         db = outbox_file.opened(self.path, min(outbox_file.WAL_PAGES, self.max_bytes // 8 // outbox_file.PAGE_BYTES))
         try:
             self._load(db)
+            if self._damaged is not None:
+                self._take_over(db, self._damaged)
+                self._damaged = None
         except BaseException:
             db.close()
             raise
         self._db = db
         return db
+
+    def _take_over(self, db: sqlite3.Connection, damaged: Path) -> None:
+        """What waits in a damaged file and can still be read; the server has, or will never get, the rest of it.
+
+        Its newest minutes may be missing: so it does not tell since when the agent was off."""
+        from schoolbeat_agent import salvage  # seldom needed
+
+        first = seq = self._seqs.next
+        try:
+            source = salvage.opened(damaged)
+        except salvage.UNREADABLE:
+            return
+        try:
+            with transaction(db):
+                for revision, body in salvage.inventories(source):
+                    db.execute("INSERT OR REPLACE INTO inventory VALUES (?, ?)", (revision, body))
+                    self._revisions.add(revision)
+                for minute, revision, stripped, body in salvage.waiting(source):
+                    _insert(db, seq, minute, revision, 0, stripped, None, body)
+                    self.highest_minute = max(self.highest_minute, minute)
+                    seq += 1
+                _set(db, "next", str(seq))
+        finally:
+            source.close()
+            damaged.with_name(f"{damaged.name}-shm").unlink(missing_ok=True)  # reading made it
+        self._seqs = Seqs(seq, ranges.union(self._seqs.held, [(first, seq)]), self._seqs.settled, self._seqs.sent)
+        log.warning("outbox %s: %d waiting minutes were read out of the damaged file", self.path, seq - first)
 
     def _load(self, db: sqlite3.Connection) -> None:
         meta = dict(db.execute("SELECT key, value FROM meta"))
@@ -204,6 +239,8 @@ class Outbox:
         about_to_send: the row may leave this machine from now on.
         """
         self._waiting.append((Stored(revision, row), about_to_send))
+        if len(self._waiting) == WAITING_IN_MEMORY + 1:
+            log.warning("outbox %s: more than %d minutes wait: the oldest are lost", self.path, WAITING_IN_MEMORY)
         del self._waiting[:-WAITING_IN_MEMORY]
         self.last_minute, self.highest_minute = row.minute, max(self.highest_minute, row.minute)
         self._guarded(self._write_waiting, None)
@@ -220,8 +257,7 @@ class Outbox:
         with transaction(db):
             for seq, (stored, sent) in enumerate(self._waiting, first):
                 body = _packed(msgspec.structs.replace(stored.row, seq=seq))
-                values = (seq, stored.row.minute, stored.revision, int(sent), body)
-                db.execute("INSERT INTO minute VALUES (?, ?, ?, ?, 0, NULL, ?)", values)
+                _insert(db, seq, stored.row.minute, stored.revision, int(sent), 0, None, body)
             marks = self._marks_are_many()
             if marks:
                 self._write_settled(db)
@@ -260,11 +296,53 @@ class Outbox:
         """The rows [first, end) that are held, ascending."""
 
         def read(db: sqlite3.Connection) -> list[Stored]:
-            question = "SELECT seq, revision, body FROM minute WHERE seq >= ? AND seq < ? ORDER BY seq"
-            found = db.execute(question, (first, end))
-            return [Stored(rev, msgspec.structs.replace(_unpacked(body), seq=seq)) for seq, rev, body in found]
+            question = "SELECT seq, minute, revision, crc, body FROM minute WHERE seq >= ? AND seq < ? ORDER BY seq"
+            found = db.execute(question, (first, end)).fetchall()
+            return [Stored(row[2], msgspec.structs.replace(_checked(*row[1:]), seq=row[0])) for row in found]
 
         return self._guarded(read, [])
+
+    def give_up(self, first: int, end: int) -> None:
+        """Rows that nobody can ever read are no longer held: `presence` declares them, and nothing waits for them."""
+        gone = ranges.intersect(self._seqs.held, [(first, end)])
+
+        def write(db: sqlite3.Connection) -> None:
+            with transaction(db):
+                _delete(db, gone)
+                _set(db, "next", str(self._seqs.next))
+            self._seqs = self._seqs.without(gone)
+
+        self._guarded(write, None)
+
+    def take_back(self, first: int, after: int = 0) -> int:
+        """The rows from that seq on, of minutes after that one, were cut by a clock that was not right: what never left
+        this machine goes, of the rest it is told that nothing is known of its minutes. How many rows that were."""
+
+        def write(db: sqlite3.Connection) -> int:
+            question = "SELECT seq, minute, revision, sent, crc, body FROM minute WHERE seq >= ? AND minute > ?"
+            found = db.execute(f"{question} ORDER BY seq", (first, after)).fetchall()
+            rows = [
+                (seq, minute, revision, sent, _checked(minute, revision, crc, body).signals)
+                for seq, minute, revision, sent, crc, body in found
+            ]
+            rows = [row for row in rows if row[4].strip(_NOT_KNOWN)]
+            seqs, seq = self._seqs, self._seqs.next
+            sent_rows = [row for row in rows if row[3]]
+            with transaction(db):
+                _delete(db, ranges.from_seqs(row[0] for row in rows))
+                for old, minute, revision, _, signals in sent_rows:
+                    settled_at = self.last_minute if ranges.intersect(seqs.settled, [(old, old + 1)]) else None
+                    for number, was_sent, at in ((old, 1, settled_at), (seq, 0, None)):
+                        body = _packed(MinuteRow(number, minute, signals.translate(_UNTRUE)))
+                        _insert(db, number, minute, revision, was_sent, 1, at, body)
+                    seq += 1
+                _set(db, "next", str(seq))
+            kept = seqs.without(ranges.from_seqs(row[0] for row in rows if not row[3]))
+            self._seqs = Seqs(seq, ranges.union(kept.held, [(seqs.next, seq)]), kept.settled, kept.sent)
+            return len(rows)
+
+        self._waiting.clear()
+        return self._guarded(write, 0)
 
     def minutes_from(self, minute: int) -> set[int]:
         """Those that were cut already; there are none unless the clock was set back."""
@@ -484,15 +562,15 @@ class Outbox:
 
     def _strip(self, db: sqlite3.Connection) -> int:
         """Takes the readings out of the oldest rows; how many rows that were."""
-        question = "SELECT * FROM minute WHERE seq >= ? AND stripped = 0 ORDER BY seq LIMIT ?"
+        columns = "seq, minute, revision, sent, settled_at, crc, body"
+        question = f"SELECT {columns} FROM minute WHERE seq >= ? AND stripped = 0 ORDER BY seq LIMIT ?"
         found = db.execute(question, (self._strip_from, MAKE_ROOM_ROWS)).fetchall()
         # Deleted and inserted again, not updated: SQLite would leave each small row alone on the page it had.
         with transaction(db):
             _delete(db, ranges.from_seqs(row[0] for row in found))
-            for seq, minute, revision, sent, _, settled_at, body in found:
-                bare = _packed(msgspec.structs.replace(_unpacked(body), values=[]))
-                values = (seq, minute, revision, sent, 1, settled_at, bare)
-                db.execute("INSERT INTO minute VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+            for seq, minute, revision, sent, settled_at, crc, body in found:
+                bare = _packed(msgspec.structs.replace(_checked(minute, revision, crc, body), values=[]))
+                _insert(db, seq, minute, revision, sent, 1, settled_at, bare)
         self._strip_from = found[-1][0] + 1 if found else self._strip_from
         return len(found)
 
@@ -522,13 +600,30 @@ def _delete(db: sqlite3.Connection, gone: Ranges) -> None:
         db.execute("DELETE FROM minute WHERE seq >= ? AND seq < ?", (first, end))
 
 
+def _insert(
+    db: sqlite3.Connection,
+    seq: int,
+    minute: int,
+    revision: str,
+    sent: int,
+    stripped: int,
+    settled_at: int | None,
+    body: bytes,
+) -> None:
+    values = (seq, minute, revision, sent, stripped, settled_at, outbox_file.row_crc(minute, revision, body), body)
+    db.execute("INSERT INTO minute VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+
 def _packed(row: MinuteRow) -> bytes:
     return codec.deflate(codec.to_json(row))
 
 
-def _unpacked(body: bytes) -> MinuteRow:
+def _checked(minute: int, revision: str, crc: int, body: bytes) -> MinuteRow:
+    """The row as it was packed. Damaged when a single bit of it is another one."""
+    if not isinstance(body, bytes) or crc != outbox_file.row_crc(minute, str(revision), body):
+        raise Damaged(f"the row of minute {minute} is not what was written")
     try:
-        return _row_decoder.decode(codec.inflate(bytes(body)))
+        return _row_decoder.decode(codec.inflate(body))
     except (msgspec.DecodeError, WireError, UnicodeDecodeError) as error:
         raise Damaged(f"a row cannot be read: {error}") from error
 

@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Final
 PAGE_BYTES: Final = 512
 WAL_PAGES: Final = 8_000  # a page that changes often is written back once for all changes in so many
 SET_ASIDE: Final = 2  # damaged files kept for whoever wants to look
-VERSION: Final = 1
+VERSION: Final = 2
 
 SCHEMA: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -26,6 +27,7 @@ CREATE TABLE minute (
     sent INTEGER NOT NULL,     -- 1: it may have left this machine
     stripped INTEGER NOT NULL, -- 1: its readings were given up for space
     settled_at INTEGER,        -- minute since 1970; NULL: waits for the server
+    crc INTEGER NOT NULL,      -- of minute, revision and body: zlib's own sum lets some flipped bits pass
     body BLOB NOT NULL         -- MinuteRow, JSON, zlib
 );
 CREATE TABLE inventory (revision TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
@@ -121,8 +123,8 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def set_aside(path: Path, unix: float) -> None:
-    """Renamed with all its parts to NAME.damaged-TIME-…; only the newest few are kept."""
+def set_aside(path: Path, unix: float) -> Path:
+    """Renamed with all its parts to NAME.damaged-TIME-…; only the newest few are kept. Its new name."""
     stamp = f"{int(unix):012}-{secrets.token_hex(2)}"
     for part in _PARTS:
         old = path.with_name(path.name + part)
@@ -138,6 +140,12 @@ def set_aside(path: Path, unix: float) -> None:
                 shutil.rmtree(entry, ignore_errors=True)
             else:
                 entry.unlink(missing_ok=True)
+    return path.with_name(head + stamp)
+
+
+def row_crc(minute: int, revision: str, body: bytes) -> int:
+    """Not of the seq, which is another one in a new epoch."""
+    return zlib.crc32(body, zlib.crc32(f"{minute} {revision} ".encode()))
 
 
 def used_bytes(db: sqlite3.Connection) -> int:

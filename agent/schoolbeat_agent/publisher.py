@@ -125,7 +125,6 @@ class Publisher:
         """Nothing of a former session or epoch is waited for."""
         self._in_flight.clear()
         self._nonces.clear()
-        self._unreadable: Ranges = []
         self._answered = False
         self._presence_at = self._presence_due = -1e9
         self._next_backlog = self._resume_at = -1e9
@@ -301,10 +300,8 @@ class Publisher:
 
     def _ask_again_seconds(self) -> float:
         """Until the server has answered, and for its time."""
-        source = self._clock_name()
-        if source == "none" or not self._answered:
-            return ASK_TIME_SECONDS
-        return 1e18 if source == "kernel" else ASK_TIME_AGAIN_SECONDS
+        unknown = self._clock_name() == "none" or not self._answered
+        return ASK_TIME_SECONDS if unknown else ASK_TIME_AGAIN_SECONDS
 
     # --- reports -----------------------------------------------------------------------------------------------
 
@@ -322,7 +319,7 @@ class Publisher:
         while not session.closed.is_set():
             waiting = whole_blocks(self._box.unsettled(), self._box.next, self.settings.report_minutes)
             sent = ranges.from_pairs([(sent.first, sent.end) for sent in self._in_flight])
-            waiting = ranges.subtract(waiting, ranges.union(sent, self._unreadable))
+            waiting = ranges.subtract(waiting, sent)
             if not waiting or not self._may_send(waiting[-1][1]):
                 return
             batch = await self._disk(self._batch, waiting[-1])
@@ -352,17 +349,21 @@ class Publisher:
         """On the disk's thread: the newest minutes of a range as one report within the wire's bounds."""
         first = max(newest[0], newest[1] - BATCH_MINUTES)
         rows = outbox.newest_together(self._box.rows(first, newest[1]), BATCH_MINUTES)
+        if self._box.epoch != self._epoch:
+            return None  # the file was damaged: these are another one's seqs
         if not rows or rows[-1].row.seq + 1 != newest[1]:
             if self._box.disk_error:  # it may pass
                 self._resume_at = self._next_backlog = self._now() + ACK_SECONDS
             else:
-                self._unreadable = ranges.union(self._unreadable, [(first, newest[1])])
+                self._give_up(rows[-1].row.seq + 1 if rows else first, newest[1])
             return None
         known = self._inventory_of(rows[0].revision)
         if known is None:
+            if self._box.disk_error:  # it may pass
+                self._resume_at = self._next_backlog = self._now() + ACK_SECONDS
+                return None
             log.warning("outbox: the inventory %s is lost; %d minutes cannot be sent", rows[0].revision, len(rows))
-            lost = [(rows[0].row.seq, rows[-1].row.seq + 1)]
-            self._unreadable = ranges.union(self._unreadable, lost)
+            self._give_up(rows[0].row.seq, rows[-1].row.seq + 1)
             return None
         while True:
             payload = self._encode(rows, known)
@@ -372,6 +373,11 @@ class Publisher:
         seqs = rows[0].row.seq, rows[-1].row.seq + 1
         self._box.mark_sent(*seqs)
         return *seqs, payload
+
+    def _give_up(self, first: int, end: int) -> None:
+        """Rows that cannot be sent in any case: presence declares them lost, so that the server waits for them no more."""
+        self._box.give_up(first, end)
+        self._presence_due = self._now()
 
     def _fits(self, rows: list[Stored], known: Inventory, payload: bytes) -> bool:
         values = len(rows) * sum(len(column.subjects) for column in known.columns)
