@@ -562,8 +562,10 @@ class Outbox:
 
     def _strip(self, db: sqlite3.Connection) -> int:
         """Takes the readings out of the oldest rows; how many rows that were."""
-        columns = "seq, minute, revision, sent, settled_at, crc, body"
-        question = f"SELECT {columns} FROM minute WHERE seq >= ? AND stripped = 0 ORDER BY seq LIMIT ?"
+        question = (
+            "SELECT seq, minute, revision, sent, settled_at, crc, body FROM minute"
+            " WHERE seq >= ? AND stripped = 0 ORDER BY seq LIMIT ?"
+        )
         found = db.execute(question, (self._strip_from, MAKE_ROOM_ROWS)).fetchall()
         # Deleted and inserted again, not updated: SQLite would leave each small row alone on the page it had.
         with transaction(db):

@@ -375,7 +375,7 @@ class Publisher:
         return *seqs, payload
 
     def _give_up(self, first: int, end: int) -> None:
-        """Rows that cannot be sent in any case: presence declares them lost, so that the server waits for them no more."""
+        """Rows that can never be sent: presence declares them lost, so that the server waits for them no more."""
         self._box.give_up(first, end)
         self._presence_due = self._now()
 

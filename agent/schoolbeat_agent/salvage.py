@@ -70,7 +70,8 @@ def waiting(db: sqlite3.Connection) -> Iterator[Waiting]:
 
 def _end(db: sqlite3.Connection, which: str, otherwise: int) -> int:
     try:
-        found = db.execute(f"SELECT {which}(seq) FROM minute").fetchone()[0]
+        question = "SELECT min(seq) FROM minute" if which == "min" else "SELECT max(seq) FROM minute"
+        found = db.execute(question).fetchone()[0]
     except UNREADABLE:
         return otherwise
     return found if isinstance(found, int) and found >= 0 else -1 if which == "max" else 0
