@@ -110,12 +110,13 @@ class ContactBook:
 
     def _mind_everyone(self, now_ms: int) -> None:
         """When nobody at all is heard any more it is no school's fault, as far as anybody can say."""
-        self.nobody_ms = nobody_since(self.sites, self.areas)
+        before_ms, self.nobody_ms = self.nobody_ms, nobody_since(self.sites, self.areas)
         if self.nobody_ms is not None:
             self.blind_in_minute = True
             if now_ms - self.nobody_ms >= EVERYONE_MS:
-                self._blind_until(now_ms)
                 self.breaks.add(self.nobody_ms, now_ms, "everyone")
+        elif before_ms is not None and now_ms - before_ms >= EVERYONE_MS:
+            self._blind_until(now_ms)  # the others need a while to come back
 
     def _mind_time(self, now_ms: int) -> None:
         """After a stall of ours, or a step of the clock, silence says nothing: what came meanwhile is still unread."""

@@ -44,7 +44,7 @@ class IncidentRows:
         self.ingest, self.rules, self.channels = ingest, rules, channels
         self.current: dict[tuple[str, str], Current] = {}
         self.changes: list[Change] = []
-        self.explained: dict[str, tuple[int, Silence]] = {}  # when, of silences that are over and not explained yet
+        self.explained: dict[str, tuple[int, Span, Silence]] = {}  # when, of which; over and not explained yet
         self.short: dict[str, int] = {}  # the minute in which a silence ended that nobody was told of
 
     def load(self, connection: Connection) -> None:
@@ -138,6 +138,8 @@ class IncidentRows:
     def _devices(self, batch: Batch, site: str, contact: SiteContact) -> None:
         current = self.current.get((site, "devices"))
         situation = self._situation(batch, site, contact, None, current)
+        witnessed = self.ingest.gateway_signals(site)  # what they see is told of as the site's silence
+        situation = replace(situation, outages=[one for one in situation.outages if one.signal not in witnessed])
         decision = incidents.decide_devices(situation, hold_seconds=self.rules.hold_seconds)
         self._apply(batch, site, "devices", current, decision)
 
@@ -162,12 +164,15 @@ class IncidentRows:
         if contact.lost_ms is None or current is None:
             return None
         if contact.back_ms is None:
-            new = site in batch.placed and self.ingest.has_classroom(site)
+            new = site in batch.placed and bool(self.ingest.gateway_signals(site))
             return self._explain(batch, _span(site, contact), everything=False) if new else None
-        at_ms, found = self.explained.get(site, (0, None))
-        if found is None or site in batch.placed or not 0 <= batch.now_ms - at_ms < EXPLAINED_MS:
-            found = self._explain(batch, _span(site, contact), everything=False)
-            self.explained[site] = batch.now_ms, found
+        span = _span(site, contact)
+        at_ms, of_span, known = self.explained.get(site, (0, None, None))
+        is_new = site in batch.placed or of_span != span or not 0 <= batch.now_ms - at_ms < EXPLAINED_MS
+        if known is not None and not is_new:
+            return known
+        found = self._explain(batch, span, everything=False)
+        self.explained[site] = batch.now_ms, span, found
         return found
 
     def _explain(self, batch: Batch, span: Span, *, everything: bool = True) -> Silence:

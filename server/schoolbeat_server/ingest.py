@@ -25,6 +25,7 @@ from schoolbeat_server.ledger import CONTACT, Ledger
 from schoolbeat_server.outage_rows import OutageRows
 from schoolbeat_server.proof_making import Proofs
 from schoolbeat_server.school_calendar import LessonHours, day_of, first_minute_of
+from schoolbeat_server.silence import witness_signal
 from schoolbeat_server.speakers import Machine, Speakers
 from schoolbeat_wire import codec, topics
 from schoolbeat_wire import messages as wire
@@ -55,7 +56,7 @@ class Ingest:
         self.outages = OutageRows(self.ledger, self.asked)
         self.agents: dict[tuple[str, str], str] = {}  # (site, agent) -> role
         self.gateways: dict[str, list[str]] = {}  # by site
-        self.classrooms: set[str] = set()  # sites with agents that are no gateway's
+        self.witnesses: dict[str, frozenset[str]] = {}  # by site, the signals of its gateway that others tell
         self.epochs = Epochs()
         self.layouts = Layouts()
         self.cards = Cards()
@@ -107,12 +108,13 @@ class Ingest:
         for (site, name), role in self.agents.items():
             if role == "gateway":
                 self.gateways.setdefault(site, []).append(name)
-        self.classrooms = {site for (site, _), role in self.agents.items() if role == "classroom"}
+        self.witnesses = {}
+        for (site, name), role in self.agents.items():
+            if role == "classroom":
+                self.witnesses[site] = self.witnesses.get(site, frozenset()) | {witness_signal(name)}
         self.contact.keep_only(set(self.gateways))
-        school, site = schema.school.c, schema.site.c
-        self.contact.areas = dict(
-            connection.execute(select(site.id, school.area).join(schema.school, school.id == site.school)).all()
-        )
+        places = select(schema.site.c.id, schema.school.c.area).join_from(schema.site, schema.school)
+        self.contact.areas = dict(connection.execute(places).all())
         self.layouts.load(connection)
         kinds: dict[str, dict[str, str]] = {}
         device = schema.device.c
@@ -125,8 +127,9 @@ class Ingest:
     def has_gateway(self, site: str) -> bool:
         return site in self.gateways
 
-    def has_classroom(self, site: str) -> bool:
-        return site in self.classrooms
+    def gateway_signals(self, site: str) -> frozenset[str]:
+        """The gateway as the site's other agents see it."""
+        return self.witnesses.get(site, frozenset())
 
     def gateways_of(self, site: str) -> list[str]:
         return self.gateways.get(site, [])
@@ -299,10 +302,12 @@ class Ingest:
         speaker = self.speakers.of(batch.connection, key, machine if any(machine) else (epoch.hardware, epoch.boot))
         fresh = None  # all of it
         if epoch.settled.overlaps(report.seq, end):
-            fresh = repeats.fresh_seqs(batch, key, report, payload)
+            fresh, clash = repeats.fresh_seqs(batch, key, report, payload)
             if not fresh:
                 batch.counts["repeated"] += 1
                 return
+            if clash:
+                self._suspect(batch, site, agent)
         minutes = reports.minutes_of(report)
         layout = self.layouts.of(batch.connection, site, agent, report.revision)
         columns: list[list[int]] = []
@@ -424,7 +429,8 @@ class Ingest:
         self.layouts.claim(batch.connection, site, agent, layout.inventory)
         self.asked.learn(site, layout.inventory)
         data = self.layouts.believed((site, agent, report.revision), layout.signals, minutes, report.signals)
-        self.ledger.merge(site, agent, report.revision, layout.signals, minutes, data)
+        if self.ledger.merge(site, agent, report.revision, layout.signals, minutes, data):
+            self._suspect(batch, site, agent)
         self._touch(batch, site, min([minutes[0], *(off[1] for off in report.off)]), minutes[-1] + 1)
         self.proofs.note(batch.connection, site, minutes)
         in_order = minutes[0] > newest
@@ -452,6 +458,12 @@ class Ingest:
         today = first_minute_of(day_of(batch.now_ms // 60_000))
         if first < today:
             batch.touch(site, "operator" if self.by_operator else "late", first, min(end, today))
+
+    def _suspect(self, batch: Batch, site: str, agent: str) -> None:
+        """Two machines speak as the agent, and were taken for one."""
+        batch.counts["clashes"] += 1
+        if self.cards.suspect((site, agent), batch.now_ms):
+            batch.sites.add(site)
 
     def _off(self, batch: Batch, site: str, agent: str, report: reports.Report) -> None:
         strange = sum(code not in OFF_NAMES for *_, code in report.off)
@@ -509,7 +521,14 @@ class Ingest:
                     contact.session, contact.dropped_ms = False, batch.now_ms
             return
         key = (site, agent, presence.epoch)
-        card = self.cards.present((site, agent), presence, batch.now_ms, retained=message.retained)
+        settled = self.epochs.known[key].settled.ends if key in self.epochs.known else []
+        card = self.cards.present(
+            (site, agent),
+            presence,
+            batch.now_ms,
+            retained=message.retained,
+            known_to=settled[-1] if settled else 0,
+        )
         copy = card is not None and card.state not in SPEAKS_FOR_SITE
         self.epochs.take(key, presence, losses=not copy and (card is None or card.state in BELIEVED))
         batch.epochs.add(key)

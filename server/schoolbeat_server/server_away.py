@@ -15,9 +15,9 @@ Why = Literal["stopped", "broker", "database", "stalled", "everyone"]
 STOPPED_MS = 15_000  # a restart that took longer is a break
 JOIN_MS = 5_000  # between two words of one break
 WRITE_MS = 30_000  # how far the stored end of a break that lasts may lag
-EVERYONE_SITES = 10  # so many at once, in more than one area, and nobody else heard: the fault is not the schools'
+EVERYONE_SITES = 5  # so many at once, in more than one area, and nobody else heard: the fault is not the schools'
 EVERYONE_AREAS = 2
-EVERYONE_MS = 60_000  # every school reports within a minute
+EVERYONE_MS = 90_000  # every school reports each minute; so long a session without a word is lost, too
 
 
 class Breaks:

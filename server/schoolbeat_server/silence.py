@@ -147,6 +147,11 @@ class Evidence:
     account_ms: int = 0  # when the agent's account was given anew, and nobody has connected with it since
 
 
+def witness_signal(agent: str) -> str:
+    """Of the gateway as a classroom's agent sees it: schoolbeat_agent.probes.witness."""
+    return f"device.{agent}-gateway"
+
+
 def explain(seen: Evidence) -> Silence:
     """The cause, the minutes that speak for each, what else is known; while it is not decided, what is waited for."""
     if seen.standing != "heard":

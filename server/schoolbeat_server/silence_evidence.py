@@ -13,7 +13,16 @@ from schoolbeat_server.cause import CONTACT, INTERNET
 from schoolbeat_server.clones import SPEAKS_FOR_SITE
 from schoolbeat_server.ledger import Ledger
 from schoolbeat_server.ranges import Ranges
-from schoolbeat_server.silence import BEFORE_MINUTES, Evidence, LastWords, Neighbours, OffRange, Standing, Witness
+from schoolbeat_server.silence import (
+    BEFORE_MINUTES,
+    Evidence,
+    LastWords,
+    Neighbours,
+    OffRange,
+    Standing,
+    Witness,
+    witness_signal,
+)
 from schoolbeat_wire import inventory, report
 from schoolbeat_wire.catalogue import RUNGS, UP_FULL
 from schoolbeat_wire.errors import WireError
@@ -67,7 +76,7 @@ def gather(
     agents = _agents(connection, site)
     gateways = [name for name, role, _ in agents if role == "gateway"]
     classrooms = [name for name, role, _ in agents if role == "classroom"]
-    seen_by = {name: f"device.{name}-gateway" for name in classrooms}
+    seen_by = {name: witness_signal(name) for name in classrooms}
     signals = (*RUNGS, INTERNET, CONTACT, MAINS, *seen_by.values())
     early = first - BEFORE_MINUTES
     wide = read(site, signals, early, end)
