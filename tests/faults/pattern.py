@@ -14,13 +14,16 @@ INTERNET = "line.internet"
 DEVICE = "device.bang-1"
 SIGNALS = (*PATH, INTERNET, DEVICE)
 PROBE_OF = {**dict.fromkeys(PATH, "path"), INTERNET: "internet", DEVICE: "tcp"}
+ALL_UP = 0  # a seed
 BLOCK = 3  # minutes of one state: the middle one is seen by runs of this state alone
 HOLD_SECONDS = 25  # of a run's word, by the catalogue: `path`, `internet` and `tcp` are asked every 10 s
 COVER_SECONDS = 23  # runs no further apart leave no second without a word
 
 
 def is_up(seed: int, signal: str, minute: int) -> bool:
-    """Down in a fifth of the blocks."""
+    """Down in a fifth of the blocks; never with the seed ALL_UP."""
+    if seed == ALL_UP:
+        return True
     said = hashlib.blake2b(f"{seed} {signal} {minute // BLOCK}".encode(), digest_size=2).digest()
     return int.from_bytes(said, "big") % 5 != 0
 

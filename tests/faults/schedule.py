@@ -124,10 +124,11 @@ def shifted(faults: Sequence[Fault], seconds: float) -> list[Fault]:
     return [Fault(fault.at + seconds, fault.kind, fault.victim, fault.seconds, fault.amount) for fault in faults]
 
 
-def of_short_round(seed: int) -> list[Fault]:
+def of_short_round(seed: int, rough: Sequence[int] = ()) -> list[Fault]:
     """For `make test`, five agents: everything at least once, the power cut first, as another boot is tried for a minute."""
     first = [Fault(2.0, "power_cut", 1, 3.0)]
-    return first + shifted(draw(seed, 48, 5, every=(0.4, 1.9), stepping=(0,), without=("power_cut",)), 4)
+    others = draw(seed, 40, 5, every=(0.3, 1.6), rough=rough, stepping=(0,), without=("power_cut",))
+    return first + shifted(others, 4)
 
 
 def of_soak(seed: int, agents: int, rough: Sequence[int] = ()) -> list[Fault]:

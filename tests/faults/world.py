@@ -230,8 +230,9 @@ def build(
     past_minutes: int,
     pace: float = PACE,
     rough: Sequence[int] = (),
+    all_up: bool = False,
 ) -> Round:
-    """A server and agents, all running. Quick ones live in the past and have so many minutes waiting. rough: the
+    """A server and agents, all running, each with so many minutes waiting. Quick ones live in the past. rough: the
     numbers of those behind a rough line."""
     sites = [f"truong-{number}" for number in range(quick + real)]
     around, recipient = Surroundings(), Recipient()
@@ -261,12 +262,12 @@ def build(
             site,
             base_unix=time.time() - ago - clock.boot_seconds() * own_pace,
             pace=own_pace,
-            seed=rng.randrange(1 << 30),
+            seed=pattern.ALL_UP if all_up else rng.randrange(1, 1 << 30),
             line=line,
             host="127.0.0.1" if way is None else packets.FAR,
             rough=way,
         )
-        agent.prepare(past_minutes if number < quick else 0)
+        agent.prepare(past_minutes)
         agents.append(agent)
         agent.start()
     return Round(folder, server, recipient, relay, agents, around, held)
