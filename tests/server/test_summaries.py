@@ -170,9 +170,23 @@ def test_whole_months_are_told_by_their_totals(province: Province) -> None:
         reader = Sums(connection, province.ingest.ledger, LESSONS)
         told = reader.read({"s1": SIGNALS}, first_minute_of(days[0]), first_minute_of(days[-1] + 1))
 
+    elsewhere = both_ways(province, days[0], days[-1] + 1, SchoolCalendar(default=LessonHours((Lesson(2, 720, 740),))))
+    province.take(school.report(school.rows(first_minute_of(DAY) + NOON + 190, [school.signal_row(line_isp=3)])))
+    late = both_ways(province, days[0], days[-1] + 1)
+    province.night(days[-1] + 1)  # finds, because of the late minutes, that the days are lost
+    province.night(days[-1] + 2)
+    made_again = both_ways(province, days[0], days[-1] + 1)
+    in_lessons = "substr(totals, 1, 20) || x'ff' || substr(totals, 22)"
+    change(province.engine, f"UPDATE summary SET totals = CAST({in_lessons} AS BLOB) WHERE site = 's1'")
+    damaged = both_ways(province, days[0], days[-1] + 1)
+
     assert whole[0] == whole[1]
     assert told == {key: both for key, both in whole[1].items() if key[0] == "s1"}
     assert reader.from_ledger == 0
+    assert elsewhere[0] == elsewhere[1] != whole[1]
+    assert late[0] == late[1] == made_again[0] == damaged[0] != whole[1]
+    assert late[2] == len(days)
+    assert made_again[2] == 0
 
 
 def test_nothing_is_counted_twice_where_nothing_was_touched(province: Province) -> None:

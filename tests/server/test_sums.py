@@ -21,12 +21,13 @@ from schoolbeat_server.evidence import Source, Window, from_ledger
 from schoolbeat_server.finding import Case, Finding
 from schoolbeat_server.said import Said
 from schoolbeat_server.school_calendar import LessonHours, SchoolCalendar, first_minute_of
+from schoolbeat_server.summaries import apart
 from schoolbeat_server.sums import Sums, from_sums
 from schoolbeat_server.targets import Condition, Target
 from schoolbeat_wire.catalogue import UNKNOWN
 from schoolbeat_wire.messages import Lesson
 
-FIRST_DAY = DAY + 5  # 24 November 2025: December is whole in what follows
+FIRST_DAY = DAY + 10  # 29 November 2025: December is whole in what follows
 DAYS = 40
 ASKED = [*SIGNALS, "device.never", "site.contact"]
 CALENDARS = [
@@ -124,6 +125,8 @@ class Life:
         low, high = first_minute_of(FIRST_DAY - 2), first_minute_of(self.day + 1)
         first, end = sorted((rng.randrange(low, high), rng.randrange(low, high)))
         if rng.random() < 0.3:
+            first, end = low, high - rng.randrange(1_440)
+        if rng.random() < 0.3:
             first, end = first_minute_of((first + 420) // 1_440), first_minute_of((end + 420) // 1_440 + 1)
         return Window(first, end + 1 if end == first else end)
 
@@ -196,3 +199,24 @@ def _find(source: Source, target: Target, end: int) -> Finding:
     measured = source({"s1": frozenset(["line.isp", "device.ap-1"])}, [window])
     facts = replace(site_facts(), measured=measured["s1"])
     return judge_availability("line.isp", Said("", ""), Case(facts, None, target, target.conditions[0], window))
+
+
+def test_a_night_that_was_cut_short_summed_up_nothing_for_good(province: Province) -> None:
+    """What comes late after the restart marks no day as touched: for the server no day is over yet."""
+    school, day = School("s1"), FIRST_DAY
+    first, end = first_minute_of(day), first_minute_of(day + 1)
+    province.take(school.inventory_message(), school.report(school.rows(first + 60, [school.signal_row()] * 30)))
+    province.minute = end + 300
+    province.making.calendar = lambda: LESSONS
+    province.making.look(province.minute * 60_000)
+    for _ in ("s1", "s2"):
+        province.making.step(province.ingest.next_report_id - 1, province.minute * 60_000)
+    province.start()
+    province.take(school.report(school.rows(first + 100, [school.signal_row()] * 30)))
+
+    with province.engine.connect() as connection:
+        sums = Sums(connection, province.ingest.ledger, LESSONS)
+        found = sums.read({"s1": ["line.isp"]}, first, end)["s1", "line.isp"]
+        one = apart(sums.days("s1", "line.isp", day, day + 1))
+
+    assert found.always.up == one[0] == 60 * 60
