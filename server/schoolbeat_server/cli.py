@@ -111,7 +111,7 @@ Words = Callable[[str, str], str]
 
 def _agent_words(commands: argparse._SubParsersAction[argparse.ArgumentParser], said: Words) -> None:
     agent = commands.add_parser("agent", help=said("tác tử của các điểm trường", "the agents of the sites"))
-    actions = agent.add_subparsers(dest="action", required=True, metavar="add|list|remove|clones|true")
+    actions = agent.add_subparsers(dest="action", required=True, metavar="add|list|remove|clones|true|retract")
     decided_cli.clone_words(actions, said)
     add = actions.add_parser(
         "add", help=said("thêm tác tử, mật khẩu hiện một lần", "add one; its password is shown once")

@@ -22,6 +22,7 @@ SPEAKS_FOR_SITE: frozenset[State] = frozenset({"true", "trial"})
 LIVE_MS = 120_000  # who was heard so lately may be alive: a report comes every minute
 TRIAL_MS = 60_000  # two copies take the connection from each other within seconds
 WRITE_MS = 300_000  # how far the stored time of the last word may lag
+BACK_SEQS = 15  # a card that lies about writing may forget its last minutes with the power; not more
 MOST = 50  # cards of one agent: the oldest that nobody believes are forgotten
 
 Key = tuple[str, str]  # site, agent
@@ -45,27 +46,55 @@ def same_boot(one: str, other: str) -> bool:
     return one == other or (bool(one and other) and abs(int(one, 16) - int(other, 16)) == 1)
 
 
-def judge(known: Sequence[Card], hardware: str, boot: str, now_ms: int, issued_ms: int) -> State:
-    """What a card is that says `hardware` and `boot` just now; issued_ms: when the credentials were last given out.
+def same_machine(one: str, other: str) -> bool:
+    """By hardware id; one that does not say its own may be any."""
+    return one == other or not one or not other
+
+
+def judge(
+    known: Sequence[Card],
+    hardware: str,
+    boot: str,
+    now_ms: int,
+    issued_ms: int,
+    epoch: str = "",
+    *,
+    went_back: bool = False,
+) -> State:
+    """What a card is that says `hardware` and `boot` just now; issued_ms: when the credentials were last given out;
+    went_back: its outbox is older than what was heard of this epoch.
 
     Another machine is believed at once only if the one before has not connected since new credentials were given out:
-    nobody but who got them can be speaking. Otherwise it may be a copy, and an operator says which is true."""
-    mine = next((one for one in known if one.hardware == hardware and same_boot(one.boot, boot)), None)
+    nobody but who got them can be speaking. Otherwise it may be a copy, and an operator says which is true. Nor is
+    another boot that has an old outbox, or that of a card which is not believed: a machine's own only grows."""
+    mine = next((one for one in known if _is(one, hardware, boot)), None)
     if mine is not None and mine.state in ("true", "trial", "false"):
         return mine.state
     live = [one for one in known if one.state in SPEAKS_FOR_SITE]
     if not live:
         return "true"
-    of_same = [one for one in live if one.hardware == hardware]
+    of_same = [one for one in live if same_machine(one.hardware, hardware)]
+    is_new = max(one.presence_ms for one in live) < issued_ms <= now_ms
     if not of_same:
         refused = any(one.hardware == hardware and one.state == "false" for one in known)
-        connected_ms = max(one.presence_ms for one in live)
-        if connected_ms < issued_ms <= now_ms:
+        if is_new:
             return "true"
         return "false" if refused else "aside"
     if mine is not None:  # a boot that was over speaks again: it never was over
         return "aside"
+    if is_new:
+        return "true"
+    if epoch and all(one.epoch != epoch for one in of_same):
+        same = {one.state for one in known if one.epoch == epoch and same_machine(one.hardware, hardware)}
+        if same & {"false", "aside"}:
+            return "false" if "false" in same else "aside"
+    if went_back:
+        return "aside"
     return "trial" if now_ms - max(one.heard_ms for one in of_same) <= LIVE_MS else "true"
+
+
+def _is(card: Card, hardware: str, boot: str) -> bool:
+    return same_machine(card.hardware, hardware) and same_boot(card.boot, boot)
 
 
 class Cards:
@@ -86,7 +115,9 @@ class Cards:
             key = (values.pop("site"), values.pop("agent"))
             self._of(key).append(Card(**values))
         for key, cards in self.known.items():
-            self.speaking[key] = cards[-1]
+            named = [card for card in cards if card.hardware or card.boot]
+            if named:
+                self.speaking[key] = named[-1]
 
     def _of(self, key: Key) -> list[Card]:
         """Made when it is new."""
@@ -96,14 +127,25 @@ class Cards:
 
     # ---- what is said ------------------------------------------------------------------------------------------
 
-    def present(self, key: Key, presence: wire.Presence, now_ms: int, *, retained: bool) -> Card | None:
-        """The card that says so; None: it does not say on what machine it runs."""
-        if not presence.hardware:
+    def present(
+        self, key: Key, presence: wire.Presence, now_ms: int, *, retained: bool, known_to: int = 0
+    ) -> Card | None:
+        """The card that says so; None: it says neither on what machine it runs nor in which boot. known_to: one past
+        the newest seq heard of its epoch."""
+        if not (presence.hardware or presence.boot):
             self.speaking.pop(key, None)
             return None
         known = self._of(key)
         before = self.speaking.get(key)
-        state = judge(known, presence.hardware, presence.boot, now_ms, self.issued_ms.get(key, 0))
+        state = judge(
+            known,
+            presence.hardware,
+            presence.boot,
+            now_ms,
+            self.issued_ms.get(key, 0),
+            presence.epoch,
+            went_back=self._went_back(key, presence, known_to),
+        )
         card = self.find(key, presence.hardware, presence.boot)
         if card is None:
             card = Card(presence.hardware, presence.boot, presence.epoch, "aside", now_ms, now_ms, now_ms)
@@ -111,6 +153,7 @@ class Cards:
             self._forget_some(known)
         elif card.state == "true" and before is not None and before.state == "trial" and not retained:
             before.state = "aside"  # both are alive: the one that was there before goes on
+        card.hardware = card.hardware or presence.hardware
         if state == "true" and card.state != "true":
             self._believe(known, card)
         card.state, card.epoch = state, presence.epoch
@@ -122,15 +165,36 @@ class Cards:
         self.changed.add(key)
         return card
 
+    def _went_back(self, key: Key, presence: wire.Presence, known_to: int) -> bool:
+        """An epoch that the believed machine has left, or one that was farther already."""
+        left = any(one.epoch != presence.epoch for one in self.known[key] if one.state in SPEAKS_FOR_SITE)
+        return known_to > 0 and (left or presence.next + BACK_SEQS < known_to)
+
+    def suspect(self, key: Key, now_ms: int) -> bool:
+        """The agent has told one minute, or one seq, in two ways: two machines are alive. The boot that seemed over
+        waits for an operator; where nothing is known of machines, a card without a name does. True: it is new."""
+        known = self._of(key)
+        if any(one.state == "aside" for one in known):
+            return False
+        former = [one for one in known if one.state == "former"]
+        if former:
+            max(former, key=lambda one: one.heard_ms).state = "aside"
+        else:
+            known[:] = [one for one in known if one.hardware or one.boot]
+            known.append(Card("", "", "", "aside", now_ms, now_ms, now_ms))
+        self.changed.add(key)
+        return True
+
     def speaker(self, key: EpochKey, hardware: str, boot: str) -> Card | None:
         """Whose report of that epoch it is; hardware, boot: what presence said last of the epoch."""
         agent = key[:2]
         known = self.known.get(agent)
         if not known:
             return None
-        found = self.find(agent, hardware, boot) if hardware else self.speaking.get(agent)
-        if found is None and hardware:  # forgotten: too many have come since
-            same = (one for one in known if one.hardware == hardware and one.state in SPEAKS_FOR_SITE)
+        says = bool(hardware or boot)
+        found = self.find(agent, hardware, boot) if says else self.speaking.get(agent)
+        if found is None and says:  # forgotten: too many have come since
+            same = (one for one in known if same_machine(one.hardware, hardware) and one.state in SPEAKS_FOR_SITE)
             found = next(same, None) or Card(hardware, boot, key[2], "aside", 0, 0, 0)
         return found
 
@@ -159,7 +223,7 @@ class Cards:
 
     def find(self, key: Key, hardware: str, boot: str) -> Card | None:
         cards = self.known.get(key, ())
-        return next((one for one in cards if one.hardware == hardware and same_boot(one.boot, boot)), None)
+        return next((one for one in cards if _is(one, hardware, boot)), None)
 
     def waiting(self, site: str) -> list[tuple[Key, Card]]:
         """The cards of a site that an operator has to decide about."""

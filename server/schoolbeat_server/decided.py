@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Insert, insert, select
+from sqlalchemy import Connection, Engine, Insert, func, insert, select
 
 from schoolbeat_server import schema
 from schoolbeat_server.database import writing
-from schoolbeat_server.quarantine import OF_TIME
+from schoolbeat_server.quarantine import BY_ID, OF_TIME
+from schoolbeat_server.retraction import RETRACT, of_decision, select_reports
 from schoolbeat_server.said import Said
 
 REASON_LETTERS = 500
@@ -24,7 +25,8 @@ class Refused(ValueError):
 
 
 class Machine(NamedTuple):
-    """A card of table `card`. reports: how many are kept apart of it."""
+    """A card of table `card`. reports: how many are kept apart of it; believed: how many of it are in the ledger and
+    still stored."""
 
     site: str
     agent: str
@@ -34,6 +36,7 @@ class Machine(NamedTuple):
     first_ms: int
     heard_ms: int
     reports: int
+    believed: int
 
 
 class HeldRow(NamedTuple):
@@ -75,8 +78,15 @@ def read_machines(connection: Connection, site: str | None = None, *, conflicts:
                 held.state.in_(("waiting", "discarded")),
             )
         ).all()
-        found.append(Machine(*row, len(kept)))
+        found.append(Machine(*row, len(kept), _believed(connection, row)))
     return found
+
+
+def _believed(connection: Connection, row: Any) -> int:
+    said = speaker_of(row.site, row.agent, row.hardware, row.boot)
+    return int(
+        connection.scalar(select_reports(func.count()).where(of_decision(said), schema.speaker.c.boot == row.boot)) or 0
+    )
 
 
 def read_held(
@@ -86,7 +96,7 @@ def read_held(
     table, said = schema.held, schema.decision
     columns = [table.c[name] for name in ("id", "site", "agent", "why", "state", "count", "first_minute")]
     columns += [table.c.last_minute, table.c.received_ms, table.c.text, said.c.who, said.c.at_ms, said.c.reason]
-    query = select(*columns).outerjoin(said, said.c.id == table.c.decision).where(table.c.why.in_(OF_TIME))
+    query = select(*columns).outerjoin(said, said.c.id == table.c.decision).where(table.c.why.in_(BY_ID))
     if site is not None:
         query = query.where(table.c.site == site)
     if waiting:
@@ -132,7 +142,9 @@ def say_of_held(
     Raises Refused."""
     _check_reason(reason)
     table = schema.held.c
-    where = table.why.in_(OF_TIME) & table.state.in_(("waiting", "discarded")) & (table.payload != b"")
+    where = (
+        table.why.in_(BY_ID if ids else OF_TIME) & table.state.in_(("waiting", "discarded")) & (table.payload != b"")
+    )
     where &= table.id.in_(ids) if ids else (table.site == site) & (table.agent == agent)
     with writing(engine) as connection:
         rows = connection.execute(select(table.id, table.site, table.agent).where(where)).all()
@@ -148,6 +160,62 @@ def say_of_held(
         for row in rows if ids else ():
             connection.execute(_row(row.site, row.agent, what, who, reason, now_ms).values(held=row.id))
     return len(rows)
+
+
+class Speaker(NamedTuple):
+    """Whose reports a retraction names; the columns of `decision` that say so."""
+
+    site: str
+    agent: str
+    hardware: str
+    boot: str
+    epoch: str
+    first_minute: int | None
+    end_minute: int | None
+
+
+def speaker_of(site: str, agent: str, hardware: str, boot: str) -> Speaker:
+    return Speaker(site, agent, hardware, boot, "", None, None)
+
+
+def retract(engine: Engine, whose: Speaker, reason: str, *, who: str, now_ms: int) -> tuple[Speaker, int]:
+    """Takes back what a machine brought before it was known for a copy; how many reports it concerns. The beginnings
+    of hardware, boot and epoch are enough. Raises Refused."""
+    _check_reason(reason)
+    with writing(engine) as connection:
+        table = schema.speaker.c
+        rows = connection.execute(
+            select(table.epoch, table.hardware, table.boot).where(
+                table.site == whose.site,
+                table.agent == whose.agent,
+                table.hardware.startswith(whose.hardware, autoescape=True),
+                table.boot.startswith(whose.boot, autoescape=True),
+                table.epoch.startswith(whose.epoch, autoescape=True),
+            )
+        ).all()
+        machines = {row.hardware for row in rows}
+        boots, epochs = {row.boot for row in rows}, {row.epoch for row in rows}
+        vague = (whose.boot and len(boots) > 1) or (whose.epoch and len(epochs) > 1)
+        if len(machines) != 1 or vague:
+            seen = ", ".join(sorted({f"{row.hardware or '–'} boot {row.boot[:8] or '–'}" for row in rows})[:20]) or "–"
+            where = f"{whose.site}/{whose.agent}"
+            raise Refused(
+                f"{where}: không chỉ đúng một máy. Bản tin đã nhận của: {seen}. Nêu --hardware, --boot dài hơn",
+                f"{where}: does not name one machine. Reports came from: {seen}. Name more of --hardware, --boot",
+            )
+        (hardware,) = machines
+        exact = whose._replace(
+            hardware=hardware, boot=min(boots) if whose.boot else "", epoch=min(epochs) if whose.epoch else ""
+        )
+        count = connection.scalar(select_reports(func.count()).where(of_decision(exact))) or 0
+        if not count:
+            raise Refused(
+                f"{whose.site}/{whose.agent}: không còn giữ bản tin nào như vậy",
+                f"{whose.site}/{whose.agent}: no such report is kept any more",
+            )
+        values = exact._asdict()
+        connection.execute(_row(whose.site, whose.agent, RETRACT, who, reason, now_ms).values(values))
+    return exact, count
 
 
 def _row(site: str, agent: str, what: str, who: str, reason: str, now_ms: int) -> Insert:

@@ -31,6 +31,7 @@ WHY = {
     "future": Said("ở tương lai", "in the future"),
     "past": Said("quá cũ", "too old"),
     "early": Said("sớm hơn đồng hồ máy chủ", "ahead of our clock"),
+    "retracted": Said("đã bị loại khỏi sổ phút", "taken back"),
 }
 
 
@@ -57,6 +58,33 @@ def clone_words(actions: Actions, said: Words) -> None:
     )
     _reason(true, said)
     true.set_defaults(decide=_true)
+    retract = actions.add_parser(
+        "retract",
+        help=said("loại những bản tin mà một máy sao chép đã đưa vào sổ phút", "take back what a copy brought in"),
+    )
+    retract.add_argument("site", metavar=said("ĐIỂM_TRƯỜNG", "SITE"))
+    retract.add_argument("name", metavar=said("TÁC_TỬ", "AGENT"))
+    retract.add_argument("--hardware", default="", help=said("mã máy, hoặc phần đầu", "its id, or the beginning of it"))
+    retract.add_argument("--boot", default="", help=said("chỉ của lần khởi động này", "only of this boot"))
+    retract.add_argument("--epoch", default="", help=said("chỉ của sổ gửi này", "only of this outbox"))
+    for word, help_ in (
+        ("from", said("chỉ các phút từ lúc này, như 2026-11-20T07:00", "only minutes from here on")),
+        ("to", said("chỉ các phút trước lúc này", "only minutes before")),
+    ):
+        retract.add_argument(f"--{word}", dest=f"{word}_", type=_minute, metavar=said("LÚC", "TIME"), help=help_)
+    _reason(retract, said)
+    retract.set_defaults(decide=_retract)
+
+
+def _minute(text: str) -> int:
+    """Viet Nam's time, unless it says another zone."""
+    from schoolbeat_server.local_time import LOCAL
+
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: cần dạng / expected 2026-11-20T07:00") from None
+    return int((at if at.tzinfo else at.replace(tzinfo=LOCAL)).timestamp()) // 60
 
 
 def quarantine_words(commands: Actions, said: Words) -> None:
@@ -138,8 +166,8 @@ def _clones(arguments: argparse.Namespace, engine: Engine, language: str, _now_m
             language
         )
     head = Said(
-        "điểm trường\ttác tử\tmã máy\tkhởi động\ttrạng thái\tthấy đầu (UTC)\tnghe cuối (UTC)\tbản tin giữ riêng",
-        "site\tagent\thardware\tboot\tstate\tfirst seen (UTC)\tlast heard (UTC)\treports kept apart",
+        "điểm trường\ttác tử\tmã máy\tkhởi động\ttrạng thái\tthấy đầu (UTC)\tnghe cuối (UTC)\tgiữ riêng\tđã nhận",
+        "site\tagent\thardware\tboot\tstate\tfirst seen (UTC)\tlast heard (UTC)\tkept apart\tbelieved",
     ).to(language)
     return _table([head.split("\t"), *(_machine(one, language) for one in machines)])
 
@@ -147,7 +175,7 @@ def _clones(arguments: argparse.Namespace, engine: Engine, language: str, _now_m
 def _machine(one: Machine, language: str) -> list[str]:
     state = STATES[one.state].to(language)
     times = [_time(one.first_ms), _time(one.heard_ms)]
-    return [one.site, one.agent, one.hardware, one.boot[:8] or "–", state, *times, str(one.reports)]
+    return [one.site, one.agent, one.hardware, one.boot[:8] or "–", state, *times, str(one.reports), str(one.believed)]
 
 
 def _true(arguments: argparse.Namespace, engine: Engine, language: str, now_ms: int) -> str:
@@ -166,6 +194,25 @@ def _true(arguments: argparse.Namespace, engine: Engine, language: str, now_ms: 
     return Said(
         f"Đã ghi: máy {chosen.hardware} là tác tử {arguments.site}/{arguments.name}. {_SOON.vi}",
         f"Noted: machine {chosen.hardware} is agent {arguments.site}/{arguments.name}. {_SOON.en}",
+    ).to(language)
+
+
+def _retract(arguments: argparse.Namespace, engine: Engine, language: str, now_ms: int) -> str:
+    from schoolbeat_server import decided
+
+    whose = decided.Speaker(
+        arguments.site,
+        arguments.name,
+        arguments.hardware,
+        arguments.boot,
+        arguments.epoch,
+        arguments.from_,
+        arguments.to_,
+    )
+    found, count = decided.retract(engine, whose, arguments.reason, who=_who(arguments), now_ms=now_ms)
+    return Said(
+        f"Đã ghi: loại {count} bản tin của máy {found.hardware or '–'}; các ngày ấy được làm lại. {_SOON.vi}",
+        f"Noted: {count} reports of machine {found.hardware or '–'} are taken back, their days made again. {_SOON.en}",
     ).to(language)
 
 

@@ -23,6 +23,7 @@ from schoolbeat_server.ingest import Ingest
 from schoolbeat_server.mqtt import Link
 from schoolbeat_server.own_clock import OwnClock, kernel_is_synchronised
 from schoolbeat_server.proof_making import ProofMaking, deletable_before
+from schoolbeat_server.retraction import Retraction
 from schoolbeat_server.school_calendar import LessonHours
 from schoolbeat_server.settings import Settings
 from schoolbeat_wire import messages as wire
@@ -83,6 +84,7 @@ class Heart:
         self.batch: Batch | None = None  # the last that was committed
         self.configs_sent: dict[tuple[str, str], bytes] = {}
         self.calendar = CalendarRevision(ingest)
+        self.retraction = Retraction(ingest)
         self.proofs = ProofMaking(engine, ingest.ledger, ingest.layouts, ingest.proofs, lambda: ingest.asked.calendar)
 
     def _receive(self, message: MQTTMessage) -> None:
@@ -115,7 +117,9 @@ class Heart:
         due = min(self.next_tick, self.first_at + BATCH_SECONDS if self.inbox else now + 1)
         if len(self.inbox) < BATCH_MESSAGES:
             self.link.pump(
-                0.0 if self.sealing or self.calendar.busy or self.proofs.busy else max(0.0, min(due - now, 0.2))
+                0.0
+                if self.sealing or self.calendar.busy or self.retraction.busy or self.proofs.busy
+                else max(0.0, min(due - now, 0.2))
             )
         now = time.monotonic()
         if not self.link.connected:
@@ -133,6 +137,8 @@ class Heart:
             self._keep_house()
         if self.sealing is not None and not self.inbox:
             self._seal_one()
+        elif self.retraction.busy and not self.inbox and not self.problem and now >= self.retry_at:
+            self._retract_one()  # never while hours are being sealed, which it opens again
         elif self.calendar.busy and not self.inbox and now >= self.retry_at:
             self._revise_one()
         elif self.proofs.busy and not self.inbox and not self.problem:
@@ -233,6 +239,7 @@ class Heart:
             self._look_for_agents()
             self.calendar.look()
             self._carry_out()
+            self.retraction.look()
             self._grant_tests()
             self._consider_sealing()
             self.proofs.look(self.ingest.now_ms())
@@ -329,6 +336,15 @@ class Heart:
             self.calendar.step()
         except SQLAlchemyError as error:
             log.warning("outages are not found anew yet: %s", error)
+            self.retry_at = time.monotonic() + 1.0
+
+    def _retract_one(self) -> None:
+        """A day of what an operator took back."""
+        try:
+            self._load_again()
+            self.retraction.step()
+        except SQLAlchemyError as error:
+            log.warning("what was retracted is not made again yet: %s", error)
             self.retry_at = time.monotonic() + 1.0
 
     def _delete_old(self) -> None:

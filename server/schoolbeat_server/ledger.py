@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite import insert
 from schoolbeat_server import schema
 from schoolbeat_server.database import get_meta, set_meta, writing
 from schoolbeat_server.merge import join
-from schoolbeat_wire.catalogue import OFF, UNKNOWN
+from schoolbeat_wire.catalogue import DISPUTED, OFF, UNKNOWN
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +48,10 @@ class Ledger:
 
     def merge(
         self, site: str, agent: str, revision: str, signals: tuple[str, ...], minutes: Sequence[int], data: bytes
-    ) -> None:
-        """`data`: len(minutes) x len(signals) bytes, minute by minute; minutes ascend."""
-        width = len(signals)
+    ) -> bool:
+        """`data`: len(minutes) x len(signals) bytes, minute by minute; minutes ascend. True: the agent had told
+        something else of one of them."""
+        width, clash = len(signals), False
         with self.lock:
             blocks = self.open.setdefault(site, {})
             start = 0
@@ -70,8 +71,11 @@ class Ledger:
                 new = data[start * width : (start + run) * width]
                 old = bytes(block.data[place])
                 if old != new:
-                    block.data[place] = new if old.count(UNKNOWN) == len(old) else join(old, new)
+                    both = new if old.count(UNKNOWN) == len(old) else join(old, new)
+                    clash |= DISPUTED in both and both.count(DISPUTED) > old.count(DISPUTED) + new.count(DISPUTED)
+                    block.data[place] = both
                 start += run
+        return clash
 
     def read(self, connection: Connection, site: str, signals: Sequence[str], first: int, end: int) -> dict[str, bytes]:
         """Every asked signal's bytes for the minutes [first, end), with what is known of off-minutes laid over.

@@ -14,9 +14,10 @@ from schoolbeat_server.clones import Card, Cards, Key
 from schoolbeat_wire.report import Report, minutes_of
 
 # clone: of a card that is set aside. trial: of a boot that may be one. future, past: times that cannot be. early: ahead
-# of our clock by less than a day; the agent still has it and sends it again.
-Why = Literal["clone", "trial", "future", "past", "early"]
+# of our clock by less than a day; the agent still has it and sends it again. retracted: believed once, taken back.
+Why = Literal["clone", "trial", "future", "past", "early", "retracted"]
 OF_TIME: tuple[Why, ...] = ("future", "past", "early")
+BY_ID: tuple[Why, ...] = (*OF_TIME, "retracted")  # what an operator may decide about row by row
 
 AGENT_BYTES = 32 << 20  # kept of one agent: weeks of an ordinary school
 ALL_BYTES = 2 << 30
@@ -115,7 +116,7 @@ class Quarantine:
     def decide(self, connection: Connection, row: Any, now_ms: int) -> str:
         """An operator's word on reports whose times cannot be; what came of it in a few words."""
         table = schema.held.c
-        where = table.why.in_(OF_TIME) & _is_there()
+        where = table.why.in_(OF_TIME if row.held is None else BY_ID) & _is_there()
         where &= (table.site == row.site) & (table.agent == row.agent)
         if row.held is not None:
             where &= table.id == row.held
@@ -174,7 +175,8 @@ def _is_there() -> ColumnElement[bool]:
 def carry_out(batch: Batch, cards: Cards, quarantine: Quarantine) -> None:
     """What operators decided since the last look."""
     table = schema.decision
-    for row in batch.connection.execute(select(table).where(table.c.done_ms.is_(None)).order_by(table.c.id)).all():
+    waiting = select(table).where(table.c.done_ms.is_(None), table.c.what != "retract")
+    for row in batch.connection.execute(waiting.order_by(table.c.id)).all():
         outcome = _true(batch, cards, quarantine, row) if row.what == "true" else ""
         outcome = outcome or quarantine.decide(batch.connection, row, batch.now_ms)
         change = update(table).where(table.c.id == row.id)
@@ -193,9 +195,10 @@ def _true(batch: Batch, cards: Cards, quarantine: Quarantine, row: Any) -> str:
 
 
 def has_decisions(connection: Connection) -> bool:
-    return (
-        connection.scalar(select(schema.decision.c.id).where(schema.decision.c.done_ms.is_(None)).limit(1)) is not None
-    )
+    """Retractions apart, which take longer: retraction.py."""
+    table = schema.decision.c
+    waiting = select(table.id).where(table.done_ms.is_(None), table.what != "retract")
+    return connection.scalar(waiting.limit(1)) is not None
 
 
 def read_waiting(connection: Connection) -> list[Waiting]:

@@ -21,14 +21,23 @@ class Stored(NamedTuple):
     payload: bytes
 
 
-def fresh_seqs(batch: Batch, key: EpochKey, report: reports.Report, payload: bytes) -> list[int]:
-    """The seqs whose minute is not stored with the same bytes, in the database or earlier in the batch. A seq used
-    again for another minute (an old outbox put back) is no repeat; it is merged like any other, which harms nothing."""
+class Fresh(NamedTuple):
+    """seqs: those whose minute is not stored with the same bytes. clash: one of them is stored with others."""
+
+    seqs: list[int]
+    clash: bool
+
+
+def fresh_seqs(batch: Batch, key: EpochKey, report: reports.Report, payload: bytes) -> Fresh:
+    """Of the database and of what came earlier in the batch. A seq used again for something else is no repeat; it is
+    merged like any other, and tells of two machines that number their minutes in one epoch."""
     found = [*_in_batch(batch, key, report), *_in_database(batch, key, report)]
     if any(stored.payload == payload for stored in found):
-        return []
+        return Fresh([], clash=False)
     known = {minute: stored.revision for stored in found for minute in _minutes(reports.decode(stored.payload))}
-    return [minute[0] for minute in _minutes(report) if known.get(minute) != report.revision]
+    seqs = [minute[0] for minute in _minutes(report) if known.get(minute) != report.revision]
+    used = {seq for (seq, _, _), revision in known.items() if revision == report.revision}
+    return Fresh(seqs, clash=not used.isdisjoint(seqs))
 
 
 def _in_batch(batch: Batch, key: EpochKey, report: reports.Report) -> Iterator[Stored]:

@@ -119,6 +119,28 @@ def test_a_windows_boot_told_a_step_later_is_the_same_boot() -> None:
     assert not same_boot("", BOOT)
 
 
+OUTBOX, LATER = "ab" * 8, "ef" * 8  # epochs
+MINE, COPY = Card(FIRST, BOOT, LATER, "true", 0, 10**6, 10**6), Card(FIRST, NEXT_BOOT, OUTBOX, "false", 0, 10**6, 10**6)
+
+
+@pytest.mark.parametrize(
+    ("known", "epoch", "went_back", "issued_ms", "state"),
+    [
+        ([card(FIRST, "true")], OUTBOX, False, 0, "true"),
+        ([card(FIRST, "true")], OUTBOX, True, 0, "aside"),  # an older outbox than what was heard
+        ([card(FIRST, "true")], OUTBOX, True, 2 * 10**6, "true"),  # with new credentials: a card was restored
+        ([card("", "true")], OUTBOX, False, 0, "true"),
+        ([MINE, COPY], LATER, False, 0, "true"),
+        ([MINE, COPY], OUTBOX, False, 0, "false"),  # the refused one has started again
+        ([MINE, COPY], "12" * 8, False, 0, "true"),
+    ],
+)
+def test_what_another_boot_of_a_machine_is_by_its_outbox(
+    known: list[Card], epoch: str, went_back: bool, issued_ms: int, state: clones.State
+) -> None:
+    assert judge(known, FIRST, "c3" * 16, 10**9, issued_ms, epoch, went_back=went_back) == state
+
+
 # ---- other hardware ----------------------------------------------------------------------------------------
 
 
@@ -316,6 +338,86 @@ def test_two_live_boots_with_one_outbox_are_recognised_and_never_mixed(engine: E
     for _ in range(70):
         server.step()
     assert states(engine)[1][2] == "aside"
+
+
+def test_a_copy_that_runs_while_the_first_is_off_is_known_by_its_older_outbox(engine: Engine, server: Watched) -> None:
+    school, copy = School("s1"), School("s1")
+    server.step(school.inventory_message(), school.presence(hardware=FIRST, boot=BOOT))
+    for at in range(30):
+        server.step(school.minute(M0 - 60 + at))
+
+    server.step(copy.presence(hardware=FIRST, boot=NEXT_BOOT), copy.minute(M0 - 20, line_isp=0), seconds=3_600)
+
+    assert isp(server, M0 - 20, 1) == bytes([UNKNOWN])
+    assert states(engine) == [(FIRST, BOOT, "true"), (FIRST, NEXT_BOOT, "aside")]
+    assert told(engine)[0] == ("open", "clone")
+
+
+def test_two_that_take_turns_for_days_are_known_when_the_outbox_that_was_left_comes_back(
+    engine: Engine, server: Watched
+) -> None:
+    """The first has more minutes than the copy; when it comes back it begins a new epoch, as agents do."""
+    school, copy, later = School("s1"), School("s1"), School("s1", epoch="ef" * 8)
+    server.step(school.inventory_message(), school.presence(hardware=FIRST, boot=BOOT), school.minute(M0 - 300))
+    copy.seq = school.seq
+    server.step(copy.presence(hardware=FIRST, boot="b1" * 16), copy.minute(M0 - 240), seconds=3_600)
+    server.step(school.presence(hardware=FIRST, boot="a2" * 16), seconds=3_600)
+    server.step(later.presence(hardware=FIRST, boot="a2" * 16), later.minute(M0 - 180))
+
+    server.step(copy.presence(hardware=FIRST, boot="b2" * 16), copy.minute(M0 - 120, line_isp=0), seconds=3_600)
+
+    assert isp(server, M0 - 120, 1) == bytes([UNKNOWN])
+    assert {boot[:2]: state for _, boot, state in states(engine)} == {
+        "aa": "former",
+        "b1": "former",
+        "a2": "true",
+        "b2": "aside",
+    }
+
+
+def test_boots_tell_machines_apart_that_do_not_name_themselves(engine: Engine, server: Watched) -> None:
+    school, copy = School("s1"), School("s1", epoch="cd" * 8)
+    server.step(school.inventory_message(), school.presence(boot=BOOT), school.minute(M0 - 4))
+
+    server.step(copy.presence(boot=NEXT_BOOT), copy.minute(M0 - 3, line_isp=0), seconds=10)
+    server.step(school.presence(boot=BOOT, hardware=FIRST), school.minute(M0 - 3), seconds=10)  # it can say so now
+
+    assert isp(server, M0 - 4, 2) == bytes([60, 60])
+    assert states(engine) == [("", NEXT_BOOT, "aside"), (FIRST, BOOT, "true")]
+    assert told(engine) == [("open", "clone")]
+
+
+@pytest.mark.parametrize("seqs", ["the same seqs", "other seqs"])
+def test_minutes_that_two_nameless_machines_tell_are_disputed_and_people_are_told(
+    engine: Engine, server: Watched, seqs: str
+) -> None:
+    school, copy = School("s1"), School("s1", seq=0 if seqs == "the same seqs" else 100)
+    server.step(school.inventory_message(), school.presence(), school.minute(M0 - 4), school.minute(M0 - 3))
+
+    server.step(copy.minute(M0 - 4, line_isp=0), copy.minute(M0 - 3))
+
+    assert isp(server, M0 - 4, 2) == bytes([DISPUTED, 60])
+    assert states(engine) == [("", "", "aside")]
+    assert told(engine) == [("open", "clone")]
+    server.start()
+    server.step(school.presence(), school.minute(M0 - 2))
+    assert isp(server, M0 - 2, 1) == bytes([60])  # nobody is kept apart whom nothing tells apart
+    say_true(engine, "")
+    server.step()
+    assert told(engine) == [("open", "clone"), ("close", "clone")]
+
+
+def test_when_minutes_clash_the_boot_that_seemed_over_waits_for_an_operator(engine: Engine, server: Watched) -> None:
+    """One broker let both in, or the first sends what it had kept: its last boot was taken for over."""
+    school, copy = School("s1"), School("s1", epoch="cd" * 8)
+    server.step(school.inventory_message(), school.presence(hardware=FIRST, boot=BOOT), school.minute(M0 - 4))
+    server.step(copy.presence(hardware=FIRST, boot=NEXT_BOOT), seconds=130)
+
+    server.step(copy.minute(M0 - 4, line_isp=0))
+
+    assert isp(server, M0 - 4, 1) == bytes([DISPUTED])
+    assert states(engine) == [(FIRST, BOOT, "aside"), (FIRST, NEXT_BOOT, "true")]
+    assert told(engine) == [("open", "clone")]
 
 
 def test_a_quick_reboot_costs_a_minute_of_patience_and_nothing_else(engine: Engine, server: Watched) -> None:

@@ -337,6 +337,7 @@ class MachineOut(BaseModel):
     heard_ms: int
     reports: int
     believed: int
+    believed: int
 
 
 class HeldOut(BaseModel):
