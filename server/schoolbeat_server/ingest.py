@@ -465,12 +465,6 @@ class Ingest:
         if self.cards.suspect((site, agent), batch.now_ms):
             batch.sites.add(site)
 
-    def _suspect(self, batch: Batch, site: str, agent: str) -> None:
-        """Two machines speak as the agent, and were taken for one."""
-        batch.counts["clashes"] += 1
-        if self.cards.suspect((site, agent), batch.now_ms):
-            batch.sites.add(site)
-
     def _off(self, batch: Batch, site: str, agent: str, report: reports.Report) -> None:
         strange = sum(code not in OFF_NAMES for *_, code in report.off)
         if strange:

@@ -337,7 +337,6 @@ class MachineOut(BaseModel):
     heard_ms: int
     reports: int
     believed: int
-    believed: int
 
 
 class HeldOut(BaseModel):
