@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Final, Literal
 
@@ -15,15 +15,20 @@ Source = Literal["server", "trust", "kernel"]
 RANK: Final[dict[str, int]] = {"trust": 1, "server": 2, "kernel": 3}
 STEP_SECONDS: Final = 1.0  # a correction over this makes its minute unknown
 ROUND_TRIP_SECONDS: Final = 2.0  # an answer that took longer tells no time
+MISPLACED_SECONDS: Final = 10.0  # a round of probes: minutes that are further off are not true
+DRIFT: Final = 200e-6  # of a crystal that nobody corrects, at most
+LOST_SECONDS: Final = 60.0  # the kernel is asked every ten
+KERNEL_ERROR_US: Final = 2_000_000  # what the kernel may say of its own error: as much as a server's answer has
 PLAUSIBLE_UNIX: Final = (1_577_836_800.0, 4_102_444_800.0)  # 2020 to 2100
 
 
 @dataclass(frozen=True)
 class Anchor:
-    """UTC = the boot's second + offset_seconds."""
+    """UTC = the boot's second + offset_seconds. heard: the boot's second at which its source said so."""
 
     source: Source
     offset_seconds: float
+    heard: float = field(default=0.0, compare=False)
 
     def utc(self, second: float) -> float:
         return second + self.offset_seconds
@@ -31,44 +36,66 @@ class Anchor:
 
 @dataclass(frozen=True)
 class Correction:
-    """What a candidate does to the anchor. `step_seconds` is 0 when no minute suffers from it."""
+    """What a candidate does to the anchor. `step_seconds` is 0 when no minute suffers from it. misplaced: the anchor
+    never was right; the minutes that were cut by it are not where they belong."""
 
     anchor: Anchor
     step_seconds: float = 0.0
+    misplaced: bool = False
 
 
-def corrected(anchor: Anchor | None, candidate: Anchor) -> Correction | None:
-    """The anchor to hold from now on, or None to leave everything as it is.
+def corrected(anchor: Anchor | None, candidate: Anchor, others: Iterable[Anchor] = ()) -> Correction | None:
+    """The anchor to hold from now on, or None to leave everything as it is. others: what else was heard in this boot.
 
-    An equally good or better source replaces the anchor; a worse one never does: an anchor stays good when its
-    source is lost. Below STEP_SECONDS the candidate is taken in silence.
+    An equally good or better source replaces the anchor; a worse one does not: an anchor stays good when its source is
+    lost. But then it drifts, and the server may correct it by as much. Of two words of the kernel that differ by more
+    than drift explains, the one with which another source agrees is true; a trusted clock that was set was wrong. Below STEP_SECONDS the candidate is taken in
+    silence.
     """
     if not PLAUSIBLE_UNIX[0] <= candidate.offset_seconds <= PLAUSIBLE_UNIX[1]:
         return None
     if anchor is None:
         return Correction(candidate)
-    if RANK[candidate.source] < RANK[anchor.source]:
-        return None
     difference = candidate.offset_seconds - anchor.offset_seconds
-    if abs(difference) > STEP_SECONDS:
-        return Correction(candidate, difference)
-    return Correction(candidate)
+    step = difference if abs(difference) > STEP_SECONDS else 0.0
+    agree = _agree(anchor, candidate)
+    better = RANK[candidate.source] - RANK[anchor.source]
+    if better < 0:
+        lost = candidate.heard - anchor.heard > LOST_SECONDS
+        if candidate.source != "server" or not lost or not agree:
+            return None
+        return Correction(replace(candidate, source=anchor.source), step)
+    if agree or better:
+        return Correction(candidate, step, misplaced=not agree)
+    heard = list(others)
+    for_candidate = any(_agree(other, candidate) for other in heard)
+    if not for_candidate and any(other.source != "trust" and _agree(other, anchor) for other in heard):
+        return None
+    return Correction(candidate, step, misplaced=for_candidate or anchor.source == "trust")
+
+
+def _agree(earlier: Anchor, later: Anchor) -> bool:
+    """Whether an error that minutes bear, and drift since, explain the difference."""
+    allowed = MISPLACED_SECONDS + DRIFT * max(0.0, later.heard - earlier.heard)
+    return abs(later.offset_seconds - earlier.offset_seconds) <= allowed
 
 
 def from_answer(sent: float, received: float, server_unix: float) -> Anchor | None:
     """The anchor in the server's answer to `presence`; sent and received are the boot's seconds."""
     if not 0 <= received - sent <= ROUND_TRIP_SECONDS:
         return None
-    return Anchor("server", server_unix - (sent + received) / 2)
+    return Anchor("server", server_unix - (sent + received) / 2, received)
 
 
 def from_system(
     trust: bool, is_synchronised: Callable[[], bool], boot_seconds: Callable[[], float], unix: Callable[[], float]
 ) -> Anchor | None:
     """What the system clock is good for now."""
-    if is_synchronised():
-        return Anchor("kernel", unix() - boot_seconds())
-    return Anchor("trust", unix() - boot_seconds()) if trust else None
+    synchronised = is_synchronised()
+    if not (synchronised or trust):
+        return None
+    now = boot_seconds()
+    return Anchor("kernel" if synchronised else "trust", unix() - now, now)
 
 
 def boot_seconds() -> float:
@@ -101,9 +128,11 @@ def _libc() -> ctypes.CDLL:
 
 
 def kernel_is_synchronised() -> bool:
-    """adjtimex(2): the kernel's clock is being disciplined by NTP or the like. Elsewhere than on Linux: not known."""
+    """adjtimex(2): the kernel's clock is being disciplined by NTP or the like, and is as right as we need it. Elsewhere
+    than on Linux: not known."""
     if sys.platform != "linux":
         return False
     state = _Timex()
     found = _libc().adjtimex(ctypes.byref(state))
-    return found not in (-1, _TIME_ERROR) and not state.status & _STA_UNSYNC
+    disciplined = found not in (-1, _TIME_ERROR) and not state.status & _STA_UNSYNC
+    return disciplined and state.maxerror <= KERNEL_ERROR_US

@@ -61,6 +61,7 @@ class Standing:
     waiting: int
     in_memory: int
     disk_error: str
+    settled: int = 0  # one past the highest seq that the server has settled
 
 
 @dataclass(frozen=True)
@@ -321,21 +322,19 @@ class Outbox:
         def write(db: sqlite3.Connection) -> int:
             question = "SELECT seq, minute, revision, sent, crc, body FROM minute WHERE seq >= ? AND minute > ?"
             found = db.execute(f"{question} ORDER BY seq", (first, after)).fetchall()
-            rows = [
-                (seq, minute, revision, sent, _checked(minute, revision, crc, body).signals)
-                for seq, minute, revision, sent, crc, body in found
-            ]
-            rows = [row for row in rows if row[4].strip(_NOT_KNOWN)]
+            rows = [(*row[:4], _checked(row[1], row[2], *row[4:])) for row in found]
+            rows = [row for row in rows if row[4].off or row[4].signals.strip(_NOT_KNOWN)]
             seqs, seq = self._seqs, self._seqs.next
             sent_rows = [row for row in rows if row[3]]
             with transaction(db):
                 _delete(db, ranges.from_seqs(row[0] for row in rows))
-                for old, minute, revision, _, signals in sent_rows:
+                for old, minute, revision, _, row in sent_rows:
                     settled_at = self.last_minute if ranges.intersect(seqs.settled, [(old, old + 1)]) else None
-                    for number, was_sent, at in ((old, 1, settled_at), (seq, 0, None)):
-                        body = _packed(MinuteRow(number, minute, signals.translate(_UNTRUE)))
-                        _insert(db, number, minute, revision, was_sent, 1, at, body)
-                    seq += 1
+                    bare = MinuteRow(old, minute, row.signals.translate(_UNTRUE))
+                    _insert(db, old, minute, revision, 1, 1, settled_at, _packed(bare))  # it may not be there yet
+                    if row.signals.strip(_NOT_KNOWN):
+                        _insert(db, seq, minute, revision, 0, 1, None, _packed(msgspec.structs.replace(bare, seq=seq)))
+                        seq += 1
                 _set(db, "next", str(seq))
             kept = seqs.without(ranges.from_seqs(row[0] for row in rows if not row[3]))
             self._seqs = Seqs(seq, ranges.union(kept.held, [(seqs.next, seq)]), kept.settled, kept.sent)
@@ -371,6 +370,7 @@ class Outbox:
             waiting=ranges.count(unsettled) + len(self._waiting),
             in_memory=len(self._waiting),
             disk_error=self.disk_error,
+            settled=seqs.settled[-1][1] if seqs.settled else 0,
         )
 
     # --- what the server says ------------------------------------------------------------------------------------

@@ -290,6 +290,7 @@ class Publisher:
             clock=source,  # type: ignore[arg-type]
             revision=self.inventory.revision,
             version=self._version,
+            settled=standing.settled,
         )
         self._presence_at = self._now()
         self._presence_due = 1e18

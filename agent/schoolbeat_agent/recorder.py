@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 FAR_BEHIND_MINUTES: Final = 120  # the machine slept: what lies between is declared, not cut minute by minute
 ROWS_AT_ONCE: Final = 60
 RAW_RUNS: Final = 100_000  # kept in memory while there is no anchor
+_INTERRUPTED: Final = catalogue.OFF_REASONS["interrupted"][0]
+OTHERS: Final = 8  # anchors of this boot that are remembered
 TOLD_ENTRIES: Final = (
     40  # of `off` that agents which saved no minute hand on; a box that starts again and again has more
 )
@@ -57,6 +59,26 @@ def minutes_off(before: Before, first: int) -> list[Off]:
     return told + [entry for entry in out if entry.count > 0]
 
 
+def taken_back(told: Sequence[Off], proven: Sequence[Off]) -> list[Off]:
+    """What to tell after `told`, if only `proven` holds of it.
+
+    Of two words that begin in one minute the shorter counts, and neither when their reasons differ: so a word is taken
+    back by another one from the same minute on.
+    """
+    out = []
+    spoken = {off.first_minute: off for off in told if off.reason != _INTERRUPTED}
+    holding = {off.first_minute: off for off in proven if off.reason != _INTERRUPTED}
+    for first, off in spoken.items():
+        holds = holding.get(first)
+        if holds is None or holds.reason != off.reason:
+            out.append(Off(first, 1, _INTERRUPTED))
+            continue
+        out.append(Off(first, min(off.count, holds.count), off.reason))
+        if holds.count > off.count:
+            out.append(Off(first + off.count, holds.count - off.count, off.reason))
+    return out + [off for first, off in holding.items() if first not in spoken]
+
+
 def _off(first: int, end: int, reason: str) -> Off:
     return Off(first, end - first, catalogue.OFF_REASONS[reason][0])
 
@@ -70,7 +92,9 @@ class Recorder:
         self.holds: Holds = CATALOGUE
         self.began = 0  # the minute in which this agent began, once time is known
         self.told: tuple[Off, ...] = ()  # what its first row will tell of the minutes before
+        self.misplaced = False  # the rows cut by the anchor before the last step are not where they belong
         self._before, self._started = before, started
+        self._others: list[Anchor] = []  # what else was heard of the time: the server's last word first
         self._cutter: Cutter | None = None
         self._unplaced: list[Run] = []
         self._off: list[Off] = []
@@ -92,7 +116,11 @@ class Recorder:
 
     def offer(self, candidate: Anchor | None, now: float) -> bool:
         """A possible anchor. True when it became the first one, or a step was made: worth keeping and telling."""
-        correction = clock.corrected(self.anchor, candidate) if candidate else None
+        if candidate is None:
+            return False
+        correction = clock.corrected(self.anchor, candidate, self._others)
+        if candidate.source == "server":
+            self._others = [candidate, *(other for other in self._others if other.source != "server")]
         if correction is None:
             return False
         former, self.anchor = self.anchor, correction.anchor
@@ -100,13 +128,16 @@ class Recorder:
             self._place()
         elif correction.step_seconds:
             log.warning("clock: corrected by %.1f s (%s)", correction.step_seconds, self.anchor.source)
+            self._others = [other for other in [*self._others, former] if other.source != "trust"][:OTHERS]
             self._step(former, now)
+            self.misplaced = self.misplaced or correction.misplaced
         return former is None or former.source != self.anchor.source or bool(correction.step_seconds)
 
     def _place(self) -> None:
         """The first anchor: everything that was kept gets its place in UTC."""
         assert self.anchor is not None
-        first = int(self.anchor.utc(min([self._started, *(run.started for run in self._unplaced)])) // 60)
+        self._started = min([self._started, *(run.started for run in self._unplaced)])
+        first = int(self.anchor.utc(self._started) // 60)
         self._cutter = Cutter(first, holds=self.holds)
         self._off = minutes_off(self._before, first)
         self.began, self.told = first, tuple(self._off)
@@ -127,6 +158,21 @@ class Recorder:
         cutter.forget()
         cutter.skip_to(new_minute)
         cutter.masked = {new_minute}  # one that an earlier, wrong step had masked is a minute like others
+
+    def take_back(self, inherited: Sequence[Off] = ()) -> None:
+        """After a step from a clock that never was right. What it cut and nobody took is given up; what was told of the
+        minutes before this agent is told anew, as the new clock has it. inherited: what agents before this one told by
+        that clock; nothing proves it any more."""
+        assert self.anchor is not None
+        assert self._cutter is not None
+        self.misplaced = False
+        self._ready.clear()
+        first, now = int(self.anchor.utc(self._started) // 60), self._cutter.next_minute
+        proven = [] if inherited else minutes_off(self._before, first)
+        told = taken_back([*inherited, *self.told], proven)
+        alive = [_off(first, now, "interrupted")] if first < now else []
+        self._off = [*told, *alive]
+        self.began, self.told = now, tuple(self._off)
 
     def _cut(self) -> None:
         assert self._cutter is not None

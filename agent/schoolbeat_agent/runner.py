@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
 
 from schoolbeat_agent import clock, config_file, inventory, page, status
 from schoolbeat_agent.clock import Anchor
@@ -41,6 +43,9 @@ TIMEOUT: Final = 0.85  # of the round: when a run counts as hung
 LONGEST_IDLE_SECONDS: Final = 10.0  # a clock that is corrected meanwhile moves the end of the minute
 SLEPT_SECONDS: Final = 60.0  # beyond its time limit: no busy machine is so late
 RAW_SECONDS: Final = 60.0
+CAUGHT_UP_MINUTES: Final = 2
+MOVED_SECONDS: Final = 0.5  # an anchor that moved by more is kept anew
+HEARD_SECONDS: Final = 6 * 3_600.0  # and one of which was heard again so much later
 EDGES_SECONDS: Final = 600.0
 EDGE_SIGNALS: Final = (*catalogue.RUNGS, inventory.INTERNET, "power.mains")
 FIRST_SECONDS: Final = 30.0  # after the start, by which everything has been asked once
@@ -138,6 +143,41 @@ def _began_before(box: Outbox) -> tuple[int, tuple[Off, ...]]:
     return 0, ()
 
 
+def _lived_before(box: Outbox) -> tuple[str, int]:
+    """The boot of the agent before this one, and the minute in which it was stopped; of one that never knew a time, what
+    it found itself."""
+    try:
+        boot, stopped_in = json.loads(box.recall("before"))
+        return str(boot), int(stopped_in)
+    except (ValueError, TypeError):
+        return box.last_boot, box.stopped_in
+
+
+class Anchored(NamedTuple):
+    """What is kept of the anchor. heard: as in Anchor. first_seq: from it on the rows are cut by this anchor. told: of
+    the minutes before, by this anchor: (first minute, count, reason)."""
+
+    boot: str
+    source: str
+    offset_seconds: float
+    heard: float
+    first_seq: int
+    told: list[list[int]]
+
+    def off(self) -> list[Off]:
+        return [Off(int(first), int(count), int(reason)) for first, count, reason in self.told]
+
+
+def _anchored(box: Outbox) -> Anchored | None:
+    """By an agent before this one."""
+    try:
+        found = Anchored(*json.loads(box.recall("anchor")))
+        found.off()
+        return found._replace(offset_seconds=float(found.offset_seconds), heard=float(found.heard))
+    except (ValueError, TypeError):
+        return None
+
+
 class Runner:
     """Holds what runs. The world, the clock and the random source are arguments."""
 
@@ -165,12 +205,17 @@ class Runner:
         except WireError as error:
             log.warning("%s cannot be used, the agent works by agent.toml: %s", self._config_path, error)
             current = self._use(None)
-        before = Before(
-            box.last_minute, box.stopped_in, box.last_boot == box.boot, box.has_unplaced(), *_began_before(box)
-        )
+        self._lived = _lived_before(box)
+        last_boot, stopped_in = self._lived
+        before = Before(box.last_minute, stopped_in, last_boot == box.boot, box.has_unplaced(), *_began_before(box))
         self.recorder = Recorder(before, boot_seconds(), current)
         self.recorder.use(current, inventory.holds(self.settings, self._watches))
         self._first_seq = box.next
+        self._anchor_seq = box.next  # rows from it on are cut by the anchor
+        self._kept: Anchor | None = None  # as it is on disk
+        self._inherited: list[Off] = []  # told by agents before this one under the same anchor
+        self._taken_back = 0
+        self._distrusted = False
         self._executor = ThreadPoolExecutor(1, "disk")
         self.publisher = Publisher(
             self.settings, box, self._disk, self, self._clock_name, current, boot_seconds, self._rng, version
@@ -218,6 +263,7 @@ class Runner:
     async def run(self, stop: asyncio.Event) -> None:
         await self._disk(self._restore)
         self._look_at_clock()
+        await self._disk(self._leave_mark)
         parts = [
             asyncio.create_task(self._rounds()),
             asyncio.create_task(self._minutes()),
@@ -260,20 +306,33 @@ class Runner:
 
     def _restore(self) -> None:
         """What an agent before this one knew of this boot: its anchor, and runs that have no time yet."""
-        boot, source, offset = [*self._box.recall("anchor").split(), "", "", ""][:3]
+        now = self._boot_seconds()
         for raw in self._box.raw():
             for entry in raw if isinstance(raw, list) else []:
-                if run := from_raw(entry):
+                run = from_raw(entry)
+                if run and run.started <= now:  # else it is of another boot, whatever the id says
                     self.recorder.record(run)
         self._world.memory.isp_edges.extend(self._box.recall("isp_edges").split())
         self._edges = " ".join(self._world.memory.isp_edges)
-        if boot == self._box.boot and source in clock.RANK:
-            try:
-                anchor = Anchor(source, float(offset))  # type: ignore[arg-type]
-            except ValueError:
-                return
-            self.recorder.offer(anchor, self._boot_seconds())
+        kept = _anchored(self._box)
+        if kept is None or kept.source not in clock.RANK:
+            return
+        self._inherited = kept.off()
+        anchor = Anchor(kept.source, kept.offset_seconds, kept.heard)  # type: ignore[arg-type]
+        if kept.boot == self._box.boot and kept.heard <= now and not self._is_before_the_last_row(anchor, now):
+            self.recorder.offer(anchor, now)
+            self._kept, self._anchor_seq = anchor, kept.first_seq
             self._box.remember("began", self._beginning())
+
+    def _is_before_the_last_row(self, anchor: Anchor, now: float) -> bool:
+        return anchor.utc(now) < self._box.last_minute * 60
+
+    def _leave_mark(self) -> None:
+        """While nobody knows the time: that this agent was there, for those after it, and what it found itself."""
+        if self.recorder.anchor is None:
+            now = self._boot_seconds()
+            self._box.keep_raw([to_raw(Run("mark", now, 0.0, None, "not_configured"))])
+            self._box.remember("before", json.dumps(self._lived))
 
     def _beginning(self) -> str:
         """For the next agent, should this one not live to save a minute."""
@@ -448,7 +507,10 @@ class Runner:
         return await self._disk(self._box.minutes_from, minute)
 
     async def _keep(self, rows: list[Any]) -> None:
+        taken_back = self._taken_back
         for revision, row in rows:
+            if taken_back != self._taken_back:
+                return  # meanwhile the clock they were cut by turned out to be wrong
             if revision == self.recorder.inventory.revision:
                 body = wire_inventory.encode(self.recorder.inventory)
                 await self._disk(self._box.keep_inventory, revision, body)
@@ -457,7 +519,8 @@ class Runner:
             if self._box.epoch != epoch:
                 self.publisher.presence_changed()
         if rows:
-            await self._disk(self._box.drop_raw)
+            if (self.recorder.next_minute or 0) >= self.recorder.minute(self._boot_seconds()) - CAUGHT_UP_MINUTES:
+                await self._disk(self._box.drop_raw)  # before, a kill would lose what is placed and not yet cut
             self.publisher.minute_added()
 
     async def _keep_raw(self) -> None:
@@ -482,15 +545,66 @@ class Runner:
         self.take_time(clock.from_system(trust, self._is_synchronised, self._boot_seconds, self._unix))
 
     def take_time(self, candidate: Anchor | None) -> None:
-        if self.recorder.offer(candidate, self._boot_seconds()):
-            anchor = self.recorder.anchor
-            assert anchor is not None
+        former, now = self.recorder.anchor, self._boot_seconds()
+        if candidate is not None and candidate.source == "trust" and self._is_before_the_last_row(candidate, now):
+            self._distrust()
+            return
+        changed = self.recorder.offer(candidate, now)
+        anchor = self.recorder.anchor
+        if anchor is None or not (changed or self._has_moved(anchor)):
+            return
+        if changed:
             log.info("clock: anchored by %s", anchor.source)
-            self._executor.submit(
-                self._box.remember, "anchor", f"{self._box.boot} {anchor.source} {anchor.offset_seconds:.3f}"
-            )
-            self._executor.submit(self._box.remember, "began", self._beginning())
+        if former is None:
+            self._begin(anchor, int(anchor.utc(now) // 60))
+        elif self.recorder.misplaced:
+            self._take_back()
+        elif former.source != anchor.source:
+            self._anchor_seq = self._box.next  # those before are confirmed by a better source
+        self._executor.submit(self._keep_anchor, anchor)
+        if changed:
             self.publisher.presence_changed()
+
+    def _begin(self, anchor: Anchor, minute: int) -> None:
+        """Time is known for the first time in this life, and was not kept from one before in this boot."""
+        self._anchor_seq = self._first_seq
+        self._executor.submit(self._box.remember, "before", "")
+        if anchor.source != "trust" and self._box.highest_minute > minute:
+            log.warning("clock: an earlier boot recorded minutes that have not come yet: its clock was wrong")
+            self._take_back(after=minute)
+        self._inherited = []
+
+    def _take_back(self, after: int = 0) -> None:
+        """after: only minutes after that one, whatever anchor they were cut by."""
+        self.recorder.take_back(self._inherited)
+        self._inherited = []
+        self._taken_back += 1
+
+        def write() -> None:
+            count = self._box.take_back(0 if after else self._anchor_seq, after)
+            log.warning("clock: %d minutes were recorded by a wrong clock: they count as not known", count)
+            self._first_seq = self._anchor_seq = self._box.next
+
+        self._executor.submit(write)
+
+    def _distrust(self) -> None:
+        if not self._distrusted:
+            log.warning("clock: this machine's clock says a time before the last recorded minute: it is not believed")
+        self._distrusted = True
+
+    def _has_moved(self, anchor: Anchor) -> bool:
+        kept = self._kept
+        return kept is not None and (
+            abs(anchor.offset_seconds - kept.offset_seconds) > MOVED_SECONDS
+            or anchor.heard - kept.heard > HEARD_SECONDS
+        )
+
+    def _keep_anchor(self, anchor: Anchor) -> None:
+        told = [[*msgspec.structs.astuple(off)] for off in [*self._inherited, *self.recorder.told]]
+        kept = Anchored(self._box.boot, anchor.source, anchor.offset_seconds, anchor.heard, self._anchor_seq, told)
+        self._box.remember("anchor", json.dumps(kept))
+        self._box.remember("began", self._beginning())
+        self._kept = anchor
 
     async def take_config(self, config: Config) -> None:
         if config == self._config:

@@ -25,7 +25,7 @@ class MinuteRow(msgspec.Struct, frozen=True, array_like=True):
     """One minute as the agent records it.
 
     minute:   minutes since 1970 UTC
-    signals:  one byte a signal, 0-60 seconds up or catalogue.UNKNOWN
+    signals:  one byte a signal, 0-60 seconds up, catalogue.UNKNOWN, or catalogue.DISPUTED: what was told of it is untrue
     values:   for each column of the inventory, for each of its subjects, the scaled integer or None; or [] when
               the minute's readings were given up for space
     failures: (probe index, cause code, runs) - runs that could not measure
@@ -72,7 +72,9 @@ class Report(msgspec.Struct, omit_defaults=True):
 
 _decoder = msgspec.json.Decoder(Report)
 _VALUE_LIMIT = 2**54
-_BAD_SIGNAL_BYTES = bytes(sorted(set(range(256)) - set(range(catalogue.UP_FULL + 1)) - {catalogue.UNKNOWN}))
+_BAD_SIGNAL_BYTES = bytes(
+    sorted(set(range(256)) - set(range(catalogue.UP_FULL + 1)) - {catalogue.UNKNOWN, catalogue.DISPUTED})
+)
 
 
 def encode(report: Report) -> bytes:
@@ -99,7 +101,7 @@ def _check(report: Report) -> None:
         raise WireError("shape", f"{len(report.signals)} signal bytes do not divide by {report.count} minutes")
     bounds.at_most(len(report.signals) // report.count, bounds.SIGNALS, "signals in a report")
     if len(report.signals.translate(None, _BAD_SIGNAL_BYTES)) != len(report.signals):
-        raise WireError("range", "a signal byte is neither 0-60 nor 255")
+        raise WireError("range", "a signal byte is neither 0-60 nor 253 nor 255")
     bounds.at_most(len(report.values), bounds.COLUMNS, "columns in a report")
     bounds.at_most(sum(map(len, report.values)), bounds.VALUES, "values in a report")
     for column in report.values:
