@@ -71,8 +71,8 @@ def _down_seconds(codes: bytes) -> int:
 # Vietnamese, English; for every cause of an outage and of a silence that is not a device's or a service's own.
 SENTENCES: dict[str, tuple[str, str]] = {
     "power": (
-        "Thiết bị cổng mất điện hoặc bị tắt nguồn đột ngột — không phải lỗi của đường truyền",
-        "The gateway lost power or was switched off — not a fault of the line",
+        "Thiết bị cổng mất điện, bị tắt nguồn hoặc khởi động lại đột ngột — không phải lỗi của đường truyền",
+        "The gateway lost power, was switched off or reset — not a fault of the line",
     ),
     "mains": (
         "Trường mất điện lưới và bộ định tuyến không trả lời — không phải lỗi của đường truyền",

@@ -13,7 +13,7 @@ from paho.mqtt.client import MQTTMessage
 from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from schoolbeat_server import configs, grants, schema
+from schoolbeat_server import configs, damage, grants, schema
 from schoolbeat_server.batch import Batch, Message, Out
 from schoolbeat_server.broker import BrokerError, ManagedBroker
 from schoolbeat_server.calendar_revision import CalendarRevision
@@ -76,6 +76,7 @@ class Heart:
         self.problem = ""
         self.memory_is_ahead = False
         self.contact_minutes: list[tuple[int, dict[str, int]]] = []
+        self.listening = False
         self.sealing: list[str] | None = None
         self.seal_to = (0, 0)
         self.sealed_hour = 0
@@ -146,6 +147,7 @@ class Heart:
 
     def _wait_for_time(self) -> None:
         """Nobody is listened to: what agents and broker hold, they keep. What came and was not written comes again."""
+        self.listening = False
         if self.link.connected or self.inbox:
             self.link.close()
             self.inbox = []
@@ -165,6 +167,7 @@ class Heart:
         messages, self.inbox = self.inbox, []
         try:
             self._load_again()
+            self._begin()
             watched = self.incident_rows.sites_to_watch() if tick else set()
             due = self.ingest.contact.breaks.is_due(self.ingest.now_ms())
             if not (messages or self.contact_minutes or watched or due or self.ingest.contact.changed):
@@ -183,6 +186,13 @@ class Heart:
         self._send(outs)
         self._tell()
 
+    def _begin(self) -> None:
+        """Since the last thing that was written nobody was listened to: that is on record before anything else."""
+        if not self.listening:
+            with self.engine.connect() as connection:
+                self.ingest.contact.breaks.start(connection, self.ingest.now_ms())
+            self.listening = True
+
     def _follow(self, batch: Batch, watched: set[str]) -> None:
         for minute, seconds in self.contact_minutes:
             self.ingest.contact_minute(batch, minute, seconds)
@@ -196,6 +206,9 @@ class Heart:
         """Nothing was written and nothing is acknowledged: the same messages are tried again. While they wait
         nobody is heard, which is our fault and not the schools'."""
         text = str(getattr(error, "orig", error))
+        if damage.is_damage(error):
+            damage.mark(self.settings.folder, text)
+            raise error
         log.log(logging.DEBUG if self.problem else logging.WARNING, "the database cannot be written: %s", text)
         self.problem = text
         self.inbox = messages + self.inbox
@@ -245,6 +258,9 @@ class Heart:
             self.proofs.look(self.ingest.now_ms())
             self._delete_old()
         except (SQLAlchemyError, BrokerError) as error:
+            if damage.is_damage(error):
+                damage.mark(self.settings.folder, str(getattr(error, "orig", error)))
+                raise
             log.warning("house-keeping: %s", error)
 
     def _look_for_agents(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import gc
 import logging
@@ -11,13 +12,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, NamedTuple
 
 import uvicorn
 from paho.mqtt.client import MQTTMessage
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
-from schoolbeat_server import database, plans
+from schoolbeat_server import damage, database, plans, restored
 from schoolbeat_server.broker import BrokerError, BrokerSettings, ManagedBroker
 from schoolbeat_server.contact import BLIND_MS, ContactBook
 from schoolbeat_server.credentials import SERVER_USER, server_account, server_password, write_accounts
@@ -45,6 +47,13 @@ log = logging.getLogger(__name__)
 DEMO_BANNER = (
     "Bản chạy thử: các trường có chữ “mô phỏng” là giả lập; trường “máy này” được đo thật.",
     "Demonstration: schools marked “mô phỏng” are simulated; the school “máy này” (this machine) is really measured.",
+)
+
+
+WAIT_FOR_DISK_SECONDS = 5.0
+_WAITS = (
+    "%s: không ghi được (%s). Máy chủ đợi đến khi ghi được; hãy giải phóng đĩa hoặc gắn lại đĩa để ghi."
+    " / cannot be written (%s). The server waits until it can: make room, or mount the disk for writing."
 )
 
 
@@ -115,13 +124,16 @@ def make_heart(settings: Settings, engine: Engine, feed: LiveFeed, deliverer: De
     rows = IncidentRows(ingest, settings.incidents, settings.channels)
     with engine.connect() as connection:
         rows.load(connection)
-        ingest.contact.breaks.start(connection, now_ms())
     child, write = None, None
     if settings.broker.mode == "managed":
         child, write = managed_broker(settings)
         child.start()
-        with engine.connect() as connection:
-            write(connection)  # ours first: nobody is refused for having come too early
+        try:
+            with engine.connect() as connection:
+                write(connection)  # ours first: nobody is refused for having come too early
+        except BaseException:
+            child.stop()
+            raise
     address = broker_address(settings)
 
     def make_link(receive: Callable[[MQTTMessage], None]) -> Link:
@@ -210,23 +222,71 @@ def main(settings: Settings) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         lock = lock_folder(settings.folder)
-        engine = database.open_database(settings.database)
-        warn_of_outside_broker(settings)
-        feed = LiveFeed()
-        channels = {channel.name: channel for channel in settings.channels}
-        deliverer = Deliverer(engine, channels, now_ms, settled=lambda ident: feed.publish("notice", {"id": ident}))
-        heart = make_heart(settings, engine, feed, deliverer)
-        judge = Judge(
-            engine,
-            heart.ingest.ledger,
-            plans.all_plans(settings.plans),
-            now_ms,
-            lambda: heart.ingest.asked.calendar,
-            knows_time=lambda: heart.clock.is_right_at(now_ms()),
-        )
-    except (plans.PlanError, StartError, BrokerError, OutsideBrokerError, OSError) as error:
+    except (StartError, OSError) as error:
         log.error("%s", error)
         return 1
+    with lock:
+        why = damage.found(settings.database)
+        if not why:
+            try:
+                code = _serve(settings, _assembled_in_the_end(settings))
+            except (plans.PlanError, StartError, BrokerError, OutsideBrokerError, OSError) as error:
+                log.error("%s", error)
+                return 1
+            except DBAPIError as error:
+                if not damage.is_damage(error):
+                    raise
+                damage.mark(settings.folder, str(error.orig))
+                code = 1
+            why = damage.found(settings.database) if code else ""
+        if not why:
+            return code
+        damage.serve(settings.web.host, settings.web.port, why)
+        return 0
+
+
+class Assembled(NamedTuple):
+    """Everything that runs."""
+
+    engine: Engine
+    feed: LiveFeed
+    deliverer: Deliverer
+    heart: Heart
+    judge: Judge
+
+
+def _assembled(settings: Settings) -> Assembled:
+    engine = database.open_database(settings.database)
+    restored.look_at_start(engine, settings.folder, now_ms())
+    warn_of_outside_broker(settings)
+    feed = LiveFeed()
+    channels = {channel.name: channel for channel in settings.channels}
+    deliverer = Deliverer(engine, channels, now_ms, settled=lambda ident: feed.publish("notice", {"id": ident}))
+    heart = make_heart(settings, engine, feed, deliverer)
+    judge = Judge(
+        engine, heart.ingest.ledger, plans.all_plans(settings.plans), now_ms, lambda: heart.ingest.asked.calendar
+    )
+    return Assembled(engine, feed, deliverer, heart, judge)
+
+
+def _assembled_in_the_end(settings: Settings) -> Assembled:
+    """A disk that is full or read-only is waited for: to be started again and again would change nothing."""
+    told = ""
+    while True:
+        try:
+            return _assembled(settings)
+        except (DBAPIError, OSError) as error:
+            passing = damage.is_passing(error) or getattr(error, "errno", 0) in (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
+            if not passing:
+                raise
+            said = str(getattr(error, "orig", error))
+            log.log(logging.DEBUG if said == told else logging.ERROR, _WAITS, settings.folder, said, said)
+            told = said
+            time.sleep(WAIT_FOR_DISK_SECONDS)
+
+
+def _serve(settings: Settings, parts: Assembled) -> int:
+    engine, feed, deliverer, heart, judge = parts
     web = _WebServer(
         feed,
         uvicorn.Config(
@@ -257,7 +317,6 @@ def main(settings: Settings) -> int:
         if heart.broker is not None:
             heart.broker.stop()
         engine.dispose()  # the last one out puts the WAL into the file: who copies the file has all of it
-        lock.close()
     return 1 if heart.failed is not None else 0
 
 

@@ -14,6 +14,7 @@ Why = Literal["stopped", "broker", "database", "stalled", "everyone"]
 
 STOPPED_MS = 15_000  # a restart that took longer is a break
 JOIN_MS = 5_000  # between two words of one break
+LEAST_MS = 1_000  # shorter than that is connecting
 WRITE_MS = 30_000  # how far the stored end of a break that lasts may lag
 EVERYONE_SITES = 5  # so many at once, in more than one area, and nobody else heard: the fault is not the schools'
 EVERYONE_AREAS = 2
@@ -56,7 +57,9 @@ class Breaks:
 
     def write(self, connection: Connection) -> None:
         rows = [
-            {"from_ms": from_ms, "until_ms": until_ms, "why": why} for from_ms, (until_ms, why) in self.rows.items()
+            {"from_ms": from_ms, "until_ms": until_ms, "why": why}
+            for from_ms, (until_ms, why) in self.rows.items()
+            if until_ms - from_ms >= LEAST_MS
         ]
         if rows:
             upsert(connection, schema.server_away, rows, ("from_ms",))

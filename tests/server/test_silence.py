@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.server import oracle_ledger
 
+from schoolbeat_agent.probes import witness
+from schoolbeat_agent.settings import build
 from schoolbeat_server import cause, silence_texts
 from schoolbeat_server.notice_texts import CAUSES, compose
 from schoolbeat_server.silence import (
@@ -22,6 +25,7 @@ from schoolbeat_server.silence import (
     Silence,
     Witness,
     explain,
+    witness_signal,
 )
 from schoolbeat_wire.catalogue import UNKNOWN
 
@@ -359,6 +363,20 @@ def test_without_other_machines_and_our_own_breaks_it_is_what_the_oracle_says(ev
 
     expected = oracle_ledger.cause_of_silence(rungs, MINUTES, reasons, plain.backlog_complete)
     assert (found.cause, dict(found.minutes)) == expected
+
+
+def test_the_witness_is_called_as_the_agent_calls_it() -> None:
+    told: dict[str, Any] = {
+        "site": "s1",
+        "agent": "may-5a",
+        "role": "classroom",
+        "broker": {"host": "mqtt.example.vn"},
+        "classroom": {"gateway": "192.168.1.5"},
+    }
+
+    found = witness.devices(build(told, Path("/nowhere/agent.toml")))
+
+    assert [f"device.{one.id}" for one in found] == [witness_signal("may-5a")]
 
 
 # ---- in words ----------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, insert, select, update
 from tests.server.school import CUT_AT_ISP, School, register
+from tests.server.test_heart import body, now_ms
 from tests.server.test_incident_flow import Server, live
 
 from schoolbeat_server import database, schema
@@ -363,8 +364,10 @@ def test_a_broker_that_is_away_is_one_break_however_often_it_is_noticed(engine: 
 
     server.wait(10)
     server.ingest.contact.blind(server.ms(), "database")
+    server.step()
+    server.ingest.contact.blind(server.ms(), "database")
 
-    assert server_away(engine, server) == [("broker", 39), ("database", 0)]
+    assert server_away(engine, server) == [("broker", 39), ("database", 1)]
 
 
 def test_a_school_that_was_online_while_we_were_away_is_told_so(engine: Engine) -> None:
@@ -384,6 +387,32 @@ def test_a_school_that_was_online_while_we_were_away_is_told_so(engine: Engine) 
 
     assert incident(engine)[0] == "server_away"
     assert server.notices() == [("open", "waiting"), ("close", "server_away")]
+
+
+def test_the_heart_keeps_a_lasting_record_of_its_own_breaks(tmp_path: Path) -> None:
+    with body(tmp_path, tmp_path) as living:
+        with living.engine.begin() as connection:
+            database.set_meta(connection, "alive_ms", str(now_ms() - 600_000))
+        living.heart.listening = False  # as after a start
+        assert living.beat(lambda: rows_of(living.engine)[:1] == ["stopped"])
+        living.broker.stop()
+        assert living.beat(lambda: not living.heart.link.connected)
+        living.beat(lambda: False, 2)
+        living.broker.start()
+
+        assert living.beat(lambda: rows_of(living.engine) == ["stopped", "broker"], 40)
+
+        with living.engine.connect() as connection:
+            (stopped, broker) = connection.execute(
+                select(schema.server_away).order_by(schema.server_away.c.from_ms)
+            ).all()
+        assert 600_000 <= stopped.until_ms - stopped.from_ms < 660_000
+        assert 1_000 <= broker.until_ms - broker.from_ms < 40_000
+
+
+def rows_of(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        return list(connection.scalars(select(schema.server_away.c.why).order_by(schema.server_away.c.from_ms)))
 
 
 # ---- who never spoke, and who may not ----------------------------------------------------------------------
