@@ -12,9 +12,12 @@ from sqlalchemy import Connection, select
 from schoolbeat_server import register, schema
 from schoolbeat_server.local_time import local
 from schoolbeat_server.measured import Measured, Row
-from schoolbeat_server.register import Area, Device, Line, Room, School, Site
+from schoolbeat_server.reconcile import Holding, read_found, reconcile
+from schoolbeat_server.register import Area, Asset, Device, Line, Room, School, Site
 from schoolbeat_server.register_areas import Boundaries, areas_on
+from schoolbeat_server.register_needs import RoomNeeds
 from schoolbeat_server.register_shifts import busiest, read_shifts
+from schoolbeat_server.school_calendar import SchoolCalendar
 
 LedgerReader = Callable[[str, str, int, int], bytes]
 """(site, signal, first_minute, end_minute) -> one byte a minute."""
@@ -47,7 +50,8 @@ class SpeedTest(NamedTuple):
 class SiteFacts:
     """silent: nothing was ever reported from here. measured: by signal, over the whole window. pupils: of the busiest
     shift on the window's last day; None: the register does not say. watched: of services, Wi-Fi
-    networks and line.main, the signals that are asked for there now."""
+    networks and line.main, the signals that are asked for there now. needs: what rooms must hold. lesson_starts: the
+    first minute of each lesson in the window; None: nobody told the lessons. These, and holdings, where asked for."""
 
     site: Site
     lines: tuple[Line, ...] = ()
@@ -59,6 +63,9 @@ class SiteFacts:
     tests: tuple[SpeedTest, ...] = ()
     pupils: int | None = None
     watched: frozenset[str] = frozenset()
+    needs: RoomNeeds | None = None
+    lesson_starts: tuple[int, ...] | None = None
+    holdings: tuple[Holding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,25 @@ def read_register(
     return replace(found, boundaries=areas_on(connection, str(boundaries_day or found.last_day)))
 
 
+def with_rooms(evidence: Evidence, needs: RoomNeeds, calendar: SchoolCalendar | None) -> Evidence:
+    """What rooms must hold, and when their lessons begin."""
+    facts = dict(evidence.sites)
+    for site, one in facts.items():
+        place = None if calendar is None else calendar.of_site(site)
+        starts = None if place is None or place.says_nothing else tuple(place.lesson_starts(*evidence.window))
+        facts[site] = replace(one, needs=needs, lesson_starts=starts)
+    return replace(evidence, sites=facts)
+
+
+def with_holdings(connection: Connection, evidence: Evidence) -> Evidence:
+    found, book = read_found(connection), _by_site(register.read_assets(connection))
+    facts = {
+        site: replace(one, holdings=tuple(reconcile(site, found.get(site, ()), one.devices, book.get(site, ()))))
+        for site, one in evidence.sites.items()
+    }
+    return replace(evidence, sites=facts)
+
+
 def with_ledger(
     evidence: Evidence, wanted: Mapping[str, frozenset[str]], windows: Collection[Window], source: Source
 ) -> Evidence:
@@ -159,7 +185,7 @@ def _speed_tests(connection: Connection, window: Window) -> dict[str, list[Speed
     return found
 
 
-Sited = TypeVar("Sited", Room, Device)
+Sited = TypeVar("Sited", Room, Device, Asset)
 
 
 def _by_site(rows: Iterable[Sited]) -> dict[str, list[Sited]]:

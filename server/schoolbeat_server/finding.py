@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Literal, NamedTuple
 
 from schoolbeat_server.evidence import SiteFacts, Window
-from schoolbeat_server.register import Device
+from schoolbeat_server.register_values import Device, Room
 from schoolbeat_server.said import Said
 from schoolbeat_server.targets import Condition, Join, Target
 
@@ -24,6 +24,7 @@ class Finding:
     """What one indicator says. met None: unknown. since_minute: since when it has been so; None: not known.
 
     coverage: the part of the window (or of the asked tests) that was measured; None where nothing is measured.
+    counts: of several units told of at once, how many are met, missed and unknown; None: it is of one.
     """
 
     met: bool | None
@@ -31,6 +32,7 @@ class Finding:
     coverage: Fraction | None
     since_minute: int | None
     said: Said
+    counts: tuple[int, int, int] | None = None
 
 
 Threshold = Literal["share", "bps", "ms", "count", "minutes", "words", "none"]
@@ -51,20 +53,21 @@ class Indicator(NamedTuple):
     judge: Callable[[Case], Finding]
     name: Said
     compares: Literal["at_least", "at_most", "one_of", ""] = "at_least"
-    choice: Literal["", "services", "device_kinds"] = ""
+    choice: Literal["", "services", "device_kinds", "room_kinds"] = ""
     grows: bool = False  # with the unit: a condition may say up_to
     about: Said = Said("", "")
     best: Grade = "proven"
 
 
 class Case(NamedTuple):
-    """What a condition is judged on: a site, the device if it is of one, and the target with its window."""
+    """What a condition is judged on: a site, the device or room if it is of one, and the target with its window."""
 
     facts: SiteFacts
     device: Device | None
     target: Target
     condition: Condition
     window: Window  # the target's own: the tail of what was gathered
+    room: Room | None = None
 
 
 def all3(values: Iterable[bool | None]) -> bool | None:

@@ -10,7 +10,9 @@ from schoolbeat_server.availability_indicator import judge_availability
 from schoolbeat_server.evidence import SiteFacts
 from schoolbeat_server.fibre_indicator import judge_fibre
 from schoolbeat_server.finding import Case, Finding, Indicator, Threshold
+from schoolbeat_server.holding_indicator import judge_recorded
 from schoolbeat_server.register import Device
+from schoolbeat_server.room_indicators import judge_equipped, judge_ready, judge_ready_rooms
 from schoolbeat_server.said import Said
 from schoolbeat_server.site_indicators import (
     TECHNOLOGY_WORDS,
@@ -263,6 +265,66 @@ INDICATORS: dict[str, Indicator] = {
             "The age of the newest known minute at the window's end",
         ),
     ),
+    "room.equipped": Indicator(
+        "room",
+        "none",
+        (),
+        "",
+        (),
+        judge_equipped,
+        Said("phòng đủ thiết bị", "room equipped"),
+        "",
+        about=Said(
+            "Theo sổ đăng ký, phòng có đủ thiết bị của danh mục cho loại phòng và cấp độ ấy; không nói chúng còn chạy",
+            "By the register, the room has what the bill of materials asks of its kind and level; not that it works",
+        ),
+        best="inventoried",
+    ),
+    "room.ready": Indicator(
+        "room",
+        "share",
+        ("min_coverage",),
+        "rooms.",
+        (),
+        judge_ready,
+        Said("tiết có phòng sẵn sàng", "lessons with the room ready"),
+        about=Said(
+            "Phần các tiết theo lịch mà mọi thiết bị cần có đều trả lời trong phút đầu của tiết",
+            "The part of the planned lessons in whose first minute every required device answered",
+        ),
+    ),
+    "rooms.ready.count": Indicator(
+        "site",
+        "count",
+        (),
+        "rooms.",
+        (),
+        judge_ready_rooms,
+        Said("số phòng sẵn sàng", "rooms ready"),
+        choice="room_kinds",
+        about=Said(
+            "Số phòng thuộc các loại được nêu sẵn sàng ở quá nửa số tiết của kỳ",
+            "Rooms of the kinds named that were ready at more than half of the window's lessons",
+        ),
+        best="observed",
+    ),
+    "holding.recorded": Indicator(
+        "holding",
+        "none",
+        (),
+        "",
+        (),
+        judge_recorded,
+        Said("có hồ sơ số", "on digital record"),
+        "",
+        about=Said(
+            "Thiết bị tác tử thấy, sổ đăng ký hay sổ tài sản ghi; có hồ sơ khi một trong hai sổ ghi nó. Máy lạ mà"
+            " tác tử chỉ đếm được thì không nằm trong đó",
+            "What an agent knows, the register declares or the asset book names; on record when one of the books has"
+            " it. Strange hosts that an agent can only count are not in it",
+        ),
+        best="inventoried",
+    ),
 }
 
 
@@ -273,6 +335,8 @@ def signals_of(condition: Condition, facts: SiteFacts, devices: Sequence[Device]
         yield from (device.signal for device in devices)
     elif signal == "devices.":
         yield from (device.signal for device in facts.devices if device.kind in condition.of)
+    elif signal == "rooms.":
+        yield from (device.signal for device in facts.devices if device.room)
     elif signal == "fibre.":
         yield from ("line.internet", "line.main")
         yield from (device.signal for device in facts.devices if device.kind == "ont")

@@ -238,14 +238,13 @@ def _head(plan: str, target: Target, window: tuple[int, int], now_ms: int) -> Ro
 
 
 def _counts(target: Target, units: Collection[Unit]) -> Row:
-    statuses = [(unit["status"], unit["silent"]) for unit in units]
-    met, missed, unknown = (sum(status == one for status, _ in statuses) for one in ("met", "missed", "unknown"))
+    met, missed, unknown = (sum(unit["counts"][at] for unit in units) for at in range(3))
     return {
         "status": plan_status(met, missed, unknown, target.share, target.count),
         "met": met,
         "missed": missed,
         "unknown": unknown,
-        "silent": sum(silent for _, silent in statuses),
+        "silent": sum(unit["silent"] for unit in units),
         "grade": weakest(unit["grade"] for unit in units if unit["status"] in ("met", "missed")),
     }
 
@@ -258,6 +257,7 @@ def _unit(unit: UnitVerdict) -> Unit:
         "since_minute": unit.since_minute,
         "coverage": None if unit.coverage is None else str(unit.coverage),
         "grade": unit.grade,
+        "counts": list(unit.counts),
         "reasons": [[said.vi, said.en] for said in unit.reasons],
     }
 

@@ -71,10 +71,11 @@ class Judge:
     def judge(self) -> None:
         end_minute = self.now_ms() // 60_000 - LATE_MINUTES
         with self.engine.connect() as connection, self.engine.connect() as summed:
-            source = from_sums(Sums(summed, self.ledger, self.calendar()))
+            calendar = self.calendar()
+            source = from_sums(Sums(summed, self.ledger, calendar))
 
             def judging(plan: Plan, end: int, sites: frozenset[str] | None) -> Sequence[Verdict]:
-                return judge_plan(plan, collect(connection, source, plan, window_of(plan, end), sites))
+                return judge_plan(plan, collect(connection, source, plan, window_of(plan, end), sites, calendar))
 
             self.verdicts = tuple(verdict for plan in self.plans for verdict in judging(plan, end_minute, None))
             self.judged_ms = self.now_ms()

@@ -24,6 +24,7 @@ from schoolbeat_server.plan_shape import (
     TargetShape,
     said_of,
 )
+from schoolbeat_server.register_columns import ROOM_KINDS
 from schoolbeat_server.said import Said
 from schoolbeat_server.targets import Assumption, Condition, Filter, Plan, Target
 from schoolbeat_wire.catalogue import DEVICE_KINDS
@@ -224,7 +225,11 @@ _UNITS: dict[str, tuple[Callable[[str], Fraction], Said]] = {
     "minutes": (_scaled("min", 600_000), Said("thời gian như '90 min'", "a time as '90 min'")),
     "count": (lambda text: Fraction(_number(0, _MOST)(text)), _whole_said(0, _MOST)),
 }
-_CHOICES: dict[str, Collection[str] | None] = {"services": None, "device_kinds": tuple(DEVICE_KINDS)}
+_CHOICES: dict[str, Collection[str] | None] = {
+    "services": None,
+    "device_kinds": tuple(DEVICE_KINDS),
+    "room_kinds": tuple(ROOM_KINDS),
+}
 
 # What every target may have to state: how it is read, what is allowed, and what stands when no target needs it.
 STANDARD: dict[str, tuple[Callable[[str], Any], Said, Any]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -13,16 +14,18 @@ from schoolbeat_wire.catalogue import UP_FULL
 from schoolbeat_wire.hours import DAY_MINUTES, THURSDAY, UTC_OFFSET_MINUTES
 
 Level = Literal["province", "area", "school", "site"]
-Kind = Literal["week", "holiday", "closed", "open", "exam"]
+Kind = Literal["week", "holiday", "closed", "open", "exam", "default"]
 LEVELS: Final[tuple[Level, ...]] = get_args(Level)
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 EPOCH: Final = date(1970, 1, 1).toordinal()
+LAST_DAY: Final = date.max.toordinal() - EPOCH  # of rules without an end
 TOLD_EXAM_DAYS: Final = 60  # ahead, told to agents
 
 
 @dataclass(frozen=True)
 class LessonHours:
-    """The province's week as server.toml has it: holds before the first day that any calendar of a site speaks of.
+    """The province's week as server.toml has it: holds before the first day that any calendar of a site speaks of. On
+    a running server its rules, with days, are in the database: calendar_default.py.
 
     Empty: nobody told it, so nothing is asked for in lessons.
     """
@@ -46,7 +49,7 @@ class Rule:
     week: lessons on those weekdays (0 Monday). holiday, closed: no lessons, or none that begins in `hours` (minutes
     of the day). open: lessons all the same: those named, else the timetable of as_weekday, else of the day itself;
     outside all periods that of the last one. exam: no speed tests; whether there are lessons the other rules
-    say. place: "" for the province.
+    say. default: lessons on those weekdays where no calendar speaks yet. place: "" for the province.
     """
 
     level: Level
@@ -120,8 +123,11 @@ class _Rules:
 class PlaceCalendar:
     """What the calendar says at one place; places under the same rules share one. Days once seen are remembered."""
 
-    def __init__(self, levels: tuple[_Rules, ...] = (), default: LessonHours = LessonHours()) -> None:
-        self._levels, self._default = levels, default
+    def __init__(
+        self, levels: tuple[_Rules, ...] = (), default: LessonHours = LessonHours(), defaults: tuple[Rule, ...] = ()
+    ) -> None:
+        """defaults: rules that stand for default.week, if there are any."""
+        self._levels, self._default, self._defaults = levels, default, defaults
         self._weeks = [level for level in reversed(levels) if level.weeks]  # the nearest first
         self._first_day = min((level.first_day for level in self._weeks), default=None)
         self._days: dict[int, Day] = {}
@@ -129,7 +135,7 @@ class PlaceCalendar:
 
     @property
     def says_nothing(self) -> bool:
-        return not self._weeks and not self._default.week
+        return not self._weeks and not self._defaults and not self._default.week
 
     def day(self, day: int) -> Day:
         found = self._days.get(day)
@@ -148,12 +154,18 @@ class PlaceCalendar:
 
     def _timetable(self, day: int, weekday: int) -> tuple[LessonTime, ...]:
         if self._first_day is None or day < self._first_day:
-            return tuple(sorted(LessonTime(one.first, one.end) for one in self._default.week if one.weekday == weekday))
+            return self._by_default(day, weekday)
         for level in self._weeks:
             now = [rule for rule in level.weeks if rule.first_day <= day < rule.end_day]
             if now:
                 return tuple(sorted(one for rule in now if weekday in rule.weekdays for one in rule.lessons))
         return ()
+
+    def _by_default(self, day: int, weekday: int) -> tuple[LessonTime, ...]:
+        if self._defaults:
+            now = (rule for rule in self._defaults if rule.first_day <= day < rule.end_day)
+            return tuple(sorted(one for rule in now if weekday in rule.weekdays for one in rule.lessons))
+        return tuple(sorted(LessonTime(one.first, one.end) for one in self._default.week if one.weekday == weekday))
 
     def _last_timetable(self, day: int, weekday: int) -> tuple[LessonTime, ...]:
         """Of the period that ended last before the day: lessons made up for after the school year are as in it."""
@@ -197,6 +209,14 @@ class PlaceCalendar:
         first = next((one.first for one in self.day(day).lessons if one.first <= at < one.end), None)
         return None if first is None else first_minute_of(day) + first
 
+    def lesson_starts(self, first_minute: int, end_minute: int) -> Iterator[int]:
+        """The first minute of each lesson that begins in the window."""
+        for day in range(day_of(first_minute), day_of(max(first_minute, end_minute - 1)) + 1):
+            for lesson in self.day(day).lessons:
+                minute = first_minute_of(day) + lesson.first
+                if first_minute <= minute < end_minute:
+                    yield minute
+
     def told(self, minute: int) -> LessonHours:
         """What an agent is told, who knows a week and exam days only: the seven days from now as they really are."""
         today = day_of(minute)
@@ -214,6 +234,23 @@ class PlaceCalendar:
         later = [day for day in self._default.exam_days if day not in exams]
         lessons = sorted(week, key=lambda one: (one.weekday, one.first))
         return LessonHours(tuple(lessons[: bounds.LESSONS]), tuple(sorted([*exams, *later])[: bounds.EXAM_DAYS]))
+
+
+class MovedCalendar(PlaceCalendar):
+    """Of a site that was elsewhere before: each day is that of the place where it was then."""
+
+    def __init__(self, spans: tuple[tuple[int, PlaceCalendar], ...], default: LessonHours) -> None:
+        """spans: from which day on it is where; the first one also before."""
+        super().__init__((), default)
+        self._spans = spans
+
+    @property
+    def says_nothing(self) -> bool:
+        return all(calendar.says_nothing for _, calendar in self._spans)
+
+    def _find(self, day: int) -> Day:
+        place = bisect_right(self._spans, day, key=lambda span: span[0])
+        return self._spans[max(0, place - 1)][1].day(day)
 
 
 def joined(lessons: Iterable[LessonTime]) -> list[LessonTime]:
@@ -258,19 +295,28 @@ def _mask(lessons: tuple[LessonTime, ...]) -> bytes:
 
 @dataclass(frozen=True)
 class SchoolCalendar:
-    """Rules of all places, and where each site lies. default: server.toml's word. revision: its last change."""
+    """Rules of all places, and where each site lies. default: server.toml's word. revision: its last change. moves: of
+    sites that were elsewhere before, from which day on they are where."""
 
     rules: tuple[Rule, ...] = ()
     places: Mapping[str, Place] = field(default_factory=dict)
     default: LessonHours = LessonHours()
     revision: int = 0
+    moves: Mapping[str, tuple[tuple[int, Place], ...]] = field(default_factory=dict)
+    _defaults: list[Rule] = field(default_factory=list, init=False, compare=False)
+    _moved: dict[tuple[tuple[int, PlaceCalendar], ...], MovedCalendar] = field(
+        default_factory=dict, init=False, compare=False
+    )
     _levels: dict[tuple[Level, str], _Rules] = field(default_factory=dict, init=False, compare=False)
     _made: dict[tuple[tuple[Level, str], ...], PlaceCalendar] = field(default_factory=dict, init=False, compare=False)
 
     def __post_init__(self) -> None:
         by_place: dict[tuple[Level, str], list[Rule]] = {}
         for rule in self.rules:
-            by_place.setdefault((rule.level, rule.place), []).append(rule)
+            if rule.kind == "default":
+                self._defaults.append(rule)
+            else:
+                by_place.setdefault((rule.level, rule.place), []).append(rule)
         self._levels.update({place: _sorted_out(rules) for place, rules in by_place.items()})
 
     def read(self, site: str, first_minute: int, end_minute: int) -> bytes | None:
@@ -279,13 +325,22 @@ class SchoolCalendar:
         return None if found.says_nothing else found.minutes(first_minute, end_minute)
 
     def of_site(self, site: str) -> PlaceCalendar:
-        return self.of(self.places.get(site, Place(site, "")))
+        spans = self.moves.get(site)
+        if not spans:
+            return self.of(self.places.get(site, Place(site, "")))
+        key = tuple((day, self.of(place)) for day, place in spans)
+        found = self._moved.get(key)
+        if found is None:
+            found = self._moved[key] = MovedCalendar(key, self.default)
+        return found
 
     def of(self, place: Place) -> PlaceCalendar:
         key = tuple(one for one in place.chain() if one in self._levels)
         found = self._made.get(key)
         if found is None:
-            found = self._made[key] = PlaceCalendar(tuple(self._levels[one] for one in key), self.default)
+            found = self._made[key] = PlaceCalendar(
+                tuple(self._levels[one] for one in key), self.default, tuple(self._defaults)
+            )
         return found
 
 

@@ -6,15 +6,16 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from schoolbeat_server.evidence import Evidence, SiteFacts
-from schoolbeat_server.register import Area, Device
+from schoolbeat_server.register import Area, Device, Room
 from schoolbeat_server.targets import Target
 
 
 class Part(NamedTuple):
-    """A site, with the devices in question."""
+    """A site, with the devices or the room in question."""
 
     facts: SiteFacts
     devices: tuple[Device, ...] = ()
+    room: Room | None = None
 
 
 class Counted(NamedTuple):
@@ -57,14 +58,14 @@ def counted_units(target: Target, evidence: Evidence) -> Iterator[Counted]:
 def _within_site(target: Target, facts: SiteFacts, school: str, area: str) -> Iterator[Counted]:
     site, wanted = facts.site, target.filter
     place = f"{school} – {site.name}"
-    if target.unit == "site":
+    if target.unit in ("site", "holding"):  # a site's holdings are told of together
         yield Counted(site.id, place, area, site.school, site.id, (Part(facts),))
     elif target.unit == "room":
         for room in facts.rooms:
             if _passes(room.kind, wanted.room_kinds) and _passes(room.smart_level, wanted.smart_levels):
                 devices = tuple(device for device in facts.devices if device.room == room.id)
                 name = f"{room.name}, {place}"
-                yield Counted(room.id, name, area, site.school, site.id, (Part(facts, devices),))
+                yield Counted(room.id, name, area, site.school, site.id, (Part(facts, devices, room),))
     else:
         for device in facts.devices:
             if _passes(device.kind, wanted.device_kinds):

@@ -14,11 +14,15 @@ from schoolbeat_server.evidence import (
     Source,
     Window,
     read_register,
+    with_holdings,
     with_ledger,
+    with_rooms,
 )
 from schoolbeat_server.finding import Case, Finding, Grade, all3, join3, joined, stated, weakest
 from schoolbeat_server.indicators import INDICATORS, signals_of
+from schoolbeat_server.register_needs import read_room_needs
 from schoolbeat_server.said import Said
+from schoolbeat_server.school_calendar import SchoolCalendar
 from schoolbeat_server.targets import Condition, Plan, Target, Unit, units_needed
 from schoolbeat_server.units import Counted, Part, counted_units
 
@@ -46,6 +50,7 @@ class UnitVerdict:
 
     since_minute: since when it has been missed or unknown, as far as the window shows; None: not known, or met.
     coverage: of its least covered indicator; None if nothing of it is measured. site: "" for a school of many sites.
+    counts: what it adds to the met, the missed and the unknown: one, but for a site's holdings.
     """
 
     unit: Unit
@@ -60,6 +65,7 @@ class UnitVerdict:
     coverage: Fraction | None
     grade: Grade
     reasons: tuple[Said, ...]
+    counts: tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +125,7 @@ def judge(plan: Plan, target: Target, evidence: Evidence) -> Verdict:
     if window.first_minute < evidence.window.first_minute:
         raise ValueError(f"target {target.id} needs {target.window_days} days; the evidence has fewer")
     units = sorted((_judge_unit(target, one, window) for one in counted_units(target, evidence)), key=_urgency)
-    met, missed, unknown = (sum(unit.status == one for unit in units) for one in ("met", "missed", "unknown"))
+    met, missed, unknown = (sum(unit.counts[at] for unit in units) for at in range(3))
     silent = sum(unit.silent for unit in units)
     status = plan_status(met, missed, unknown, target.share, target.count)
     return Verdict(
@@ -164,7 +170,11 @@ def _judge_unit(target: Target, counted: Counted, window: Window) -> UnitVerdict
         min(coverages, default=None),
         weakest(finding.grade for _, finding in told),
         tuple(reasons),
+        next((finding.counts for _, finding in told if finding.counts), ONE[status]),
     )
+
+
+ONE: dict[Status, tuple[int, int, int]] = {"met": (1, 0, 0), "missed": (0, 1, 0), "unknown": (0, 0, 1)}
 
 
 class _PartVerdict(NamedTuple):
@@ -182,8 +192,8 @@ def _judge_part(target: Target, part: Part, window: Window) -> _PartVerdict:
 
 def _find(target: Target, condition: Condition, part: Part, window: Window) -> Finding:
     indicator = INDICATORS[condition.indicator]
-    if indicator.of == "site":
-        return indicator.judge(Case(part.facts, None, target, condition, window))
+    if indicator.of != "device":
+        return indicator.judge(Case(part.facts, None, target, condition, window, part.room))
     found = [indicator.judge(Case(part.facts, device, target, condition, window)) for device in part.devices]
     if not found:
         return Finding(None, "declared", None, None, _NO_DEVICE)
@@ -268,15 +278,24 @@ def window_of(what: Plan | Target, end_minute: int) -> Window:
 
 
 def collect(
-    connection: Connection, source: Source, plan: Plan, window: Window, sites: frozenset[str] | None = None
+    connection: Connection,
+    source: Source,
+    plan: Plan,
+    window: Window,
+    sites: frozenset[str] | None = None,
+    calendar: SchoolCalendar | None = None,
 ) -> Evidence:
     """Everything the plan's targets ask for. sites: of which minutes are asked for (None: all); verdicts on units of
-    others are not to be used."""
+    others are not to be used. Without a calendar nothing is known of when lessons begin."""
     asked = [INDICATORS[condition.indicator] for target in plan.targets for condition in target.conditions]
     with_devices = any(target.unit in ("room", "device") for target in plan.targets) or any(
-        indicator.of != "site" or indicator.signal in ("devices.", "fibre.") for indicator in asked
+        indicator.of != "site" or indicator.signal in ("devices.", "fibre.", "rooms.") for indicator in asked
     )
     evidence = read_register(connection, window, with_devices=with_devices, boundaries_day=plan.boundaries)
+    if any(indicator.of == "room" or indicator.signal == "rooms." for indicator in asked):
+        evidence = with_rooms(evidence, read_room_needs(connection), calendar)
+    if any(indicator.of == "holding" for indicator in asked):
+        evidence = with_holdings(connection, evidence)
     wanted = _wanted(plan, evidence)
     if sites is not None:
         wanted = {site: wanted[site] for site in sites & wanted.keys()}

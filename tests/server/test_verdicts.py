@@ -181,6 +181,7 @@ def test_a_week_fully_seen_and_up_is_proven() -> None:
                 "The school's Internet: up 100% of the time, which reaches the 90% needed; 100% of 7 days measured",
             ),
         ),
+        (1, 0, 0),
     )
 
 
