@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from schoolbeat_server.demo import province_register
+from schoolbeat_server.demo.province_register import MARK as MARK
 from schoolbeat_server.register_columns import COLUMNS
 from schoolbeat_wire.inventory import Column, Device, Inventory, with_revision
 
-MARK = "(mô phỏng)"
 PROVINCE = "lc-mo-phong"
 SATELLITE_EVERY = 4  # one school in so many has a satellite site with a gateway of its own
 MOST_SCHOOLS = 300
@@ -103,6 +104,7 @@ def make(seed: int, schools: int) -> Province:
         sites.append(_site(register, school, index, len(sites), True, Random(f"{seed} main {index}")))
         if index % SATELLITE_EVERY == 1:
             sites.append(_site(register, school, index, len(sites), False, Random(f"{seed} satellite {index}")))
+    province_register.complete(register, PROVINCE, seed)
     return Province(register, tuple(sites))
 
 

@@ -70,7 +70,7 @@ def sites(
     """All sites with their state now, the most urgent first."""
     with context.engine.connect() as connection:
         rows = province.read_sites(connection)
-        areas = province.read_areas(connection) if commune else {}
+        areas = province.read_areas(connection, context.now_ms()) if commune else {}
     if commune and commune not in areas:
         raise HTTPException(400, f"commune = {commune!r}: the register has no such area")
     wanted = province.within(areas, commune) if commune else None

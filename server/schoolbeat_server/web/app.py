@@ -14,7 +14,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from schoolbeat_server.web import api, calendar_api, live, metrics, pages
+from schoolbeat_server.web import api, calendar_api, live, metrics, pages, register_api
 from schoolbeat_server.web.server_view import WebContext
 
 STATIC = Path(__file__).parent / "static"
@@ -43,6 +43,7 @@ def create_app(context: WebContext) -> FastAPI:
     app.state.context = context
     app.include_router(api.router)
     app.include_router(calendar_api.router)
+    app.include_router(register_api.router)
     app.include_router(metrics.router)
     app.include_router(live.router)
     app.include_router(pages.router)

@@ -149,7 +149,7 @@ def province_page(
     say = _speaker(request, context)
     with context.engine.connect() as connection:
         sites = province.read_sites(connection)
-        areas = province.read_areas(connection)
+        areas = province.read_areas(connection, context.now_ms())
         isps = province.read_isps(connection)
         incidents = province.read_incidents(connection, open_only=True, limit=INCIDENTS + 1)
         notices = province.by_event(province.read_notices(connection, limit=NOTICE_ROWS))[:NOTICES]
@@ -207,7 +207,7 @@ def sites_page(
     say = _speaker(request, context)
     with context.engine.connect() as connection:
         sites = province.read_sites(connection)
-        areas = province.read_areas(connection)
+        areas = province.read_areas(connection, context.now_ms())
         isps = province.read_isps(connection)
     chosen = _filtered(sites, areas, isps, commune, isp, say)
     counts = province.count_states(chosen)
@@ -272,6 +272,7 @@ def about_page(request: Request, context: Context, lang: Lang = None) -> Respons
         aside = province.count_aside(connection)
         waiting = read_waiting(connection)
         proof = newest_proof(connection)
+        back = restored.shown(connection)
     speaker = _speaker(request, context)
     kept = {"days": context.report_days, "proof": proof and (date_of(proof[0]).isoformat(), proof[1].hex())}
-    return _page(request, speaker, "about.html", health=context.health(), aside=aside, waiting=waiting, kept=kept)
+    return _page(request, speaker, "about.html", health=context.health(), aside=aside, waiting=waiting, kept=kept, restored=back)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, literal, select
+from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select
 
 from schoolbeat_server import schema
+from schoolbeat_server.local_time import local
 from schoolbeat_server.web import site_state
 from schoolbeat_server.web.site_state import State
 
@@ -92,9 +93,12 @@ class Area(NamedTuple):
     parent: str | None
 
 
-def read_areas(connection: Connection) -> dict[str, Area]:
-    area = schema.area.c
-    query = select(area.id, area.name, area.kind, area.parent).order_by(area.name)
+def read_areas(connection: Connection, now_ms: int) -> dict[str, Area]:
+    """Those of today's boundaries, and any in which a school was left."""
+    area, day = schema.area.c, local(now_ms).date().isoformat()
+    today = and_(area.valid_from <= day, area.valid_to > day)
+    left = area.id.in_(select(schema.school.c.area))
+    query = select(area.id, area.name, area.kind, area.parent).where(or_(today, left)).order_by(area.name)
     return {row[0]: Area(*row) for row in connection.execute(query)}
 
 
