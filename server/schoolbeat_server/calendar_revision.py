@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from schoolbeat_server import calendar_rows, issued, schema
+from schoolbeat_server import calendar_places, calendar_rows, issued, schema
 from schoolbeat_server.calendar_rows import Change
 from schoolbeat_server.database import writing
 from schoolbeat_server.ingest import Ingest
@@ -34,6 +34,7 @@ class CalendarRevision:
 
     def __init__(self, ingest: Ingest) -> None:
         self.ingest = ingest
+        self.register: object = None  # what it said of sites' places when they were kept last
         self.change: Change | None = None  # the one being worked off
         self.pieces: list[Piece] = []
         self.sites = 0
@@ -43,11 +44,12 @@ class CalendarRevision:
         """Takes up the newest calendar and register, and the oldest change whose past is still to be found anew."""
         ingest = self.ingest
         with ingest.engine.connect() as connection:
-            known = ingest.asked.calendar
-            if (calendar_rows.last_change(connection), calendar_rows.read_places(connection)) != (
-                known.revision,
-                known.places,
-            ):
+            register = calendar_places.read_register(connection)
+        if register != self.register:
+            calendar_places.keep(ingest.engine, ingest.now_ms())
+        with ingest.engine.connect() as connection:
+            if register != self.register or calendar_rows.last_change(connection) != ingest.asked.calendar.revision:
+                self.register = register
                 ingest.asked.calendar = calendar_rows.read_calendar(connection, ingest.asked.calendar.default)
             if self.change is None:
                 waiting = calendar_rows.read_changes(connection, limit=1, waiting=True)

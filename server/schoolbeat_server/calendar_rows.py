@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, func, or_, select, update
 
-from schoolbeat_server import schema
+from schoolbeat_server import calendar_places, schema
 from schoolbeat_server.calendar_file import CalendarError, CalendarFault, Document
 from schoolbeat_server.database import writing
 from schoolbeat_server.said import Said
@@ -20,7 +20,6 @@ from schoolbeat_server.school_calendar import (
     LessonHours,
     LessonTime,
     Level,
-    Place,
     Rule,
     SchoolCalendar,
     date_of,
@@ -73,19 +72,17 @@ def store(
     that the register does not have; then nothing was stored."""
     with writing(engine) as connection:
         _check_places(connection, document, file)
-        stored = _standing(connection, document.id)
+        stored = standing(connection, document.id)
         added, removed = document.rules - stored.keys(), stored.keys() - document.rules
         kept = len(document.rules) - len(added)
         change = None
         if (added or removed) and not dry_run:
-            change = _write_change(connection, document.id, added, removed, who=who, why=why, now_ms=now_ms)
+            change = write_change(connection, document.id, added, removed, who=who, why=why, now_ms=now_ms)
             ids = [ident for rule in removed for ident in stored[rule]]
             for at in range(0, len(ids), 500):
                 table = schema.calendar_rule
                 connection.execute(update(table).where(table.c.id.in_(ids[at : at + 500])).values(removed=change))
-            if added:
-                rows = [_row(rule) | {"document": document.id, "added": change} for rule in _ordered(added)]
-                connection.execute(schema.calendar_rule.insert(), rows)
+            add_rules(connection, document.id, added, change)
     return Loaded(document.id, tuple(_ordered(added)), tuple(_ordered(removed)), kept, change)
 
 
@@ -103,7 +100,17 @@ def _check_places(connection: Connection, document: Document, file: str) -> None
         raise CalendarError(sorted(faults, key=lambda fault: fault.line))
 
 
-def _write_change(
+def add_rules(connection: Connection, document: str, rules: Iterable[Rule], change: int) -> None:
+    rows = [_row(rule) | {"document": document, "added": change} for rule in _ordered(rules)]
+    if rows:
+        connection.execute(schema.calendar_rule.insert(), rows)
+
+
+def iso(day: int) -> str:
+    return date_of(day).isoformat()
+
+
+def write_change(
     connection: Connection,
     document: str,
     added: Iterable[Rule],
@@ -180,7 +187,7 @@ def _rule(row: Any) -> Rule:
     )
 
 
-def _standing(connection: Connection, document: str) -> dict[Rule, list[int]]:
+def standing(connection: Connection, document: str) -> dict[Rule, list[int]]:
     table = schema.calendar_rule.c
     rows = connection.execute(select(schema.calendar_rule).where(table.document == document, table.removed.is_(None)))
     found: dict[Rule, list[int]] = {}
@@ -208,27 +215,20 @@ def last_change(connection: Connection) -> int:
 
 
 def read_calendar(connection: Connection, default: LessonHours, change: int | None = None) -> SchoolCalendar:
-    """The calendar as it stood after that change, over the places that the register has now."""
+    """The calendar as it stood after that change, over the places that were known then; a site of which none is kept
+    yet is where the register has it now."""
     if change is None:
         change = last_change(connection)
     rules = [rule for found in read_rules(connection, change).values() for rule in found]
-    return SchoolCalendar(tuple(rules), read_places(connection), default, change)
-
-
-def read_places(connection: Connection) -> dict[str, Place]:
-    area, site, school = schema.area.c, schema.site.c, schema.school.c
-    parents: dict[str, str | None] = dict(connection.execute(select(area.id, area.parent)).all())
-    rows = connection.execute(select(site.id, school.id, school.area).join_from(schema.site, schema.school))
-    return {ident: Place(ident, of, _up(parents, where)) for ident, of, where in rows}
-
-
-def _up(parents: Mapping[str, str | None], area: str | None) -> tuple[str, ...]:
-    """From the root down to the area."""
-    found: list[str] = []
-    while area is not None and area not in found:  # a loop would end
-        found.append(area)
-        area = parents.get(area)
-    return tuple(reversed(found))
+    spans: dict[str, Sequence[calendar_places.Span]] = {**calendar_places.read_register(connection)[0]}
+    spans |= calendar_places.standing(connection, change)
+    places = {site: found[-1].place for site, found in spans.items()}
+    moves = {
+        site: tuple((day_number(date.fromisoformat(one.valid_from)), one.place) for one in found)
+        for site, found in spans.items()
+        if len(found) > 1
+    }
+    return SchoolCalendar(tuple(rules), places, default, change, moves)
 
 
 def read_changes(connection: Connection, *, limit: int = 100, waiting: bool = False) -> list[Change]:

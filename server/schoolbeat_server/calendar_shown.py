@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from schoolbeat_server.calendar_default import SETTINGS
+from schoolbeat_server.calendar_places import REGISTER
 from schoolbeat_server.calendar_rows import Change, Loaded
 from schoolbeat_server.local_time import clock_and_day
 from schoolbeat_server.said import Said
-from schoolbeat_server.school_calendar import LessonTime, PlaceCalendar, Rule, date_of, joined, weekday_of
+from schoolbeat_server.school_calendar import LAST_DAY, LessonTime, PlaceCalendar, Rule, date_of, joined, weekday_of
 
 KINDS = {
     "week": Said("thời khóa biểu", "timetable"),
@@ -15,6 +17,11 @@ KINDS = {
     "closed": Said("nghỉ", "closed"),
     "open": Said("học bù", "school is open"),
     "exam": Said("thi", "exams"),
+    "default": Said("giờ học mặc định", "default lessons"),
+}
+SOURCES = {
+    SETTINGS: Said("server.toml, [lessons]", "server.toml, [lessons]"),
+    REGISTER: Said("sổ đăng ký: điểm trường chuyển nơi", "the register: sites that moved"),
 }
 LEVELS = {
     "province": Said("toàn tỉnh", "the province"),
@@ -73,11 +80,20 @@ def rule_text(rule: Rule, language: str) -> str:
 
 def _period(rule: Rule) -> str:
     first, last = date_of(rule.first_day), date_of(rule.end_day - 1)
+    if rule.end_day == LAST_DAY:
+        return f"{first:%d/%m/%Y} –" if rule.first_day > 0 else "–"
+    if rule.first_day <= 0:
+        return f"– {last:%d/%m/%Y}"
     return f"{first:%d/%m/%Y}" if first == last else f"{first:%d/%m/%Y}–{last:%d/%m/%Y}"
 
 
 def _times(lessons: Iterable[LessonTime]) -> str:
     return ", ".join(f"{_clock(one.first)}-{_clock(one.end)}" for one in lessons)
+
+
+def source(document: str, language: str) -> str:
+    """A calendar's id; or the settings, or the register."""
+    return SOURCES[document].to(language) if document in SOURCES else document
 
 
 def _clock(minute: int) -> str:
@@ -93,7 +109,8 @@ def standing_text(documents: Mapping[str, Sequence[Rule]], changes: Sequence[Cha
         return none.to(language)
     lines: list[str] = []
     for name, rules in sorted(documents.items()):
-        lines.append(Said(f"Lịch {name}", f"Calendar {name}").to(language))
+        shown = source(name, language)
+        lines.append(shown if name in SOURCES else Said(f"Lịch {name}", f"Calendar {name}").to(language))
         ordered = sorted(rules, key=lambda rule: (tuple(LEVELS).index(rule.level), rule.place, rule.first_day))
         lines += [f"  {rule_text(rule, language)}" for rule in ordered]
     lines.append(Said("Các lần sửa", "Changes").to(language))
@@ -101,7 +118,7 @@ def standing_text(documents: Mapping[str, Sequence[Rule]], changes: Sequence[Cha
 
 
 def change_text(change: Change, language: str) -> str:
-    head = f"{change.id}. {clock_and_day(change.at_ms, language)}, {change.who}, {change.document}"
+    head = f"{change.id}. {clock_and_day(change.at_ms, language)}, {change.who}, {source(change.document, language)}"
     why = f" ({change.why})" if change.why else ""
     if change.revised_ms is None:
         done = Said("chưa tính lại", "not yet found anew")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, select, update
@@ -14,6 +15,7 @@ from schoolbeat_server.database import upsert, writing
 from schoolbeat_server.ingest import Ingest
 from schoolbeat_server.ledger import Ledger
 from schoolbeat_server.school_calendar import day_of, first_minute_of
+from schoolbeat_server.verify import merge_contact
 from schoolbeat_wire import report as reports
 from schoolbeat_wire.errors import WireError
 
@@ -26,7 +28,7 @@ _KEPT: Final = ("site", "agent", "epoch", "seq", "count", "first_minute", "last_
 def of_decision(row: Any) -> ColumnElement[bool]:
     """The stored reports that a row of `decision` names, joined with their speaker."""
     speaker, report = schema.speaker.c, schema.report.c
-    where = (report.site == row.site) & (report.agent == row.agent)
+    where: ColumnElement[bool] = (report.site == row.site) & (report.agent == row.agent)
     where &= (speaker.hardware == row.hardware) & (speaker.boot == row.boot if row.boot else True)
     if row.epoch:
         where &= speaker.epoch == row.epoch
@@ -127,7 +129,7 @@ class Retraction:
         self.decision = None
 
 
-def _days(rows: list[Any]) -> set[int]:
+def _days(rows: Sequence[Any]) -> set[int]:
     """The local days whose minutes or off-minutes the reports told."""
     days: set[int] = set()
     for row in rows:
@@ -141,7 +143,7 @@ def _days(rows: list[Any]) -> set[int]:
     return days
 
 
-def _set_aside(connection: Connection, decision: Row[Any], rows: list[Any]) -> None:
+def _set_aside(connection: Connection, decision: Row[Any], rows: Sequence[Any]) -> None:
     said = {"why": "retracted", "state": "discarded", "decision": decision.id, "text": decision.reason[:500]}
     held = [
         {name: getattr(row, name) for name in _KEPT} | {"hardware": row.hardware, "boot": row.boot} | said
@@ -163,7 +165,7 @@ def reopen(ingest: Ingest, connection: Connection, site: str) -> None:
     reader = proof.DayReader(connection, ingest.layouts, site, 0, 2**31)
     reader.ledger = fresh
     reader.take(proof.read_told(connection, site, 0, 2**31, after=sealed, up_to=2**62))
-    rebuild.merge_contact(connection, fresh, site, contact + 1, 2**31)
+    merge_contact(connection, fresh, site, contact + 1, 2**31)
     ledger = ingest.ledger
     with ledger.lock:
         ledger.open_bytes += fresh.open_bytes - sum(len(block.data) for block in ledger.open.get(site, {}).values())

@@ -19,7 +19,7 @@ from paho.mqtt.client import MQTTMessage
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from schoolbeat_server import damage, database, plans, restored
+from schoolbeat_server import calendar_default, calendar_places, damage, database, plans, restored
 from schoolbeat_server.broker import BrokerError, BrokerSettings, ManagedBroker
 from schoolbeat_server.contact import BLIND_MS, ContactBook
 from schoolbeat_server.credentials import SERVER_USER, server_account, server_password, write_accounts
@@ -41,6 +41,7 @@ from schoolbeat_server.settings import Settings
 from schoolbeat_server.web.app import create_app
 from schoolbeat_server.web.live import LiveFeed
 from schoolbeat_server.web.server_view import WebContext
+from schoolbeat_wire.errors import WireError
 
 log = logging.getLogger(__name__)
 
@@ -119,8 +120,13 @@ def broker_address(settings: Settings) -> BrokerAddress:
 def make_heart(settings: Settings, engine: Engine, feed: LiveFeed, deliverer: Deliverer) -> Heart:
     """Everything but the web. The broker, when managed, is started here: it must be there first."""
     server = database.server_id(engine)
+    calendar_default.keep(engine, settings.lessons, now_ms())
+    calendar_places.keep(engine, now_ms())
     ingest = Ingest(engine, server, ContactBook(now_ms() + BLIND_MS), now_ms, settings.lessons)
-    ingest.load()
+    try:
+        ingest.load()
+    except (ValueError, TypeError, WireError) as error:  # what SQLite finds whole may hold flipped bytes all the same
+        raise damage.Unreadable(f"{type(error).__name__}: {error}") from error
     rows = IncidentRows(ingest, settings.incidents, settings.channels)
     with engine.connect() as connection:
         rows.load(connection)
@@ -233,10 +239,10 @@ def main(settings: Settings) -> int:
             except (plans.PlanError, StartError, BrokerError, OutsideBrokerError, OSError) as error:
                 log.error("%s", error)
                 return 1
-            except DBAPIError as error:
+            except (DBAPIError, damage.Unreadable) as error:
                 if not damage.is_damage(error):
                     raise
-                damage.mark(settings.folder, str(error.orig))
+                damage.mark(settings.folder, str(getattr(error, "orig", error)))
                 code = 1
             why = damage.found(settings.database) if code else ""
         if not why:
@@ -276,7 +282,11 @@ def _assembled_in_the_end(settings: Settings) -> Assembled:
         try:
             return _assembled(settings)
         except (DBAPIError, OSError) as error:
-            passing = damage.is_passing(error) or getattr(error, "errno", 0) in (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
+            passing = damage.is_passing(error) or getattr(error, "errno", 0) in (
+                errno.ENOSPC,
+                errno.EROFS,
+                errno.EDQUOT,
+            )
             if not passing:
                 raise
             said = str(getattr(error, "orig", error))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select, update
 from tests.server.school import School, register
 
-from schoolbeat_server import calendar_rows, schema
+from schoolbeat_server import calendar_default, calendar_rows, schema
 from schoolbeat_server.calendar_file import Document
 from schoolbeat_server.calendar_revision import CalendarRevision
 from schoolbeat_server.contact import ContactBook
@@ -264,15 +264,110 @@ def test_a_board_that_is_there_no_more_is_still_asked_for_in_lessons_only(tmp_pa
     assert desk.outages() == [("s1", "device.b", START + 430, START + 439, START + 450, 600, "device.b", 1)]
 
 
-def test_a_site_that_the_register_moves_follows_its_new_school_at_once(tmp_path: Path) -> None:
+def board_down_all_morning(desk: Desk, *sites: str) -> None:
+    """On the first day and on the thirteenth after it."""
+    for site in sites:
+        school = BoardSchool(site, signals=list(SIGNALS))
+        mornings = [
+            school.report(school.rows(START + day * 1_440 + 415, [bytes([60, 0, 60])] * 60 + [bytes([60] * 3)] * 30))
+            for day in (0, 13)
+        ]
+        desk.take(school.inventory_message(), *mornings)
+
+
+def of_board(desk: Desk) -> list[tuple[object, ...]]:
+    """(site, day, down seconds)"""
+    columns = [column.name for column in schema.outage.c if column.name != "id"]
+    rows = [dict(zip(columns, row, strict=True)) for row in desk.outages()]
+    return [(row["site"], (row["first_minute"] - START) // 1_440, row["down_seconds"]) for row in rows]  # type: ignore[operator]
+
+
+def days_shown(desk: Desk, site: str) -> list[int]:
+    """Minutes of lessons on the first day, yesterday, today and tomorrow."""
+    calendar = desk.ingest.asked.calendar.of_site(site)
+    return [calendar.minutes(START + day * 1_440, START + (day + 1) * 1_440).count(1) for day in (0, 13, 14, 15)]
+
+
+def test_a_site_that_the_register_moves_follows_its_new_school_from_that_day_on(tmp_path: Path) -> None:
     desk = Desk(tmp_path, ["s1", "s2"])
-    desk.load("truong", [week(FIRST, 30, ("school", "s1"))])
+    desk.load("truong", [week(FIRST, 30, ("school", "s1"), tuple(range(7)))])
+    board_down_all_morning(desk, "s1", "s2")
     desk.revise()
-    before = desk.ingest.asked.calendar.read("s2", START, START + 1_440)
+    before = of_board(desk)
     with writing(desk.engine) as connection:
         connection.execute(update(schema.site).where(schema.site.c.id == "s2").values(school="s1"))
 
     desk.revise()
 
-    assert before is None
-    assert (desk.ingest.asked.calendar.read("s2", START, START + 1_440) or b"").count(1) == 70
+    assert of_board(desk) == before == [("s1", 0, 3_000), ("s1", 13, 3_000)]
+    assert days_shown(desk, "s1") == [70, 70, 70, 70]
+    assert days_shown(desk, "s2") == [0, 0, 70, 70]
+    newest = desk.changes()[0]
+    assert (newest.document, newest.why, newest.first_day) == ("@register", "s2: s2 (p) → s1 (p)", "2026-09-24")
+    assert (newest.added, newest.removed, newest.sites, newest.revised_ms) == (1, 0, 1, desk.now_ms)
+
+
+def test_a_move_with_its_day_in_the_past_revises_what_was_measured_since(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, ["s1", "s2"])
+    with writing(desk.engine) as connection:
+        connection.execute(schema.area.insert(), [{"id": "x", "name": "Xã X", "kind": "commune", "parent": "p"}])
+    desk.load("xa", [week(FIRST, 30, ("area", "x"), tuple(range(7)))])
+    board_down_all_morning(desk, "s1", "s2")
+    desk.revise()
+    assert of_board(desk) == []
+
+    with writing(desk.engine) as connection:
+        rows = [("p", "0001-01-01", "2026-09-20"), ("x", "2026-09-20", "9999-12-31")]
+        told = [{"school": "s2", "area": area, "valid_from": one, "valid_to": end} for area, one, end in rows]
+        connection.execute(schema.school_area.insert(), told)
+    desk.revise()
+
+    assert of_board(desk) == [("s2", 13, 3_000)]
+    assert days_shown(desk, "s2") == [0, 70, 70, 70]
+    assert days_shown(desk, "s1") == [0, 0, 0, 0]
+    assert [(one.document, one.sites, one.outages) for one in desk.changes()] == [("@register", 1, 1), ("xa", 0, 0)]
+    again = Desk.__new__(Desk)
+    again.engine, again.now_ms = desk.engine, desk.now_ms
+    again.ingest = Ingest(desk.engine, "ab" * 8, ContactBook(0), lambda: desk.now_ms)
+    again.ingest.load()
+    again.revision = CalendarRevision(again.ingest)
+    again.revise()
+    assert (days_shown(again, "s2"), len(again.changes())) == ([0, 70, 70, 70], 2)
+
+
+def test_another_week_in_the_settings_holds_from_the_day_it_is_read(tmp_path: Path) -> None:
+    morning, later = (LessonHours(tuple(Lesson(day, *hours) for day in range(7))) for hours in ((420, 490), (600, 610)))
+    desk = Desk(tmp_path, ["s1"])
+    calendar_default.keep(desk.engine, morning, START * 60_000)  # before anything was measured: it was always so
+    desk.revise()
+    board_down_all_morning(desk, "s1")
+    before = of_board(desk)
+
+    calendar_default.keep(desk.engine, later, desk.now_ms)
+    desk.revise()
+
+    assert of_board(desk) == before == [("s1", 0, 3_300), ("s1", 13, 3_300)]
+    assert days_shown(desk, "s1") == [70, 70, 10, 10]
+    calendar_default.keep(desk.engine, later, desk.now_ms)
+    calendar_default.keep(desk.engine, LessonHours(), desk.now_ms + 86_400_000)
+    desk.revise()
+    assert days_shown(desk, "s1") == [70, 70, 10, 0]
+    assert [(one.document, one.first_day, one.added, one.removed) for one in desk.changes()] == [
+        ("@settings", "2026-09-25", 7, 7),
+        ("@settings", "2026-09-24", 14, 7),
+        ("@settings", "1970-01-01", 7, 0),
+    ]
+    desk.load("tinh", [week(FIRST + 10, 30)])
+    desk.revise()
+    assert days_shown(desk, "s1")[0] == 70  # a calendar's first day ends it, as ever
+
+
+def test_a_first_week_in_the_settings_after_months_of_measuring_is_none_of_the_past(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, ["s1"])
+    board_down_all_morning(desk, "s1")
+
+    calendar_default.keep(desk.engine, LessonHours(tuple(Lesson(day, 420, 490) for day in range(7))), desk.now_ms)
+    desk.revise()
+
+    assert of_board(desk) == []
+    assert days_shown(desk, "s1") == [0, 0, 70, 70]
