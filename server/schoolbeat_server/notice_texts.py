@@ -350,6 +350,7 @@ _MINUTES_OF = {
     "gateway": ("thiết bị cổng không trả lời máy trong trường", "with the gateway not answering inside the school"),
     "service": ("có lúc không phân giải được tên miền hoặc kết nối", "with no name or connection"),
     "beyond": ("mạng ở trường bình thường", "with the school's network fine"),
+    "heard": ("máy chủ vẫn nghe được", "still or again heard"),
     "returning": ("đang trở lại", "coming back"),
     "server_away": ("máy chủ không theo dõi được", "with the server not watching"),
     "unknown": ("không có số liệu", "without data"),

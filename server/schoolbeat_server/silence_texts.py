@@ -106,6 +106,8 @@ def _told(values: Mapping[str, int | str], language: str) -> dict[str, str]:
     for name, word in (("minute", "at"), ("first_minute", "first"), ("end_minute", "end")):
         if name in values:
             told[word] = _minute(int(values[name]), language)
+    if told.get("first", "")[5:] == told.get("end", "")[5:]:
+        told["first"] = told.get("first", "")[:5]  # the day is said once
     if "at_ms" in values:
         told["at"] = clock_and_day(int(values["at_ms"]), language)
     return told

@@ -269,7 +269,7 @@ NO_CAUSE = ("waiting", "unknown")
 
 
 @given(evidences())
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_no_cause_is_named_without_a_minute_that_names_it(evidence: Evidence) -> None:
     found = explain(evidence)
 
@@ -297,7 +297,7 @@ def test_the_order_in_which_evidence_came_does_not_matter(evidence: Evidence, rn
 
 
 @given(evidences(), st.data())
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_what_is_decided_stays_when_the_blank_minutes_are_filled(evidence: Evidence, data: st.DataObject) -> None:
     """The backlog comes newest first: whatever its first part decides, the rest does not change."""
     missing = data.draw(st.integers(0, MINUTES))
@@ -392,6 +392,18 @@ def test_every_cause_and_point_can_be_read_in_both_languages() -> None:
             assert text
             assert "{" not in text
     assert {found.cause for _, found in STORIES.values()} <= cause.SENTENCES.keys()
+
+
+def test_the_day_of_two_times_is_said_once_where_it_is_the_same() -> None:
+    values = {"agent": "pc-1", "minutes": 8, "first_minute": FIRST, "end_minute": FIRST + 8}
+
+    same = silence_texts.said(Point("witness", values)).en
+    over = silence_texts.said(Point("witness", values | {"end_minute": FIRST + 1_440})).en
+
+    assert (
+        same == "Computer pc-1 in the school reported in 8 min (04:20 – 04:28 on 20 Feb 2025): the school had network"
+    )
+    assert "(04:20 on 20 Feb 2025 – 04:20 on 21 Feb 2025)" in over
 
 
 def test_points_survive_an_incidents_facts() -> None:

@@ -27,6 +27,10 @@ class SilenceShown:
     known: list[Said]
     waited: list[Said]
 
+    @property
+    def is_decided(self) -> bool:
+        return self.cause not in ("waiting", "unknown")
+
 
 class Revised(NamedTuple):
     """A cause that late data changed."""

@@ -310,7 +310,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "outage.touched_rooms": ("{lessons} tiết × {rooms} phòng = {both}", "{lessons} lessons × {rooms} rooms = {both}"),
     "outage.open": ("vẫn mất", "still down"),
     "outage.cause": ("Nguyên nhân", "Cause"),
-    "silence.cause": ("Vì sao im lặng", "Why it is silent"),
     "silence.known": ("Đã biết thêm", "Also known"),
     "silence.waited": ("Đang chờ", "Waiting for"),
     "silence.revised": (
@@ -508,6 +507,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "about.health": ("Máy chủ lúc này", "The server now"),
     "about.health.ok": ("Bình thường.", "All well."),
+    "about.restored": ("{minutes} phút đã về lại.", "{minutes} minutes came back."),
+    "about.restored.lost": (
+        "Còn {minutes} phút của {sites} điểm trường là «chưa biết»; danh sách: schoolbeat-server restored.",
+        "{minutes} minutes of {sites} sites are unknown; the list: schoolbeat-server restored.",
+    ),
     "about.health.not_ok": ("Có vấn đề: {reasons}", "Something is wrong: {reasons}"),
     "about.waiting": ("Số liệu giữ riêng, chờ người quản trị", "Kept apart, waiting for an operator"),
     "about.waits.none": ("Không có gì phải chờ.", "Nothing is waiting."),
