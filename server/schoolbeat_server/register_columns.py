@@ -193,12 +193,12 @@ _LEVELS = OneOf(
     {
         "preschool": ("mầm non", "mn"),
         "primary": ("tiểu học", "th"),
-        "lower_secondary": ("thcs", "trung học cơ sở"),
-        "primary_lower_secondary": ("th&thcs", "tiểu học và thcs"),
-        "upper_secondary": ("thpt", "trung học phổ thông"),
-        "lower_upper_secondary": ("thcs&thpt", "thcs và thpt"),
-        "continuing": ("gdtx", "giáo dục thường xuyên"),
-        "boarding": ("ptdtnt", "ptdtbt", "nội trú", "bán trú"),
+        "lower_secondary": ("THCS", "trung học cơ sở"),
+        "primary_lower_secondary": ("TH&THCS", "tiểu học và thcs"),
+        "upper_secondary": ("THPT", "trung học phổ thông"),
+        "lower_upper_secondary": ("THCS&THPT", "thcs và thpt"),
+        "continuing": ("GDTX", "giáo dục thường xuyên"),
+        "boarding": ("nội trú hoặc bán trú", "ptdtnt", "ptdtbt", "nội trú", "bán trú"),
     }
 )
 _SITE_KINDS = OneOf({"main": ("chính", "điểm chính"), "satellite": ("lẻ", "điểm lẻ")})

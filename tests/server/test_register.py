@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
 
-from schoolbeat_server import enrol, register, schema
+from schoolbeat_server import enrol, register, register_csv, register_file, register_xlsx, schema
 from schoolbeat_server.database import open_database, writing
 from schoolbeat_server.register import (
     Agent,
@@ -25,7 +26,8 @@ from schoolbeat_server.register import (
     read_services,
     read_site,
 )
-from schoolbeat_server.register_columns import COLUMNS
+from schoolbeat_server.register_columns import COLUMNS, TAGS
+from schoolbeat_server.register_headings import HEADINGS, SHEETS
 
 WHOLE = """
 areas:
@@ -476,8 +478,30 @@ def test_the_documents_example_loads_without_a_remark(engine: Engine, tmp_path: 
 def test_the_document_names_every_column() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
 
-    parts = {part.partition("**")[0]: part for part in text.split("\n**")[1:]}
+    tables = text.partition("## Các cột")[2].partition("## Ví dụ")[0]
+    parts = {part.partition("**")[0]: part for part in tables.split("\n**")[1:]}
 
     assert list(parts) == list(COLUMNS)
-    missing = [(name, column) for name, part in parts.items() for column in COLUMNS[name] if f"`{column}`" not in part]
-    assert missing == []
+    for section, part in parts.items():
+        rows = re.findall(r"^\| `(\w+)`( \*)? \| (.+?) \| (.+) \|$", part, re.MULTILINE)
+        assert part.startswith(f"{section}** — {SHEETS[section]}\n")
+        assert [(name, bool(star), heading) for name, star, heading, _ in rows] == [
+            (name, column.required, HEADINGS[section][name]) for name, column in COLUMNS[section].items()
+        ]
+        for name, _, _, allowed in rows:
+            words = COLUMNS[section][name].words
+            assert set(words) <= set(re.findall(r"`(\w+)`", allowed)), (section, name)
+            assert all(f"({vi})" in allowed for word, vi in words.items() if vi != word), (section, name)
+    for tag in TAGS:
+        assert f"`{tag}`" in parts["sites"]
+
+
+def test_the_document_states_the_limits_of_the_code() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+
+    assert f"tệp {register_file.MOST_BYTES // 2**20} MiB" in text
+    assert f"{register_xlsx.MOST_UNPACKED_BYTES // 2**20} MiB" in text
+    assert (
+        f"{register_xlsx.MOST_ROWS // 1000}.000 dòng mỗi trang; CSV {register_csv.MOST_ROWS // 1000}.000 dòng" in text
+    )
+    assert all(f"`{section}.csv`" in text for section in COLUMNS)
