@@ -115,15 +115,15 @@ def _unseen(site: str, asset: Asset, booked: Mapping[str, int]) -> Holding:
 def _devices_of(book: Sequence[Asset], register: Mapping[str, Device], known: Container[str]) -> dict[str, str]:
     """Asset code -> device id; a row that stands for several things is none of them, a device is one asset at most."""
     singles = [one for one in book if one.quantity == 1]
-    linked = {one.code: one.device for one in singles if one.device in known and one.device}
+    linked: dict[str, str] = {one.code: one.device for one in singles if one.device and one.device in known}
     by_serial: dict[str, list[str]] = {}
     for device in register.values():
         if device.serial:
             by_serial.setdefault(device.serial, []).append(device.id)
     counts = Counter(one.serial for one in singles)
     taken: dict[str, str] = {}
-    for code, device in linked.items():
-        taken.setdefault(device, code)
+    for code, ident in linked.items():
+        taken.setdefault(ident, code)
     for one in singles:
         same = by_serial.get(one.serial, [])
         if one.code not in linked and one.serial and counts[one.serial] == 1 and len(same) == 1:
