@@ -60,23 +60,13 @@ def minutes_off(before: Before, first: int) -> list[Off]:
 
 
 def taken_back(told: Sequence[Off], proven: Sequence[Off]) -> list[Off]:
-    """What to tell after `told`, if only `proven` holds of it.
-
-    Of two words that begin in one minute the shorter counts, and neither when their reasons differ: so a word is taken
-    back by another one from the same minute on.
-    """
-    out = []
-    spoken = {off.first_minute: off for off in told if off.reason != _INTERRUPTED}
+    """What to tell after `told`, if only `proven` holds of it. Of two words that begin in one minute the last stands."""
+    out = {off.first_minute: off for off in (*told, *proven) if off.reason == _INTERRUPTED}
     holding = {off.first_minute: off for off in proven if off.reason != _INTERRUPTED}
-    for first, off in spoken.items():
-        holds = holding.get(first)
-        if holds is None or holds.reason != off.reason:
-            out.append(Off(first, 1, _INTERRUPTED))
-            continue
-        out.append(Off(first, min(off.count, holds.count), off.reason))
-        if holds.count > off.count:
-            out.append(Off(first + off.count, holds.count - off.count, off.reason))
-    return out + [off for first, off in holding.items() if first not in spoken]
+    for off in told:
+        if off.reason != _INTERRUPTED and off.first_minute not in holding:
+            out[off.first_minute] = Off(off.first_minute, 1, _INTERRUPTED)
+    return [*(out | holding).values()]
 
 
 def _off(first: int, end: int, reason: str) -> Off:
@@ -159,17 +149,17 @@ class Recorder:
         cutter.skip_to(new_minute)
         cutter.masked = {new_minute}  # one that an earlier, wrong step had masked is a minute like others
 
-    def take_back(self, inherited: Sequence[Off] = ()) -> None:
+    def take_back(self, inherited: Sequence[Off] | None = None) -> None:
         """After a step from a clock that never was right. What it cut and nobody took is given up; what was told of the
-        minutes before this agent is told anew, as the new clock has it. inherited: what agents before this one told by
-        that clock; nothing proves it any more."""
+        minutes before this agent is told anew, as the new clock has it. inherited: agents before this one went by that
+        clock, too, and told so much; then the minute that they saved last proves nothing."""
         assert self.anchor is not None
         assert self._cutter is not None
         self.misplaced = False
         self._ready.clear()
         first, now = int(self.anchor.utc(self._started) // 60), self._cutter.next_minute
-        proven = [] if inherited else minutes_off(self._before, first)
-        told = taken_back([*inherited, *self.told], proven)
+        proven = minutes_off(self._before, first) if inherited is None else []
+        told = taken_back([*(inherited or ()), *self.told], proven)
         alive = [_off(first, now, "interrupted")] if first < now else []
         self._off = [*told, *alive]
         self.began, self.told = now, tuple(self._off)

@@ -28,6 +28,7 @@ from schoolbeat_agent.sight import View
 from schoolbeat_agent.watch import Watch
 from schoolbeat_wire import bounds, catalogue
 from schoolbeat_wire import inventory as wire_inventory
+from schoolbeat_wire.catalogue import OFF_NAMES
 from schoolbeat_wire.errors import WireError
 from schoolbeat_wire.inventory import Inventory
 from schoolbeat_wire.messages import Config, Event
@@ -208,12 +209,16 @@ class Runner:
         self._lived = _lived_before(box)
         last_boot, stopped_in = self._lived
         before = Before(box.last_minute, stopped_in, last_boot == box.boot, box.has_unplaced(), *_began_before(box))
+        if 0 < before.began < box.last_minute:  # one of the two clocks was wrong: only what was taken back is told on
+            told = tuple(off for off in before.told if OFF_NAMES.get(off.reason) == "interrupted")
+            before = replace(before, began=0, told=told, unplaced=True)
         self.recorder = Recorder(before, boot_seconds(), current)
         self.recorder.use(current, inventory.holds(self.settings, self._watches))
         self._first_seq = box.next
         self._anchor_seq = box.next  # rows from it on are cut by the anchor
         self._kept: Anchor | None = None  # as it is on disk
-        self._inherited: list[Off] = []  # told by agents before this one under the same anchor
+        self._inherited: list[Off] | None = None  # told by agents before this one under the same anchor
+        self._told_before: list[Off] = []  # by the last agent that knew a time
         self._taken_back = 0
         self._distrusted = False
         self._executor = ThreadPoolExecutor(1, "disk")
@@ -317,12 +322,12 @@ class Runner:
         kept = _anchored(self._box)
         if kept is None or kept.source not in clock.RANK:
             return
-        self._inherited = kept.off()
+        self._told_before = kept.off()
         anchor = Anchor(kept.source, kept.offset_seconds, kept.heard)  # type: ignore[arg-type]
         if kept.boot == self._box.boot and kept.heard <= now and not self._is_before_the_last_row(anchor, now):
             self.recorder.offer(anchor, now)
-            self._kept, self._anchor_seq = anchor, kept.first_seq
-            self._box.remember("began", self._beginning())
+            self._anchor_seq, self._inherited = kept.first_seq, self._told_before
+            self._keep_anchor(anchor)
 
     def _is_before_the_last_row(self, anchor: Anchor, now: float) -> bool:
         return anchor.utc(now) < self._box.last_minute * 60
@@ -571,13 +576,13 @@ class Runner:
         self._executor.submit(self._box.remember, "before", "")
         if anchor.source != "trust" and self._box.highest_minute > minute:
             log.warning("clock: an earlier boot recorded minutes that have not come yet: its clock was wrong")
+            self._inherited = self._told_before
             self._take_back(after=minute)
-        self._inherited = []
 
     def _take_back(self, after: int = 0) -> None:
         """after: only minutes after that one, whatever anchor they were cut by."""
         self.recorder.take_back(self._inherited)
-        self._inherited = []
+        self._inherited = None
         self._taken_back += 1
 
         def write() -> None:
@@ -600,7 +605,7 @@ class Runner:
         )
 
     def _keep_anchor(self, anchor: Anchor) -> None:
-        told = [[*msgspec.structs.astuple(off)] for off in [*self._inherited, *self.recorder.told]]
+        told = [[*msgspec.structs.astuple(off)] for off in [*(self._inherited or ()), *self.recorder.told]]
         kept = Anchored(self._box.boot, anchor.source, anchor.offset_seconds, anchor.heard, self._anchor_seq, told)
         self._box.remember("anchor", json.dumps(kept))
         self._box.remember("began", self._beginning())

@@ -107,7 +107,7 @@ def lying(random: Random, machine: Machine) -> None:
     machine.boots_up(machine.true)
     machine.ntp()
     machine.starts()
-    machine.lives(200)
+    machine.lives(1_800)  # past the minutes that were taken back: those are never told a second time
     machine.hands_over()
 
 
