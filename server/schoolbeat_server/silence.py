@@ -58,6 +58,8 @@ _NO_FAULT: frozenset[SilenceCause] = frozenset({"beyond", "server_away"})
 RETURN_MINUTES = 5
 # A power cut leaves the interrupted minute and the minute of the boot without an account, however short it was.
 UNACCOUNTED_MINUTES = 3
+# Around a fault that left no account of its own the school sees everything up too: until we noticed, and coming back.
+AROUND_MINUTES = 2 + RETURN_MINUTES
 BEFORE_MINUTES = 30  # of what the school said before it fell silent
 
 Standing = Literal["heard", "never_heard", "no_agent", "unwatched"]
@@ -203,6 +205,9 @@ def of_silence(
         if kind == "beyond" and (first_minute + place in away or _at(heard, place) == UNKNOWN):
             # That nobody listened explains the silence only where our own record says since when and until when.
             kind, weight = "server_away", weight if first_minute + place in away else 0
+        elif kind == "beyond" and (code := _at(heard, place)) is not None and code <= UP_FULL:
+            # Only while nothing is heard of a school that is online is the fault beyond it: not before, nor after.
+            kind, weight = ("beyond", UP_FULL - code) if code < UP_FULL else ("heard", 0)
         minutes[kind] += 1
         seconds[kind] += weight
     named = sorted((kind for kind in _ORDER if seconds[kind]), key=lambda kind: -seconds[kind])
@@ -226,6 +231,8 @@ def _verdict(
         return told[0] if told and seconds[told[0]] > runner_up + 60 * blank else "waiting"
     accounted = minutes.total() - blank
     if not told or blank > max(accounted, UNACCOUNTED_MINUTES):
+        return "unknown"
+    if told[0] == "beyond" and blank and seconds["beyond"] <= 60 * (blank + AROUND_MINUTES):
         return "unknown"
     return told[0]
 

@@ -211,6 +211,8 @@ def cause_of_silence(
     if not backlog_complete and winner == "beyond" and blank:
         return "waiting", minutes
     if backlog_complete:
+        if winner == "beyond" and blank and weight["beyond"] <= 60 * (blank + 7):
+            return "unknown", minutes
         if winner and (blank <= 3 or blank <= count - blank):
             return winner, minutes
         return "unknown", minutes

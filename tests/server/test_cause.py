@@ -175,7 +175,23 @@ def test_the_school_is_not_called_fine_while_a_minute_is_missing() -> None:
     rows = {"line.domestic": BLIND + UP * 4}
 
     assert explained(rows, [], complete=False, count=5) == Silence("waiting", {"unknown": 1, "beyond": 4})
-    assert explained(rows, [], complete=True, count=5) == Silence("beyond", {"unknown": 1, "beyond": 4})
+    assert explained(rows, [], complete=True, count=5) == Silence("unknown", {"unknown": 1, "beyond": 4})
+
+
+def test_a_school_is_called_fine_when_more_minutes_say_so_than_a_fault_in_the_missing_one_leaves_behind() -> None:
+    rows = {"line.domestic": BLIND + UP * 9}
+
+    assert explained(rows, [], count=9) == Silence("unknown", {"unknown": 1, "beyond": 8})
+    assert explained(rows, [], count=10) == Silence("beyond", {"unknown": 1, "beyond": 9})
+
+
+def test_minutes_in_which_the_school_was_heard_do_not_say_that_the_fault_is_beyond_it() -> None:
+    """The first is of the time before it fell silent; then a rung fails for 36 seconds of the next."""
+    rows = {"line.domestic": UP + BLIND, "line.international": UP + bytes([24]), "line.internet": UP + bytes([24])}
+
+    found = silence.of_silence(FIRST, FIRST + 2, rows, FIRST, [], backlog_complete=True, heard=bytes([60, 28]))
+
+    assert found == Silence("line.domestic", {"heard": 1, "line.domestic": 1})
 
 
 def test_a_school_that_saw_everything_up_was_cut_off_beyond_its_line() -> None:
