@@ -80,6 +80,7 @@ class Card:
 
     def __init__(self) -> None:
         self.rows: list[MinuteRow] = []
+        self.saved: list[float] = []  # when each was
         self.stopped_in = 0
         self.same_boot = True  # as the agent that last knew a time
         self.raw: list[str] = []  # runs of this boot without a time, as they are kept
@@ -99,8 +100,9 @@ class Card:
         self.lost_runs = self.lost_runs or bool(self.raw)
         self.same_boot, self.raw = False, []
 
-    def keep(self, rows: list[tuple[str, MinuteRow]]) -> None:
+    def keep(self, rows: list[tuple[str, MinuteRow]], at: float) -> None:
         for _, row in rows:
+            self.saved.append(at)
             self.rows.append(msgspec.structs.replace(row, seq=len(self.rows)))
         if rows:
             self.raw, self.lost_runs = [], False
@@ -108,6 +110,10 @@ class Card:
 
 def recorded(month: Month, tells: tuple[str, ...] = SIGNALS) -> list[list[MinuteRow]]:
     """The rows of each card, with their seqs."""
+    return [card.rows for card in cards_of(month, tells)]
+
+
+def cards_of(month: Month, tells: tuple[str, ...] = SIGNALS) -> list[Card]:
     cards = [Card()]
     boot_began, anchor = 0.0, None
     for life in month.lives:
@@ -119,7 +125,7 @@ def recorded(month: Month, tells: tuple[str, ...] = SIGNALS) -> list[list[Minute
             boot_began, anchor = life.begin - 40, None
             cards[-1].boot()
         anchor = _live(month, life, cards[-1], boot_began, anchor, inventory(tells))
-    return [card.rows for card in cards]
+    return cards
 
 
 def _live(
@@ -142,10 +148,10 @@ def _live(
         elif isinstance(what, months.Ran):
             recorder.record(_run(month, what, boot_began))
             starts[what.probe] = what.started - boot_began
-        card.keep(recorder.due(now, starts.values(), _already(card, recorder)))
+        card.keep(recorder.due(now, starts.values(), _already(card, recorder)), at)
     now = life.end - boot_began
     if life.ending == "stop":
-        card.keep(recorder.rest(now, _already(card, recorder)))
+        card.keep(recorder.rest(now, _already(card, recorder)), life.end)
         card.stopped_in = recorder.minute(now)
     return recorder.anchor
 

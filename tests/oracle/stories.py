@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from random import Random
 
 from hypothesis import strategies as st
 from tests.oracle.calendars import DAY, LOCAL, day_of
-from tests.oracle.drawn import some_month
+from tests.oracle.drawn import runs, some_month
+from tests.oracle.hours import BEGIN, END, ENDINGS, Hour, Trouble
 from tests.oracle.month import (
     BOARD,
     FIRST_MINUTE,
     INTERNET,
+    LADDER,
     MONTH_MINUTES,
     SIGNALS,
     Calendar,
     Enrolled,
+    Life,
     Month,
     Removed,
     Rule,
+    Step,
 )
 
 GATEWAY, NEW_GATEWAY, PC = "gateway", "gateway-2", "pc-1"
@@ -166,3 +171,40 @@ def _rule(days: list[int]) -> st.SearchStrategy[Rule]:
         st.builds(lambda p, d, n: Rule(p, "exam", d, d + n), places, day, length),
         st.builds(lambda p, d, n, w, s: Rule(p, "week", d, d + n, w, s), places, day, length, weekdays, shifts),
     )
+
+
+# ---- an hour, told as it happens -------------------------------------------------------------------------------
+
+
+@st.composite
+def some_hour(draw: st.DrawFn) -> Hour:
+    """One or two troubles of some minutes; between them, before and after, all is well for long enough to be told."""
+    troubles: list[Trouble] = []
+    at = BEGIN + 300 + draw(st.integers(0, 60))
+    for _ in range(draw(st.integers(0, 2))):
+        kind = draw(st.sampled_from((*ENDINGS, *LADDER, "beyond", "server")))
+        seconds = draw(st.sampled_from((2, 7, 20, 75, 130, 300, 420)) | st.integers(1, 400))
+        troubles.append(Trouble(kind, at, at + seconds))
+        at += seconds + draw(st.sampled_from((700, 760)))
+    silent = draw(st.sampled_from((frozenset(), frozenset({"line.isp"}), frozenset(LADDER[1:3]))))
+    hour_seed = draw(st.integers(0, 2**32))
+    return Hour(
+        tuple(troubles),
+        silent,
+        _lives(troubles, Random(hour_seed)),
+        draw(st.integers(10, 20)),
+        draw(st.integers(1, 25)),
+        draw(st.sampled_from((1, 2, 100))),
+        hour_seed,
+    )
+
+
+def _lives(troubles: list[Trouble], random: Random) -> tuple[Life, ...]:
+    out: list[Life] = []
+    begin, new_boot = BEGIN - 30, True
+    for one in [*(one for one in troubles if one.kind in ENDINGS), Trouble("stop", END + 60, END + 60)]:
+        end, ending = one.begin + 1 / 256, ENDINGS.get(one.kind, "stop")
+        clock = (Step(begin + 1 / 128, 0),)
+        out.append(Life(float(begin), end, ending, new_boot, not out, clock, runs(random, begin, end, 0, False)))
+        begin, new_boot = one.end, ending == "power"
+    return tuple(out)

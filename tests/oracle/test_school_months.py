@@ -143,7 +143,7 @@ def test_a_minute_waits_for_the_run_that_tells_whether_a_device_could_be_seen() 
 # ---- the oracle itself ---------------------------------------------------------------------------------------
 
 
-ORACLE = ("month", "truth", "books", "calendars", "drawn", "stories")
+ORACLE = ("month", "truth", "books", "calendars", "drawn", "stories", "hours")
 
 
 def test_the_oracle_shares_no_code_with_the_product() -> None:
