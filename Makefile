@@ -1,8 +1,8 @@
-# make demo | test | check | bench | soak: each does all the set-up it needs (see deploy/set_up.py) and says so first.
+# make demo | test | check | bench | soak | oracle: each does all the set-up it needs (see deploy/set_up.py) and says so first.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test check bench soak clean need-python
+.PHONY: demo test check bench soak oracle clean need-python
 
 demo: need-python
 	@$(PYTHON) deploy/set_up.py demo
@@ -29,6 +29,12 @@ bench: need-python
 soak: need-python
 	@$(PYTHON) deploy/set_up.py test
 	SOAK_MINUTES=$(or $(SOAK_MINUTES),60) .venv/bin/pytest tests/e2e/test_kills.py
+
+# School-months drawn at random, against a model that shares no code (make oracle MONTHS=5000 SEED=7).
+oracle: need-python
+	@$(PYTHON) deploy/set_up.py test
+	ORACLE_MONTHS=$(or $(MONTHS),1000) ORACLE_HOURS=$(or $(HOURS),100) ORACLE_DENSE=$(or $(DENSE),10) \
+	  ORACLE_SEED=$(SEED) .venv/bin/pytest tests/oracle -s -p no:xdist
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
