@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 LATE_MINUTES = 2  # what came so soon after its minute was told of as it happened
 LIVE_MINUTES = 5
+FULL_AT_ONCE = 100  # of a whole province the others are told of without what decides nothing; pages have all of it
 EXPLAINED_MS = 10_000  # what is known of a silence is looked through again, if nothing came, after so long
 
 
@@ -44,7 +45,8 @@ class IncidentRows:
         self.ingest, self.rules, self.channels = ingest, rules, channels
         self.current: dict[tuple[str, str], Current] = {}
         self.changes: list[Change] = []
-        self.explained: dict[str, tuple[int, Span, Silence]] = {}  # when, of which; over and not explained yet
+        self.explained: dict[str, tuple[int, Span, Silence]] = {}  # when to look again; of silences that are over
+        self.full = 0  # how many silences may still be told of with all that is known
         self.short: dict[str, int] = {}  # the minute in which a silence ended that nobody was told of
 
     def load(self, connection: Connection) -> None:
@@ -72,6 +74,7 @@ class IncidentRows:
         return waiting | {site for site, _ in self.current}
 
     def look_at(self, batch: Batch, sites: set[str]) -> None:
+        self.full = FULL_AT_ONCE
         for site in sorted(sites):
             contact = self.ingest.contact.of(site)
             before = (contact.lost_ms, contact.back_ms)
@@ -167,12 +170,14 @@ class IncidentRows:
             new = site in batch.placed and bool(self.ingest.gateway_signals(site))
             return self._explain(batch, _span(site, contact), everything=False) if new else None
         span = _span(site, contact)
-        at_ms, of_span, known = self.explained.get(site, (0, None, None))
-        is_new = site in batch.placed or of_span != span or not 0 <= batch.now_ms - at_ms < EXPLAINED_MS
-        if known is not None and not is_new:
+        until_ms, of_span, known = self.explained.get(site, (0, None, None))
+        if known is not None and of_span == span and batch.now_ms < until_ms <= batch.now_ms + EXPLAINED_MS:
+            if site in batch.placed:  # once a second is often enough
+                self.explained[site] = min(until_ms, batch.now_ms + 1_000), span, known
             return known
         found = self._explain(batch, span, everything=False)
-        self.explained[site] = batch.now_ms, span, found
+        again_ms = batch.now_ms + (1_000 if site in batch.placed else EXPLAINED_MS)
+        self.explained[site] = again_ms, span, found
         return found
 
     def _explain(self, batch: Batch, span: Span, *, everything: bool = True) -> Silence:
@@ -186,7 +191,8 @@ class IncidentRows:
     def _with_silence(self, batch: Batch, site: str, contact: SiteContact, decision: Decision) -> Decision:
         """The decision with all that is known, and what is still waited for."""
         span = _span(site, contact)
-        found = self._explain(batch, span)
+        self.full -= 1
+        found = self._explain(batch, span, everything=self.full >= 0)
         if decision.action != "open":
             self._explain_outages(batch, site, span.lost_ms, span.back_ms or batch.now_ms, decision.cause)
         return replace(decision, facts=decision.facts | silences.as_facts(span, found, decision.cause))
