@@ -299,6 +299,15 @@ def read_issues(
     return [_issue(row) for row in connection.execute(query)]
 
 
+def read_revisions(connection: Connection, one: Issue) -> list[Issue]:
+    """Everything that was said of its window, the first first."""
+    table = schema.issued.c
+    query = select(*(table[name] for name in Issue._fields)).where(
+        table.plan == one.plan, table.target == one.target, table.end_minute == one.end_minute
+    )
+    return [_issue(row) for row in connection.execute(query.order_by(table.revision))]
+
+
 def revised_lately(connection: Connection, since_ms: int) -> dict[tuple[str, str], Issue]:
     """(plan, target) -> the newest revision since then."""
     table = schema.issued.c

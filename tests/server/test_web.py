@@ -663,6 +663,7 @@ def test_the_api_describes_itself_and_loads_nothing_from_elsewhere(client: Clien
         "/api/v1/sites/{ident}/lessons",
         "/api/v1/sites/{ident}/minutes",
         "/api/v1/sites/{ident}/outages",
+        "/api/v1/sites/{ident}/stamp",
         "/api/v1/verdicts",
         "/api/v1/verdicts/issued",
         "/api/v1/verdicts/issued/{ident}",

@@ -301,9 +301,26 @@ class IssuedUnitOut(BaseModel):
     reasons: list[tuple[str, str]]
 
 
+class StampOut(BaseModel):
+    """What figures of the local days [first_day, end_day) rest on. digest: SHA-256 over the digests of `days` of the
+    `due` days of its sites, `revised` of which are revisions; proof: the newest digest of digests that had left the
+    server, of proof_day. docs/proof.md."""
+
+    first_day: str
+    end_day: str
+    sites: int
+    days: int
+    due: int
+    revised: int
+    digest: str
+    proof_day: str | None
+    proof: str
+
+
 class IssuedOut(BaseModel):
     """A verdict as it was issued for a window of days; revision > 0: *revised*, because minutes [changed_first,
-    changed_end) of these sites changed (why: late, calendar, operator). units: only where one is asked for."""
+    changed_end) of these sites changed (why: late, calendar, operator, rebuilt, retracted). units, stamp: only where
+    one is asked for."""
 
     id: int
     plan: str
@@ -322,6 +339,7 @@ class IssuedOut(BaseModel):
     changed_end: int | None
     sites: list[str]
     units: dict[str, IssuedUnitOut] = {}
+    stamp: StampOut | None = None
 
 
 class MachineOut(BaseModel):

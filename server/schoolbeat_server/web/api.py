@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from itertools import groupby
+from datetime import date
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query
@@ -14,8 +15,10 @@ from schoolbeat_server.affected import Affected, affected
 from schoolbeat_server.availability import availability, shown
 from schoolbeat_server.finding import stated
 from schoolbeat_server.said import Said
+from schoolbeat_server.school_calendar import date_of, day_number
+from schoolbeat_server.stamp import Stamp, stamp
 from schoolbeat_server.verdicts import UnitVerdict, Verdict
-from schoolbeat_server.web import province, silence_shown, site, site_page
+from schoolbeat_server.web import issued_pages, province, silence_shown, site, site_page
 from schoolbeat_server.web.answers import (
     AsideOut,
     AssumptionOut,
@@ -38,6 +41,7 @@ from schoolbeat_server.web.answers import (
     SiteDetailOut,
     SiteOut,
     SitesOut,
+    StampOut,
     UnitOut,
     VerdictOut,
     Words,
@@ -52,8 +56,11 @@ router = APIRouter(prefix="/api/v1", tags=["v1"])
 MOST_MINUTES = 31 * 1_440
 MOST_SIGNALS = 100
 MOST_ROWS = 1_000
+MOST_STAMP_DAYS = 800
 
 Site = Annotated[str, Path(pattern=f"^{bounds.NAME.pattern}$", description="A site's id, as it stands in topics")]
+FirstDay = Annotated[date, Query(alias="from", description="A local day, 2026-11-01")]
+LastDay = Annotated[date, Query(alias="to", description="The last day, included")]
 Limit = Annotated[int, Query(ge=1, le=MOST_ROWS)]
 Before = Annotated[int | None, Query(ge=1, le=2**53, description="Only rows with a lower id: the next page")]
 
@@ -260,7 +267,33 @@ def verdict_issued(context: Context, ident: Annotated[int, Path(ge=1, le=2**53)]
     if found is None:
         raise HTTPException(404, f"verdict {ident}: no such one was issued; /api/v1/verdicts/issued lists them")
     units = {name: IssuedUnitOut(**unit) for name, unit in found[1].items()}
-    return IssuedOut(**found[0]._asdict(), units=units)
+    return IssuedOut(**found[0]._asdict(), units=units, stamp=stamp_out(issued_pages.stamp_of(context, found[0])))
+
+
+@router.get("/sites/{ident}/stamp", response_model=StampOut)
+def site_stamp(context: Context, ident: Site, first: FirstDay, last: LastDay) -> StampOut:
+    """What figures of a site's days [from, to], both included, rest on as they stand now."""
+    days = day_number(first), day_number(last) + 1
+    if not 0 < days[1] - days[0] <= MOST_STAMP_DAYS:
+        raise HTTPException(400, f"from = {first}, to = {last}: from 1 to {MOST_STAMP_DAYS} days are allowed")
+    with context.engine.connect() as connection:
+        if site.read_site(connection, ident) is None:
+            raise HTTPException(404, f"site {ident!r}: the register has no such site; /api/v1/sites lists them")
+        return stamp_out(stamp(connection, [ident], *days))
+
+
+def stamp_out(found: Stamp) -> StampOut:
+    return StampOut(
+        first_day=date_of(found.first_day).isoformat(),
+        end_day=date_of(found.end_day).isoformat(),
+        sites=found.sites,
+        days=len(found.days),
+        due=found.due,
+        revised=found.revised,
+        digest=found.digest.hex(),
+        proof_day=None if found.proof_day is None else date_of(found.proof_day).isoformat(),
+        proof=found.proof.hex(),
+    )
 
 
 def _words(said: Said) -> Words:

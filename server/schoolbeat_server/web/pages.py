@@ -63,11 +63,11 @@ def language_of(request: Request, context: WebContext) -> str:
     return context.language
 
 
-def _speaker(request: Request, context: WebContext) -> Speaker:
+def speaker_of(request: Request, context: WebContext) -> Speaker:
     return Speaker(language_of(request, context), context.now_ms())
 
 
-def _page(request: Request, say: Speaker, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+def rendered(request: Request, say: Speaker, template: str, status: int = 200, **values: Any) -> HTMLResponse:
     context = context_of(request)
     text = _templates.get_template(template).render(
         say=say,
@@ -92,16 +92,16 @@ def _other_language(request: Request, say: Speaker) -> str:
 
 
 def error_page(request: Request, status: int, detail: str) -> HTMLResponse:
-    say = _speaker(request, context_of(request))
+    say = speaker_of(request, context_of(request))
     key = f"error.{status}" if f"error.{status}" in TEXTS else "error.other"
     if detail in ("", HTTPStatus(status).phrase):  # nobody said more than the number does
         detail = say.t(f"{key}.help") if f"{key}.help" in TEXTS else ""
-    return _page(request, say, "error.html", status, heading=say.t(key), detail=detail)
+    return rendered(request, say, "error.html", status, heading=say.t(key), detail=detail)
 
 
 def invalid_page(request: Request, problems: Sequence[Mapping[str, Any]]) -> HTMLResponse:
     """Names each parameter, what was given and what is allowed. problems: as pydantic lists them."""
-    say = _speaker(request, context_of(request))
+    say = speaker_of(request, context_of(request))
     return error_page(request, 422, "; ".join(_problem(one, say) for one in problems))
 
 
@@ -146,7 +146,7 @@ def _query(**values: object) -> str:
 def province_page(
     request: Request, context: Context, commune: Name = "", isp: Isp = "", page: Page = 1, lang: Lang = None
 ) -> Response:
-    say = _speaker(request, context)
+    say = speaker_of(request, context)
     with context.engine.connect() as connection:
         sites = province.read_sites(connection)
         areas = province.read_areas(connection, context.now_ms())
@@ -159,7 +159,7 @@ def province_page(
     missing = exceptions.missing(verdicts, chosen)
     unknown = exceptions.unknown(verdicts, chosen)
     rows, pages = _slice(missing, page, ROWS, say)
-    return _page(
+    return rendered(
         request,
         say,
         "province.html",
@@ -204,7 +204,7 @@ def sites_page(
     page: Page = 1,
     lang: Lang = None,
 ) -> Response:
-    say = _speaker(request, context)
+    say = speaker_of(request, context)
     with context.engine.connect() as connection:
         sites = province.read_sites(connection)
         areas = province.read_areas(connection, context.now_ms())
@@ -213,7 +213,7 @@ def sites_page(
     counts = province.count_states(chosen)
     shown = [row for row in chosen if not state or row.state == state]
     rows, pages = _slice(shown, page, SITES, say)
-    return _page(
+    return rendered(
         request,
         say,
         "sites.html",
@@ -237,13 +237,13 @@ def sites_page(
 
 @router.get("/site/{ident}")
 def one_site_page(request: Request, context: Context, ident: str, lang: Lang = None) -> Response:
-    say = _speaker(request, context)
+    say = speaker_of(request, context)
     if not bounds.NAME.fullmatch(ident):
         raise HTTPException(404, say.t("error.no_site", id=ident[:40]))
     seen = site_page.read(context, ident, say)
     if seen is None:
         raise HTTPException(404, say.t("error.no_site", id=ident))
-    return _page(
+    return rendered(
         request, say, "site.html", seen=seen, verdicts=exceptions.of_site(context.verdicts(), ident, seen.site.school)
     )
 
@@ -259,11 +259,13 @@ def notices_page(
     before: Annotated[int | None, Query(ge=1, le=2**53)] = None,
     lang: Lang = None,
 ) -> Response:
-    say = _speaker(request, context)
+    say = speaker_of(request, context)
     with context.engine.connect() as connection:
         rows = province.read_notices(connection, delivery=delivery or None, before=before, limit=ALL_NOTICES + 1)
     older = rows[ALL_NOTICES - 1].id if len(rows) > ALL_NOTICES else None
-    return _page(request, say, "notices.html", notices=rows[:ALL_NOTICES], older=older, delivery=delivery, query=_query)
+    return rendered(
+        request, say, "notices.html", notices=rows[:ALL_NOTICES], older=older, delivery=delivery, query=_query
+    )
 
 
 @router.get("/about")
@@ -273,6 +275,8 @@ def about_page(request: Request, context: Context, lang: Lang = None) -> Respons
         waiting = read_waiting(connection)
         proof = newest_proof(connection)
         back = restored.shown(connection)
-    speaker = _speaker(request, context)
+    speaker = speaker_of(request, context)
     kept = {"days": context.report_days, "proof": proof and (date_of(proof[0]).isoformat(), proof[1].hex())}
-    return _page(request, speaker, "about.html", health=context.health(), aside=aside, waiting=waiting, kept=kept, restored=back)
+    return rendered(
+        request, speaker, "about.html", health=context.health(), aside=aside, waiting=waiting, kept=kept, restored=back
+    )

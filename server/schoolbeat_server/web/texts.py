@@ -545,6 +545,39 @@ TEXTS: dict[str, tuple[str, str]] = {
         "days are kept for ever; no digest is overwritten.",
     ),
     "about.kept.proof": ("Mã tổng mới nhất, ngày {day}:", "The newest digest of digests, of {day}:"),
+    "issued.title": ("Kết luận đã công bố", "Verdicts as issued"),
+    "issued.intro": (
+        "Mỗi ngày một kết luận cho mỗi chỉ tiêu, giữ nguyên như lúc công bố. Khi số liệu đổi, có thêm một dòng «đã sửa "
+        "lại»; dòng cũ vẫn đọc được.",
+        "One verdict a day of each target, kept as it was said. When figures change a line says revised; the old one "
+        "can still be read.",
+    ),
+    "issued.all": ("Tất cả", "All"),
+    "issued.revised.only": ("Chỉ những lần sửa lại", "Revised only"),
+    "issued.caption": ("Mới nhất trước", "The newest first"),
+    "issued.target": ("Chỉ tiêu", "Target"),
+    "issued.until": ("số liệu đến", "figures until"),
+    "issued.said": ("kết luận", "verdict"),
+    "issued.at": ("công bố lúc", "issued at"),
+    "issued.none": ("Chưa công bố kết luận nào.", "No verdict was issued yet."),
+    "issued.one": ("Như đã công bố:", "As issued:"),
+    "issued.history": ("Các lần công bố", "What was said, and when"),
+    "issued.first": ("Lần đầu", "First"),
+    "issued.revision": ("Sửa lại lần {number}", "Revision {number}"),
+    "issued.units": ("Từng đơn vị", "Every unit"),
+    "issued.units.caption": ("Như lúc công bố", "As it was said then"),
+    "issued.unit": ("Đơn vị", "Unit"),
+    "issued.why": ("vì sao", "why"),
+    "stamp.title": ("Mã chứng minh", "Proof"),
+    "stamp.days": (
+        "Mã của {days} trên {due} ngày ({sites} điểm trường) có mã lúc công bố, trong đó {revised} ngày đã bổ sung:",
+        "One digest over the {days} of {due} days ({sites} sites) that had theirs when this was issued, {revised} of "
+        "them revised:",
+    ),
+    "stamp.how": (
+        "Kiểm tra: schoolbeat-server verify, schoolbeat-server proof; cách tính ở docs/proof.md.",
+        "To check: schoolbeat-server verify, schoolbeat-server proof; docs/proof.md says how it is made.",
+    ),
     "about.counters": ("Bản tin bị gạt ra, theo lý do", "Messages set aside, by reason"),
     "about.counters.none": ("Không có bản tin nào bị gạt ra.", "No message was set aside."),
 }
