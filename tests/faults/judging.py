@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from schoolbeat_agent.ranges import subtract
+from schoolbeat_server import database
+from schoolbeat_server.contact import ContactBook
+from schoolbeat_server.ingest import Ingest
 from schoolbeat_wire.catalogue import OFF, OFF_NAMES, UNKNOWN
 from tests.e2e import books
 from tests.faults import pattern
@@ -53,14 +56,17 @@ def extent(book: books.Book) -> tuple[list[str], int, int]:
 def judge(world: Round, course: Course, calm: Calm) -> Verdict:
     """The server and all agents have ended."""
     out = Verdict()
+    mine_of = {agent.site: books.recorded(agent) for agent in world.agents}
+    started = ledgers_after_start(world, {site: extent(book) for site, book in mine_of.items()})
     for number, agent in enumerate(world.agents):
         stepped = any(one.fault.kind == "clock_step" and one.fault.victim == number for one in course.happened)
-        mine, theirs = books.recorded(agent), books.kept(world.server, agent.site)
+        mine, theirs = mine_of[agent.site], books.kept(world.server, agent.site)
         judge_delivery(out, world, agent, mine, theirs, calm)
-        judge_ledger(out, world, agent, mine, calm)
+        judge_ledger(out, agent, mine, {"live": calm.live[agent.site], "after a start": started[agent.site]})
         judge_minutes(out, agent, mine, stepped)
         judge_pattern(out, agent, mine, stepped)
         judge_counter(out, agent, theirs)
+    judge_counters(out, world)
     judge_notices(out, world)
     judge_incidents(out, world, course)
     return out
@@ -70,25 +76,36 @@ def judge_delivery(
     out: Verdict, world: Round, agent: PatternAgent, mine: books.Book, theirs: books.Book, calm: Calm
 ) -> None:
     """Everything that was recorded is stored once, as it was recorded, and counts as settled."""
-    site, end = agent.site, calm.next[agent.site]
+    site, epoch, end = agent.site, agent.epoch, calm.next[agent.site]
     certain = {key: rows for key, rows in mine.rows.items() if key[1] < end}
     out.counts["minutes"] += len(certain)
     out.expect(
         (key for key, rows in certain.items() if theirs.rows.get(key) != rows), f"{site}: not stored as recorded"
     )
     out.expect((key for key, rows in theirs.rows.items() if len(rows) != 1), f"{site}: stored more than once")
-    out.expect((key for key in theirs.rows if key[0] != agent.epoch), f"{site}: stored of another epoch")
-    settled = books.settled(world.server, site, agent.epoch)
+    out.expect((key for key in theirs.rows if key[0] != epoch), f"{site}: stored of another epoch")
+    settled = books.settled(world.server, site, epoch)
     out.expect(subtract([(0, end)], settled), f"{site}: not settled")
-    out.expect(subtract([(0, end)], mine.seqs(agent.epoch)), f"{site}: seqs that no minute has")
+    out.expect(subtract([(0, end)], mine.seqs(epoch)), f"{site}: seqs that no minute has")
 
 
-def judge_ledger(out: Verdict, world: Round, agent: PatternAgent, mine: books.Book, calm: Calm) -> None:
+def ledgers_after_start(world: Round, extents: dict[str, tuple[list[str], int, int]]) -> dict[str, dict[str, bytes]]:
+    """As a server that starts now would know them: by site and signal, built from the database alone."""
+    engine = database.open_database(world.server.database)
+    now_ms = max(end for _, _, end in extents.values()) * 60_000
+    ingest = Ingest(engine, world.server.id, ContactBook(0), lambda: now_ms)
+    ingest.load()
+    with engine.connect() as connection:
+        found = {site: ingest.ledger.read(connection, site, *of) for site, of in extents.items()}
+    engine.dispose()
+    return found
+
+
+def judge_ledger(out: Verdict, agent: PatternAgent, mine: books.Book, ledgers: dict[str, dict[str, bytes]]) -> None:
     """The ledger is what was recorded: as the server told it while it ran, and as one that starts now would know it."""
     signals, first, end = extent(mine)
     expected = expected_ledger(mine, signals, first, end)
-    started = books.ledger_of(world.server, agent.site, signals, first, end)
-    for how, found in (("live", calm.live[agent.site]), ("after a start", started)):
+    for how, found in ledgers.items():
         for signal in signals:
             out.counts["bytes"] += end - first
             told = found[signal]
@@ -180,6 +197,13 @@ def counters(book: books.Book) -> list[tuple[books.MinuteRow, int | None]]:
             if column.reading == "counter":
                 out.append((rows[0], values[column.subjects.index("host")]))
     return out
+
+
+def judge_counters(out: Verdict, world: Round) -> None:
+    """Nothing was set aside but events, which are hints: those of quick agents are of the past."""
+    counted = world.server.counters()
+    aside = {name: count for name, count in counted.items() if name.startswith("aside.")} | {"aside.time": 0}
+    out.expect([(name, count) for name, count in aside.items() if count], "set aside")
 
 
 def judge_notices(out: Verdict, world: Round) -> None:

@@ -68,6 +68,7 @@ def come_to_rest(world: Round) -> Calm:
     """All is delivered, agents and server end, and what they said last is kept."""
     calm, server = Calm(), world.server
     await_(server.is_well, 120, "the server is well again", *world.logs)
+    assert not server.counters().get("aside.internal"), f"the server made a mistake: {server.log}"
     for agent in world.agents:
         await_(agent.is_settled, CALM_SECONDS, f"everything of {agent.site} is settled", *world.logs)
         calm.next[agent.site] = agent.standing()["next"]

@@ -126,9 +126,9 @@ def shifted(faults: Sequence[Fault], seconds: float) -> list[Fault]:
 
 def of_short_round(seed: int, rough: Sequence[int] = ()) -> list[Fault]:
     """For `make test`, five agents: everything at least once, the power cut first, as another boot is tried for a minute."""
-    first = [Fault(2.0, "power_cut", 1, 3.0)]
-    others = draw(seed, 40, 5, every=(0.3, 1.6), rough=rough, stepping=(0,), without=("power_cut",))
-    return first + shifted(others, 4)
+    first = [Fault(0.2, "power_cut", 1, 1.5)]
+    others = draw(seed, 48, 5, every=(0.3, 1.6), rough=rough, stepping=(0,), without=("power_cut",))
+    return first + shifted(others, 2)
 
 
 def of_soak(seed: int, agents: int, rough: Sequence[int] = ()) -> list[Fault]:
