@@ -92,7 +92,7 @@ def each_silence_is_told(incidents: list[Incident], silences: list[tuple[int, in
     told = [one for one in incidents if one.scope in ("path", "contact")]
     for first, end in silences:
         if end - first > CONTACT_SECONDS + 2:
-            covering = [one for one in told if one.opened <= first + CONTACT_SECONDS + 2 and end <= (one.closed or END)]
+            covering = [one for one in told if one.opened <= first + CONTACT_SECONDS + 2 and end - 1 <= (one.closed or END)]
             assert len(covering) >= 1, (first, end)
 
 
