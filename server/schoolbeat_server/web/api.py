@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from fractions import Fraction
 from itertools import groupby
-from datetime import date
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query
