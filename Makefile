@@ -34,7 +34,7 @@ soak: need-python
 oracle: need-python
 	@$(PYTHON) deploy/set_up.py test
 	ORACLE_MONTHS=$(or $(MONTHS),1000) ORACLE_HOURS=$(or $(HOURS),100) ORACLE_DENSE=$(or $(DENSE),10) \
-	  ORACLE_SEED=$(SEED) .venv/bin/pytest tests/oracle -s -p no:xdist
+	  ORACLE_SEED=$(SEED) .venv/bin/pytest tests/oracle -s --timeout 0 -p no:xdist
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
