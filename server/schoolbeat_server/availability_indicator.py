@@ -60,11 +60,12 @@ def _enough(found: Availability, target: Target) -> bool:
 
 
 def _week_is_covered(week: Span, window: Availability, target: Target) -> bool:
-    """Minutes are read only where neither the whole window nor the whole days in the week tell it."""
+    """Minutes are read only where neither the window, its months nor the whole days in the week tell it."""
     asked = (week.first, week.end, week.clock)
     every = week.measured.all_seconds(*asked)
-    if window.all_seconds - _covered(window, target) <= (1 - target.min_coverage) * every:
-        return True  # though all that is missing in the window were missing in this week
+    for wider in (window, week.measured.around(*asked)):  # though all that is missing there were missing in this week
+        if wider is not None and wider.all_seconds - _covered(wider, target) <= (1 - target.min_coverage) * every:
+            return True
     if _covered(week.measured.at_hand(*asked), target) >= target.min_coverage * every:
         return True
     return _enough(week.seconds(), target)

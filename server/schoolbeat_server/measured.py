@@ -26,6 +26,10 @@ class Measured(Protocol):
         """Of as much of the span as is told without reading its minutes: of nothing more than `seconds` says."""
         ...
 
+    def around(self, first: int, end: int, clock: Clock) -> Availability | None:
+        """Of a wider span, if one was told already: of nothing less than `seconds` says."""
+        ...
+
     def all_seconds(self, first: int, end: int, clock: Clock) -> int:
         """Those of the span on the clock, whatever was measured."""
         ...
@@ -50,6 +54,9 @@ class Row:
         return availability(self.codes[place], self._on(clock, place))
 
     def at_hand(self, first: int, end: int, clock: Clock) -> Availability:
+        return self.seconds(first, end, clock)
+
+    def around(self, first: int, end: int, clock: Clock) -> Availability | None:
         return self.seconds(first, end, clock)
 
     def all_seconds(self, first: int, end: int, clock: Clock) -> int:

@@ -39,6 +39,7 @@ from schoolbeat_wire.catalogue import UNKNOWN
 SUMMED_TO: Final = "digested_to"  # key of table `meta`: local days before it were summed up for good
 _BYTES: Final = 4 * NUMBERS
 _MONTHS_KEPT, _DAYS_KEPT = 48, 48  # opened ones: judging goes from site to site
+_TOTALS_KEPT: Final = 200_000
 _ROWS: Final = 1_000
 
 Wanted = Mapping[str, Iterable[str]]
@@ -76,6 +77,7 @@ class Sums:
         self._began: dict[str, int] | None = None
         self._off: dict[str, list[tuple[int, int]]] = {}
         self._edges: dict[tuple[str, str, int, int], int] = {}
+        self._totals: dict[tuple[str, str, int], int] = {}  # of months, as far as they were asked for and are few
 
     # ---- many sites ----------------------------------------------------------------------------------------
 
@@ -130,7 +132,10 @@ class Sums:
             if where is None:
                 where = places[number, names] = _where(names, signals)
             for signal, place in where:
-                sums[site, signal] += int.from_bytes(totals[place], byteorder)
+                numbers = int.from_bytes(totals[place], byteorder)
+                sums[site, signal] += numbers
+                if numbers and len(self._totals) < _TOTALS_KEPT:
+                    self._totals[site, signal, month] = numbers
 
     def _add_parts(self, sums: dict[Key, int], wanted: Wanted, parts: Mapping[int, range]) -> None:
         """Of months that are not, day by day, where none of the days is in doubt."""
@@ -172,6 +177,12 @@ class Sums:
         for day in doubtful:
             found += self._of_day(site, signal, day)
         return found
+
+    def months_around(self, site: str, signal: str, days: range) -> int | None:
+        """Of the whole months in which the days lie, if every one of their days was told already."""
+        months = _months(days)
+        found = sum(self._totals.get((site, signal, month), 0) for month in months)
+        return found if sum(apart(found)[:5]) == sum(map(len, map(days_of, months))) * DAY_SECONDS else None
 
     def told(self, site: str, signal: str, first_day: int, end_day: int) -> tuple[int, list[int]]:
         """What summaries tell of the days, and which days they do not tell."""
@@ -314,6 +325,10 @@ class Summed:
     def at_hand(self, first: int, end: int, clock: Clock) -> Availability:
         days = _whole_days(first, end)
         return _on(clock, self.counted.sums.told(self.site, self.signal, days.start, days.stop)[0] if days else 0)
+
+    def around(self, first: int, end: int, clock: Clock) -> Availability | None:
+        found = self.counted.sums.months_around(self.site, self.signal, range(day_of(first), day_of(end - 1) + 1))
+        return None if found is None else _on(clock, found)
 
     def all_seconds(self, first: int, end: int, clock: Clock) -> int:
         if clock == "always":
