@@ -38,7 +38,7 @@ from schoolbeat_wire.catalogue import UNKNOWN
 
 SUMMED_TO: Final = "digested_to"  # key of table `meta`: local days before it were summed up for good
 _BYTES: Final = 4 * NUMBERS
-_MONTHS_KEPT, _DAYS_KEPT = 48, 48  # opened ones: judging goes from site to site
+_MONTHS_KEPT, _DAYS_KEPT = 48, 400  # opened ones: judging goes from site to site; a day is 1,440 bytes a signal
 _TOTALS_KEPT: Final = 200_000
 _ROWS: Final = 1_000
 
