@@ -14,6 +14,7 @@ from schoolbeat_server.register import TABLES
 from schoolbeat_server.register_columns import COLUMNS, tags_in_vietnamese
 from schoolbeat_server.register_csv import FORMULA_SIGNS, guarded
 from schoolbeat_server.register_headings import GUIDE, HEADINGS, SHEETS
+from schoolbeat_server.register_xlsx import MOST_ROWS
 from schoolbeat_server.said import Said
 
 _MBPS = 1_000_000
@@ -116,12 +117,30 @@ def _sheet(book: Any, section: str, found: Table, language: str) -> int:
     sheet.freeze_panes = "B2"
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(headings))}1"
     sheet.append(_header(sheet, section, found.columns, headings))
+    _offer_words(sheet, section, found.columns, language)
     write = [_writer(sheet, _is_text(section, name)) for name in found.columns]
     count = 0
     for row in found.rows:
         sheet.append([None if cell is None else put(cell) for put, cell in zip(write, row, strict=True)])
         count += 1
     return count
+
+
+_MOST_LIST = 255  # signs of a list that a workbook offers
+
+
+def _offer_words(sheet: Any, section: str, columns: list[str], language: str) -> None:
+    """A list to choose from, which lets other words pass: the import takes more of them, and says what it takes."""
+    from openpyxl.utils import get_column_letter
+    from openpyxl.worksheet.datavalidation import DataValidation
+
+    for index, name in enumerate(columns, 1):
+        words = COLUMNS[section][name].words
+        offered = ",".join(words.values() if language == "vi" else words)
+        if words and len(offered) <= _MOST_LIST:
+            choice = DataValidation("list", formula1=f'"{offered}"', allow_blank=True, showErrorMessage=False)
+            choice.add(f"{get_column_letter(index)}2:{get_column_letter(index)}{MOST_ROWS}")
+            sheet.data_validations.append(choice)
 
 
 def _is_text(section: str, name: str) -> bool:

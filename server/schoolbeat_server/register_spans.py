@@ -29,7 +29,27 @@ def faults(tables: Mapping[str, Table], places: Places, whole: Mapping[str, Tabl
             if values[first] and values[end] and values[first] >= values[end]:
                 said = Said(f"phải sau {first} ({values[first]})", f"must be after {first} ({values[first]})")
                 yield Fault(places[section][key], end, values[end], said)
+    yield from _trees(tables["areas"], places["areas"], whole["areas"])
     yield from _memberships(tables, places, whole)
+
+
+_HEIGHT = {"province": 2, "district": 1, "commune": 0}
+
+
+def _trees(areas: Table, places: Mapping[Key, Place], whole: Table) -> Iterator[Fault]:
+    """An area lies in a higher one that exists as long as it does: old communes in old districts, new ones in the
+    province."""
+    for key, values in areas.items():
+        above = whole.get((values["parent"],))
+        if above is None:
+            continue
+        if _HEIGHT[above["kind"]] <= _HEIGHT[values["kind"]]:
+            said = Said(
+                f"{values['kind']} không thể thuộc {above['kind']}",
+                f"a {values['kind']} cannot lie in a {above['kind']}",
+            )
+            yield Fault(places[key], "parent", values["parent"], said)
+        yield from _beyond_its_area(places[key], values, above)
 
 
 def _memberships(tables: Mapping[str, Table], places: Places, whole: Mapping[str, Table]) -> Iterator[Fault]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 from tests.server.registers import Data, emptied, registers, stored
 
-from schoolbeat_server import register, register_export, register_file, register_xlsx
+from schoolbeat_server import register, register_check, register_export, register_file, register_xlsx
 from schoolbeat_server.database import open_database
 from schoolbeat_server.register_columns import COLUMNS
 from schoolbeat_server.register_csv import guarded
@@ -106,6 +106,9 @@ def test_an_exported_workbook_has_a_guide_headings_people_know_and_no_formula(en
         ("s", True, "@"),
     ]
     assert areas.freeze_panes == "B2"
+    assert [(str(one.sqref), one.formula1) for one in areas.data_validations.dataValidation] == [
+        ("C2:C200000", '"tỉnh,huyện,xã"')
+    ]
     guide = [[cell.value for cell in row] for row in made["Hướng dẫn"]]
     assert [
         "Trường",
@@ -465,11 +468,17 @@ def test_what_is_no_register_is_refused_with_what_to_do(name: str, data: bytes, 
     assert fault in said[0]
 
 
+# Made once: they hold the time at which they were made.
+WHOLE = (
+    book({"areas": AREAS, "schools": [["id", "name", "area"], ["1", "A", "lc"]]}),
+    as_excel_writes_it("id,name,kind\nlc,Lào Cai,tỉnh"),
+)
+
+
 @settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_a_damaged_workbook_is_read_or_refused_and_never_anything_else(data: st.DataObject) -> None:
-    whole = book({"areas": AREAS, "schools": [["id", "name", "area"], ["1", "A", "lc"]]})
-    whole = data.draw(st.sampled_from([whole, as_excel_writes_it("id,name,kind\nlc,Lào Cai,tỉnh")]))
+    whole = data.draw(st.sampled_from(WHOLE))
     part = data.draw(st.sampled_from(["", *zipfile.ZipFile(io.BytesIO(whole)).namelist()]))
 
     def damage(content: bytes) -> bytes:
@@ -483,3 +492,44 @@ def test_a_damaged_workbook_is_read_or_refused_and_never_anything_else(data: st.
     except RegisterError:
         faults = []
     assert faults == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.one_of(st.binary(max_size=300), st.text(alphabet="ab;,\t\n\r\"'=id\0", max_size=200).map(str.encode)))
+def test_any_bytes_named_csv_or_yaml_are_read_or_refused(data: bytes) -> None:
+    for name in ("schools.csv", "a.yaml"):
+        try:
+            found = register_file.read_bytes(name, data)
+        except RegisterError as error:
+            assert error.faults  # noqa: PT017
+        else:
+            assert found.faults == []
+
+
+cell = st.one_of(
+    st.text(max_size=12),
+    st.sampled_from(
+        ["lc", "s1", "²", "1e5", "2025-W01-1", "2025-02-30", "::1", "https://[x", "device.d", "9" * 40, "có"]
+    ),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from(sorted(COLUMNS)),
+        st.lists(
+            st.dictionaries(
+                st.sampled_from(sorted({name for one in COLUMNS.values() for name in one})), cell, max_size=8
+            ),
+            max_size=3,
+        ),
+    )
+)
+def test_whatever_cells_hold_is_taken_or_faulted_and_what_is_taken_fits_the_tables(data: Data) -> None:
+    checked = register_check.check(register.rows_of(data, "data"), {})
+
+    for section, table in checked.tables.items():
+        for values in table.values():
+            assert {*values} == {name for name, column in COLUMNS[section].items() if not column.stored}
+    assert all(fault.text("vi") and fault.text("en") for fault in [*checked.faults, *checked.remarks])

@@ -147,6 +147,29 @@ def test_a_school_is_in_one_area_at_a_time_and_only_while_the_area_exists(
     assert faults(engine, school_areas=members)[0] == said
 
 
+@pytest.mark.parametrize(
+    ("area", "said"),
+    [
+        (
+            {"id": "x", "name": "X", "kind": "commune", "parent": "h1", "valid_from": NEW},
+            "column valid_to: '9999-12-31': area h1 is valid from 0001-01-01 to 2025-07-01 only",
+        ),
+        (
+            {"id": "x", "name": "X", "kind": "commune", "parent": "lc"},
+            "column valid_from: '0001-01-01': area lc is valid from 2025-07-01 to 9999-12-31 only",
+        ),
+        (
+            {"id": "x", "name": "X", "kind": "district", "parent": "x1-cu", "valid_to": NEW},
+            "column parent: 'x1-cu': a district cannot lie in a commune",
+        ),
+    ],
+)
+def test_the_two_trees_of_areas_do_not_mix(engine: Engine, area: dict[str, Any], said: str) -> None:
+    apply(engine, areas=TREES)
+
+    assert faults(engine, areas=[area]) == [f"data, line 1, {said}"]
+
+
 def test_a_school_cannot_move_without_its_history_knowing(engine: Engine) -> None:
     apply(
         engine, areas=[*TREES, {"id": "x9", "name": "Xã 9", "kind": "commune"}], schools=SCHOOLS, school_areas=MEMBERS
