@@ -48,9 +48,9 @@ def corrected(anchor: Anchor | None, candidate: Anchor, others: Iterable[Anchor]
     """The anchor to hold from now on, or None to leave everything as it is. others: what else was heard in this boot.
 
     An equally good or better source replaces the anchor; a worse one does not: an anchor stays good when its source is
-    lost. But then it drifts, and the server may correct it by as much. Of two words of the kernel that differ by more
-    than drift explains, the one with which another source agrees is true; a trusted clock that was set was wrong. Below STEP_SECONDS the candidate is taken in
-    silence.
+    lost. But then it drifts, and the server may correct it by as much. Of two words of one source that differ by more
+    than drift explains, the one with which another source agrees is true; a trusted clock that was set had been wrong.
+    Below STEP_SECONDS the candidate is taken in silence.
     """
     if not PLAUSIBLE_UNIX[0] <= candidate.offset_seconds <= PLAUSIBLE_UNIX[1]:
         return None

@@ -60,7 +60,7 @@ def minutes_off(before: Before, first: int) -> list[Off]:
 
 
 def taken_back(told: Sequence[Off], proven: Sequence[Off]) -> list[Off]:
-    """What to tell after `told`, if only `proven` holds of it. Of two words that begin in one minute the last stands."""
+    """What to tell after `told`, if only `proven` holds of it. Of words that begin in one minute the last stands."""
     out = {off.first_minute: off for off in (*told, *proven) if off.reason == _INTERRUPTED}
     holding = {off.first_minute: off for off in proven if off.reason != _INTERRUPTED}
     for off in told:

@@ -22,13 +22,12 @@ from schoolbeat_agent.outbox import Outbox
 from schoolbeat_agent.probes import PROBES, SWEEPS
 from schoolbeat_agent.probes.world import Grant, World
 from schoolbeat_agent.publisher import Publisher
-from schoolbeat_agent.recorder import Before, Recorder, from_raw, to_raw
+from schoolbeat_agent.recorder import Before, Recorder, from_raw, taken_back, to_raw
 from schoolbeat_agent.settings import Settings
 from schoolbeat_agent.sight import View
 from schoolbeat_agent.watch import Watch
 from schoolbeat_wire import bounds, catalogue
 from schoolbeat_wire import inventory as wire_inventory
-from schoolbeat_wire.catalogue import OFF_NAMES
 from schoolbeat_wire.errors import WireError
 from schoolbeat_wire.inventory import Inventory
 from schoolbeat_wire.messages import Config, Event
@@ -145,8 +144,8 @@ def _began_before(box: Outbox) -> tuple[int, tuple[Off, ...]]:
 
 
 def _lived_before(box: Outbox) -> tuple[str, int]:
-    """The boot of the agent before this one, and the minute in which it was stopped; of one that never knew a time, what
-    it found itself."""
+    """The boot of the agent before this one, and the minute in which it was stopped; of one that never knew a time,
+    what it found itself."""
     try:
         boot, stopped_in = json.loads(box.recall("before"))
         return str(boot), int(stopped_in)
@@ -209,9 +208,8 @@ class Runner:
         self._lived = _lived_before(box)
         last_boot, stopped_in = self._lived
         before = Before(box.last_minute, stopped_in, last_boot == box.boot, box.has_unplaced(), *_began_before(box))
-        if 0 < before.began < box.last_minute:  # one of the two clocks was wrong: only what was taken back is told on
-            told = tuple(off for off in before.told if OFF_NAMES.get(off.reason) == "interrupted")
-            before = replace(before, began=0, told=told, unplaced=True)
+        if 0 < before.began < box.last_minute:  # one of the two clocks was wrong: nothing is proven
+            before = replace(before, began=0, told=tuple(taken_back(before.told, [])), unplaced=True)
         self.recorder = Recorder(before, boot_seconds(), current)
         self.recorder.use(current, inventory.holds(self.settings, self._watches))
         self._first_seq = box.next

@@ -20,9 +20,7 @@ from schoolbeat_wire.messages import Ack
 
 START = 29_394_905 * 60.0  # true seconds since 1970
 SIGNAL = "lan.router"
-CONFIG = (
-    'site = "s1"\nagent = "gateway"\nclock = "{clock}"\nfolder = "{folder}"\n[broker]\nhost = "127.0.0.1"\ntls = false\n'
-)
+CONFIG = 'site = "s1"\nagent = "gateway"\nclock = "{clock}"\nfolder = "{folder}"\n[broker]\nhost = "127.0.0.1"\ntls = false\n'
 YEARS = 3 * 365 * 86_400.0
 OFF = 254
 
@@ -183,6 +181,7 @@ class Machine:
         found = clock.from_answer(sent, self.seconds(), answered + self.books.error)
         if found is not None:
             runner.take_time(found)
+            self.loop.run_until_complete(runner._disk(lambda: None))  # here hours pass within a moment
 
     def is_killed(self) -> None:
         """SIGKILL, or the power of a moment ago: the disk keeps what was committed."""
@@ -230,7 +229,9 @@ class Machine:
         for minute in sorted(minutes):
             code, begin = self.books.code(minute), minute * 60.0
             if code == OFF:
-                lived = [life for life in self.lives_so_far() if life[0] < begin + 60 - error and life[1] > begin + error]
+                lived = [
+                    life for life in self.lives_so_far() if life[0] < begin + 60 - error and life[1] > begin + error
+                ]
                 if lived:
                     out.append(f"{self.told(minute)} is said to be off ({self.books.reason(minute)}), it lived then")
             elif code <= 60:

@@ -14,16 +14,17 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from tests.agent.clock_lives import START, YEARS, Machine
 
+from schoolbeat_agent.settings import load
 from schoolbeat_wire.catalogue import DISPUTED, UNKNOWN
 
-LIVES = int(os.environ.get("CLOCK_LIVES", "60"))
+LIVES = int(os.environ.get("CLOCK_LIVES", "30"))
 SEED = int(os.environ.get("CLOCK_SEED") or SystemRandom().randrange(2**32))
 ERROR = 2.0
 
 
 @pytest.fixture
 def machine() -> Iterator[Machine]:
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:  # noqa: S108
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         made = Machine(Path(folder), Random(1))
         yield made
         made.close()
@@ -113,7 +114,7 @@ def lying(random: Random, machine: Machine) -> None:
 
 def by_chance(number: int, story: object, *, trust: bool) -> Machine:
     random = Random(number)
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:  # noqa: S108
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         machine = Machine(Path(folder), random, trust=trust)
         at = START
         for _ in range(random.randrange(0, 12)):
@@ -168,3 +169,182 @@ def test_a_boot_at_1970_is_placed_when_ntp_comes_and_nothing_of_it_is_lost(machi
 
     assert (machine.untrue(ERROR), machine.missing(ERROR)) == ([], [])
     assert codes(machine, 1, 15) == [60] * 14
+
+
+def test_after_hours_without_a_clock_nothing_is_lost_and_two_such_boots_claim_nothing(machine: Machine) -> None:
+    machine.boots_up(machine.true)
+    machine.ntp()
+    machine.starts()
+    machine.lives(300)
+    machine.is_killed()
+    for _ in range(2):
+        machine.off(600)
+        machine.boots_up(0.0)
+        machine.starts()
+        machine.lives(40)  # too short to save a run
+        machine.is_killed()
+    machine.off(600)
+    machine.boots_up(0.0)
+    machine.starts()
+    machine.lives(600)
+    machine.asks_the_server()
+    machine.lives(100)
+    machine.hands_over()
+
+    known = {minute for minute, code in enumerate(codes(machine, 0, 60)) if code != UNKNOWN}
+    assert machine.untrue(ERROR) == []
+    assert known == {*range(1, 5), *range(38, 49)}
+
+
+def test_a_stop_before_which_no_time_was_known_does_not_hide_the_power_cut_before_it(machine: Machine) -> None:
+    machine.boots_up(machine.true)
+    machine.ntp()
+    machine.starts()
+    machine.lives(300)
+    machine.is_killed()
+    machine.off(600)
+    machine.boots_up(0.0)
+    machine.starts()
+    machine.lives(30)
+    machine.is_killed()  # the process, in this boot
+    machine.starts()
+    machine.ntp()
+    machine.lives(200)
+    machine.hands_over()
+
+    assert machine.untrue(ERROR) == []
+    assert {machine.books.reason(int(START // 60) + minute) for minute in range(7, 15)} == {"power"}
+
+
+def test_a_kernel_that_is_synchronised_and_wrong_by_years_is_kept_apart_by_the_server(machine: Machine) -> None:
+    machine.boots_up(machine.true)
+    machine.ntp(lie=YEARS)
+    machine.starts()
+    machine.online = True
+    machine.lives(600)
+    machine.ntp()
+    machine.lives(600)
+    machine.hands_over()
+
+    assert machine.untrue(ERROR) == []
+    assert machine.books.apart >= 9
+    assert codes(machine, 12, 20) == [60] * 8
+
+
+def test_of_two_words_of_the_kernel_the_one_holds_with_which_the_server_agrees(machine: Machine) -> None:
+    machine.boots_up(machine.true)
+    machine.ntp(lie=3_600.0)
+    machine.starts()
+    machine.online = True
+    machine.asks_the_server()
+    machine.lives(400)
+    machine.ntp()
+    machine.lives(300)
+    assert codes(machine, 8, 10) == [60] * 2
+    machine.ntp(lie=-7_200.0)
+    machine.lives(300)
+    machine.hands_over()
+
+    assert machine.untrue(ERROR) == []
+    assert codes(machine, 8, 16) == [60] * 8  # the kernel was not followed away from itself and the server
+    assert codes(machine, 61, 65) == [DISPUTED] * 4  # what was told by the first word
+
+
+def test_days_without_ntp_drift_no_further_than_the_server_lets_them(machine: Machine) -> None:
+    machine.boots_up(machine.true, ppm=100.0)
+    machine.ntp()
+    machine.starts()
+    machine.lives(60)
+    machine.ntp_lost()
+    for _ in range(3 * 24):
+        machine.off(3_500)
+        machine.lives(100)
+        machine.asks_the_server()
+    anchor = machine.runner.recorder.anchor  # type: ignore[union-attr]
+
+    assert anchor is not None
+    assert anchor.source == "kernel"
+    assert abs(anchor.utc(machine.seconds()) - machine.true) < 1.0
+
+
+def test_a_server_that_is_wrong_moves_no_clock_that_ntp_has_set(machine: Machine) -> None:
+    machine.boots_up(machine.true)
+    machine.ntp()
+    machine.starts()
+    machine.lives(60)
+    machine.ntp_lost()
+    machine.off(50_000)
+    machine.books.error = 400.0
+    machine.asks_the_server()
+    anchor = machine.runner.recorder.anchor  # type: ignore[union-attr]
+
+    assert anchor is not None
+    assert abs(anchor.utc(machine.seconds()) - machine.true) < ERROR
+
+
+def test_an_anchor_that_was_corrected_little_by_little_is_kept_so_over_a_kill(machine: Machine) -> None:
+    machine.boots_up(0.0, ppm=100.0)
+    machine.starts()
+    for _ in range(200):
+        machine.asks_the_server()
+        machine.off(3_600)
+    machine.is_killed()
+    machine.starts()
+    anchor = machine.runner.recorder.anchor  # type: ignore[union-attr]
+
+    assert anchor is not None
+    assert abs(anchor.utc(machine.seconds()) - machine.true) < ERROR
+
+
+def test_a_clock_restored_from_the_last_shutdown_is_not_trusted_behind_what_was_recorded(machine: Machine) -> None:
+    (machine.folder / "agent.toml").write_text((machine.folder / "agent.toml").read_text().replace("kernel", "trust"))
+    machine.settings = load(machine.folder / "agent.toml")
+    machine.boots_up(machine.true)
+    machine.starts()
+    machine.lives(600)
+    machine.is_killed()
+    machine.off(7_200)
+    machine.boots_up(START + 60)  # fake-hwclock: as it was an hour before the power went
+    machine.starts()
+    machine.lives(200)
+
+    assert machine.runner is not None
+    assert machine.runner.recorder.anchor is None
+    machine.ntp()
+    machine.lives(60)
+    machine.hands_over()
+    assert machine.untrue(ERROR) == []
+    assert machine.missing(ERROR) == []
+
+
+def test_a_boot_id_that_two_boots_share_places_nothing_by_the_other_ones_anchor(machine: Machine) -> None:
+    """Windows tells its boots apart by the time of boot: an empty clock battery makes it the same each day."""
+    machine.boots_up(0.0)
+    machine.starts()
+    machine.asks_the_server()
+    machine.lives(600)
+    machine.is_killed()
+    machine.off(86_400)
+    shared = machine.boot
+    machine.boots_up(0.0)
+    machine.boot = shared
+    machine.starts()
+
+    assert machine.runner is not None
+    assert machine.runner.recorder.anchor is None
+
+
+def test_a_machine_that_slept_for_hours_counts_them(machine: Machine) -> None:
+    machine.boots_up(machine.true)
+    machine.ntp()
+    machine.starts()
+    machine.lives(300)
+    machine.ntp_lost()
+    machine.off(6 * 3_600)
+    machine.lives(300)
+    machine.hands_over()
+
+    assert machine.untrue(ERROR) == []
+    assert codes(machine, 1, 5) == [60] * 4
+    assert codes(machine, 6, 364) == [UNKNOWN] * 358
+    assert codes(machine, 366, 370) == [60] * 4
