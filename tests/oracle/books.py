@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import re
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import product
 from typing import NamedTuple
 
-from tests.oracle.calendars import lessons_by_minute
+from tests.oracle.calendars import lesson_places, lessons_by_minute
 from tests.oracle.month import BOARD, INTERNET, LADDER, SIGNALS, Calendar, Enrolled, Removed, Rule
 from tests.oracle.truth import UNKNOWN, Row
 
 OFF, DISPUTED, FULL = 254, 253, 60
+KNOWN = re.compile(rb"[\x00-\x3c]")
 NO_RULES: frozenset[Rule] = frozenset()
 
 
@@ -141,7 +142,7 @@ def outages(books: dict[str, bytes], first: int, rules: frozenset[Rule] = NO_RUL
     lesson_at = lessons_by_minute(first, first + len(books[INTERNET]), rules)
     for signal, codes in books.items():
         down: list[int] = []
-        for place in [place for place, code in enumerate(codes) if code <= FULL]:
+        for place in (match.start() for match in KNOWN.finditer(codes)):
             if codes[place] == FULL and down:
                 found.append(_outage(books, first, signal, down, place, lesson_at))
                 down = []
@@ -199,11 +200,11 @@ def availability(
 ) -> tuple[int, int, int, int]:
     """Up, down, off, unknown seconds."""
     up = down = off = unknown = 0
-    asked: Iterable[int] = codes
+    asked = codes
     if lessons:
-        lesson_at = lessons_by_minute(first, first + len(codes), rules)
-        asked = [code for code, lesson in zip(codes, lesson_at, strict=True) if lesson is not None]
-    for code, minutes in Counter(asked).items():
+        asked = bytes(codes[place] for place in lesson_places(first, first + len(codes), rules))
+    for code in set(asked):
+        minutes = asked.count(code)
         if code <= FULL:
             up += minutes * code
             down += minutes * (FULL - code)

@@ -85,3 +85,10 @@ def lessons_by_minute(first: int, end: int, rules: frozenset[Rule]) -> tuple[Les
                 if 0 <= place < end - first:
                     found[place] = (day, begin)
     return tuple(found)
+
+
+@lru_cache(maxsize=16)
+def lesson_places(first: int, end: int, rules: frozenset[Rule]) -> tuple[int, ...]:
+    """Of the minutes [first, end), counted from the first."""
+    found = lessons_by_minute(first, end, rules)
+    return tuple(place for place, lesson in enumerate(found) if lesson is not None)

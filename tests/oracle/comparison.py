@@ -106,14 +106,12 @@ def compare_figures(server: Server, taken: books.Taken, random: Random) -> None:
         assert of_signal == Availability(*seconds)
         assert of_signal.coverage == Fraction(seconds[0] + seconds[1], sum(seconds) or 1)
     asked = some_asked(expected, taken.rules, random)
+    of_clock = {
+        clock: books.availability(expected[INTERNET], FIRST_MINUTE, lessons=clock == "lessons", rules=taken.rules)
+        for clock in ("always", "lessons")
+    }
     wanted = [
-        books.verdict(
-            books.availability(expected[INTERNET], FIRST_MINUTE, lessons=one.clock == "lessons", rules=taken.rules),
-            one.share,
-            one.coverage,
-            off_is_down=one.off == "down",
-        )
-        for one in asked
+        books.verdict(of_clock[one.clock], one.share, one.coverage, off_is_down=one.off == "down") for one in asked
     ]
     told = [verdict.status for verdict in server.judged(plan(asked), WINDOW)]
     assert list(zip(asked, told, strict=True)) == list(zip(asked, wanted, strict=True))

@@ -16,7 +16,7 @@ from tests.oracle.comparison import some_database
 from tests.oracle.hours import BEGIN, END, Hour
 from tests.oracle.live import Incident, Lived, live
 
-HOURS = int(os.environ.get("ORACLE_HOURS", "6"))
+HOURS = int(os.environ.get("ORACLE_HOURS", "5"))
 SEED = int(os.environ.get("ORACLE_SEED") or SystemRandom().randrange(2**32))
 CONTACT_SECONDS = 8  # as docs say: contact lost so long opens an incident
 COUNTED: Counter[str] = Counter()
@@ -92,7 +92,9 @@ def each_silence_is_told(incidents: list[Incident], silences: list[tuple[int, in
     told = [one for one in incidents if one.scope in ("path", "contact")]
     for first, end in silences:
         if end - first > CONTACT_SECONDS + 2:
-            covering = [one for one in told if one.opened <= first + CONTACT_SECONDS + 2 and end - 1 <= (one.closed or END)]
+            covering = [
+                one for one in told if one.opened <= first + CONTACT_SECONDS + 2 and end - 1 <= (one.closed or END)
+            ]
             assert len(covering) >= 1, (first, end)
 
 

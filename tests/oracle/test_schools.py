@@ -21,7 +21,7 @@ from schoolbeat_server import database, schema
 from schoolbeat_server.said import Said
 from schoolbeat_server.targets import Condition, Filter, Plan, Target
 
-SCHOOLS = 10 * int(os.environ.get("ORACLE_MONTHS", "40"))
+SCHOOLS = 10 * int(os.environ.get("ORACLE_MONTHS", "30"))
 SEED = int(os.environ.get("ORACLE_SEED") or SystemRandom().randrange(2**32))
 DAY = 1_440
 WINDOW = (FIRST_MINUTE, FIRST_MINUTE + DAY)
