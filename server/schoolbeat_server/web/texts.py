@@ -545,6 +545,47 @@ TEXTS: dict[str, tuple[str, str]] = {
         "days are kept for ever; no digest is overwritten.",
     ),
     "about.kept.proof": ("Mã tổng mới nhất, ngày {day}:", "The newest digest of digests, of {day}:"),
+    "quarantine.title": ("Bản tin bị cách ly", "Reports in quarantine"),
+    "quarantine.intro": (
+        "Giờ ghi trong các bản tin này không thể đúng (đồng hồ ở trường sai, hoặc đồng hồ máy chủ sai), nên chưa phút "
+        "nào của chúng được đưa vào sổ. Chúng được giữ nguyên vẹn cho tới khi người quản trị công nhận hoặc bỏ.",
+        "The times in these reports cannot be right (the school's clock is wrong, or the server's), so none of their "
+        "minutes is in the ledger. They are kept whole until an operator believes or discards them.",
+    ),
+    "quarantine.waiting": ("Đang chờ", "Waiting"),
+    "quarantine.all": ("Tất cả, kể cả đã quyết định", "All, with those decided"),
+    "quarantine.caption": ("Mới nhận trước", "The newest first"),
+    "quarantine.report": ("Số · điểm trường/tác tử", "Id · site/agent"),
+    "quarantine.minutes": ("Các phút nó nói tới", "Minutes it speaks of"),
+    "quarantine.why": ("Vì sao", "Why"),
+    "quarantine.why.future": ("ở tương lai", "in the future"),
+    "quarantine.why.past": ("quá cũ", "too old"),
+    "quarantine.why.early": (
+        "sớm hơn đồng hồ máy chủ chưa tới một ngày; tác tử sẽ gửi lại",
+        "ahead of our clock by less than a day; the agent sends it again",
+    ),
+    "quarantine.received": ("Nhận lúc", "Received"),
+    "quarantine.decided": ("Quyết định", "Decided"),
+    "quarantine.state.waiting": ("đang chờ", "waiting"),
+    "quarantine.state.releasing": ("đang đưa vào sổ", "being placed"),
+    "quarantine.state.released": ("đã công nhận", "believed"),
+    "quarantine.state.discarded": ("đã bỏ", "discarded"),
+    "quarantine.how": ("Quyết định thế nào", "How to decide"),
+    "quarantine.how.text": (
+        "Công nhận khi biết chắc giờ ấy đúng (ví dụ thẻ nhớ nằm trong tủ hơn một năm). Đồng hồ ở trường sai thì bỏ: "
+        "các phút ấy vẫn là chưa biết. Phút chưa tới thì không công nhận được. Lý do được lưu mãi. Làm trên máy chủ:",
+        "Believe them when their times are known to be right (a card that lay in a drawer for more than a year, say). "
+        "If the school's clock was wrong, discard them: those minutes stay unknown. Minutes that have not come cannot "
+        "be believed. The reason is kept for ever. On the server:",
+    ),
+    "quarantine.how.release": (
+        'schoolbeat-server quarantine release SỐ… --reason "…"',
+        'schoolbeat-server quarantine release ID… --reason "…"',
+    ),
+    "quarantine.how.discard": (
+        'schoolbeat-server quarantine discard SỐ… --reason "…"',
+        'schoolbeat-server quarantine discard ID… --reason "…"',
+    ),
     "issued.title": ("Kết luận đã công bố", "Verdicts as issued"),
     "issued.intro": (
         "Mỗi ngày một kết luận cho mỗi chỉ tiêu, giữ nguyên như lúc công bố. Khi số liệu đổi, có thêm một dòng «đã sửa "
