@@ -421,6 +421,20 @@ def test_a_broker_that_is_away_is_one_break_however_often_it_is_noticed(engine: 
     assert server_away(engine, server) == [("broker", 39), ("database", 1)]
 
 
+def test_our_own_breaks_are_told_by_the_api(engine: Engine) -> None:
+    server = started(engine, [School("s1")])
+    with engine.begin() as connection:
+        rows = [
+            {"from_ms": 1_000, "until_ms": 9_000, "why": "stopped"},
+            {"from_ms": 10, "until_ms": 20, "why": "broker"},
+        ]
+        connection.execute(insert(schema.server_away), rows)
+
+    told = Client(create_app(context_of(server))).get("/api/v1/server-away").json()
+
+    assert told == rows
+
+
 def test_a_school_that_was_online_while_we_were_away_is_told_so(engine: Engine) -> None:
     school = School("s1")
     server = started(engine, [school])

@@ -94,6 +94,15 @@ class RevisedOut(BaseModel):
     after: str
 
 
+class ServerAwayOut(BaseModel):
+    """A break of our own: from_ms to until_ms we heard nobody. why: stopped, broker, database, stalled, or everyone:
+    no school at all was heard."""
+
+    from_ms: int
+    until_ms: int
+    why: str
+
+
 class SiteDetailOut(BaseModel):
     id: str
     name: str
@@ -220,7 +229,7 @@ class IncidentOut(BaseModel):
     cause: str
     cause_name: str
     facts: dict[str, Any]
-    known: list[Words]
+    known: list[Words] = Field(description="When it opened or closed; what is known now: silence of /sites/{ident}")
     waited: list[Words]
     revised: list[RevisedOut]
 

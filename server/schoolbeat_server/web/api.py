@@ -9,8 +9,9 @@ from itertools import groupby
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query
+from sqlalchemy import select
 
-from schoolbeat_server import decided, issued
+from schoolbeat_server import decided, issued, schema
 from schoolbeat_server.affected import Affected, affected
 from schoolbeat_server.availability import availability, shown
 from schoolbeat_server.finding import stated
@@ -37,6 +38,7 @@ from schoolbeat_server.web.answers import (
     ReadingOut,
     RevisedOut,
     RowOut,
+    ServerAwayOut,
     SilenceOut,
     SiteDetailOut,
     SiteOut,
@@ -219,6 +221,15 @@ def _incident(row: province.IncidentRow) -> IncidentOut:
         waited=[_words(said) for said in explained.waited],
         revised=[RevisedOut(**one._asdict()) for one in explained.revised],
     )
+
+
+@router.get("/server-away", response_model=list[ServerAwayOut])
+def server_away(context: Context, limit: Limit = 100) -> list[ServerAwayOut]:
+    """When the server itself heard nobody, the newest first: no school is charged with it."""
+    table = schema.server_away
+    with context.engine.connect() as connection:
+        rows = connection.execute(select(table).order_by(table.c.from_ms.desc()).limit(limit)).all()
+    return [ServerAwayOut(**row._asdict()) for row in rows]
 
 
 @router.get("/notices", response_model=list[NoticeOut])

@@ -145,11 +145,19 @@ def read(context: WebContext, ident: str, say: Speaker) -> SeenSite | None:
         devices=rows,
         rooms=[_room(room, [row for row in rows if row.device.room == room.name]) for room in rooms],
         outages=_affected(outages, rooms, devices),
-        incidents=[(one, silence_shown.of_incident(one.facts)) for one in incidents],
+        incidents=[(one, _explained(one, silence)) for one in incidents],
         latest=latest,
         silence=silence,
         names=names,
     )
+
+
+def _explained(one: IncidentRow, silence: SilenceShown | None) -> Explained:
+    """Of an incident that lasts, what is known now; of one that is over, what it keeps."""
+    kept = silence_shown.of_incident(one.facts)
+    if one.closed_ms is not None or silence is None or one.cause_opened != "waiting":
+        return kept
+    return Explained(silence.known, silence.waited, kept.revised)
 
 
 def _read_contact(connection: Connection, ident: str) -> _Contact:
