@@ -230,9 +230,14 @@ class Recorder:
         """The running minute; 0 while time is not known."""
         return int(self.anchor.utc(now) // 60) if self.anchor else 0
 
-    def unplaced(self) -> list[Run]:
-        """For the disk, while there is no anchor."""
-        return list(self._unplaced)
+    def unplaced(self, after: Run | None = None) -> list[Run]:
+        """For the disk, while there is no anchor: those that came in after that one, which may have begun before it."""
+        out: list[Run] = []
+        for run in reversed(self._unplaced):
+            if run is after:
+                break
+            out.append(run)
+        return out[::-1]
 
 
 def to_raw(run: Run) -> list[Any]:

@@ -231,7 +231,8 @@ class Runner:
         self._said: dict[str, State] = {}
         self._troubles: dict[Watch, str] = {}
         self._now = asyncio.Event()
-        self._raw_at = self._edges_at = self._raw_until = boot_seconds()
+        self._raw_at = self._edges_at = boot_seconds()
+        self._raw_last: Run | None = None  # that is on disk
         self._edges = ""
 
     def _use(self, config: Config | None) -> Inventory:
@@ -315,6 +316,7 @@ class Runner:
                 run = from_raw(entry)
                 if run and run.started <= now:  # else it is of another boot, whatever the id says
                     self.recorder.record(run)
+                    self._raw_last = run
         self._world.memory.isp_edges.extend(self._box.recall("isp_edges").split())
         self._edges = " ".join(self._world.memory.isp_edges)
         kept = _anchored(self._box)
@@ -529,10 +531,9 @@ class Runner:
     async def _keep_raw(self) -> None:
         """Runs since the last time, while nobody can say when they were."""
         self._raw_at = self._boot_seconds()
-        runs = self.recorder.unplaced()
-        fresh = [run for run in runs if run.started > self._raw_until]
+        fresh = self.recorder.unplaced(self._raw_last)
         if fresh:
-            self._raw_until = max(run.started for run in fresh)
+            self._raw_last = fresh[-1]
             await self._disk(self._box.keep_raw, [to_raw(run) for run in fresh])
 
     async def _keep_edges(self) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from schoolbeat_agent.clock import Anchor
+from schoolbeat_agent.observation import Run
 from schoolbeat_agent.outbox import Outbox
 from schoolbeat_agent.probes.world import World
+from schoolbeat_agent.recorder import to_raw
 from schoolbeat_agent.runner import Runner
 from schoolbeat_agent.settings import load
 from schoolbeat_wire.catalogue import OFF_NAMES
@@ -55,3 +58,29 @@ def test_a_boot_that_lasted_a_minute_is_not_among_the_minutes_without_power(tmp_
     assert there == {M + 1, M + 2, M + 10, M + 11, M + 15, M + 16}
     assert {off[minute] for minute in set(off) - there} == {"power"}
     last._box.close()
+
+
+def test_a_run_that_ends_after_the_others_were_kept_is_kept_next_time_though_it_began_before(tmp_path: Path) -> None:
+    (tmp_path / "agent.toml").write_text(CONFIG.format(folder=tmp_path))
+    box = Outbox(tmp_path / "outbox.sqlite", hardware="a" * 16, boot="b" * 16)
+    runner = Runner(
+        load(tmp_path / "agent.toml"), box, World(), version="t", boot_seconds=lambda: 40.0, unix=lambda: 0.0,
+        is_synchronised=lambda: False,
+    )  # fmt: skip
+    quick, slow, next_one = (
+        Run(name, at, 1.0, None, "timeout") for name, at in (("a", 55.0), ("b", 50.0), ("c", 65.0))
+    )
+
+    async def work() -> None:
+        runner.recorder.record(quick)
+        await runner._keep_raw()
+        runner.recorder.record(slow)
+        runner.recorder.record(next_one)
+        await runner._keep_raw()
+        await runner._keep_raw()
+
+    asyncio.run(work())
+    runner._executor.shutdown(wait=True)
+
+    assert box.raw() == [[to_raw(quick)], [to_raw(slow), to_raw(next_one)]]
+    box.close()
