@@ -315,3 +315,27 @@ def _outages(engine: Engine) -> list[tuple[object, ...]]:
 def _changes(engine: Engine) -> list[calendar_rows.Change]:
     with engine.connect() as connection:
         return calendar_rows.read_changes(connection)
+
+
+@pytest.mark.parametrize(
+    ("language", "waiting", "revised", "rule"),
+    [
+        ("vi", "đang tính lại", "1 điểm trường có giờ học đã đo thay đổi, 2 đoạn gián đoạn đổi", "toàn tỉnh: thời khóa"),
+        ("en", "being found anew", "(sites: 1); outages changed: 2", "the province: timetable 10/09/2026"),
+    ],
+)
+def test_the_calendars_page_says_what_was_changed_and_what_that_revised(
+    web: Web, language: str, waiting: str, revised: str, rule: str
+) -> None:
+    empty = web.ask("GET", f"/calendar?lang={language}").text
+    web.ask("PUT", "/api/v1/calendars/tinh?why=Q%C4%90%201%20%3Cb%3E", TEXT.encode())
+    before = web.ask("GET", f"/calendar?lang={language}").text
+    web.desk.revise()
+
+    after = web.ask("GET", f"/calendar?lang={language}").text
+
+    assert "tinh" not in empty
+    assert waiting in before
+    assert revised in after
+    assert rule in after
+    assert "QĐ 1 &lt;b&gt;" in after

@@ -14,7 +14,17 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from schoolbeat_server.web import api, calendar_api, issued_pages, live, metrics, pages, quarantine_page, register_api
+from schoolbeat_server.web import (
+    api,
+    calendar_api,
+    calendar_pages,
+    issued_pages,
+    live,
+    metrics,
+    pages,
+    quarantine_page,
+    register_api,
+)
 from schoolbeat_server.web.server_view import WebContext
 
 STATIC = Path(__file__).parent / "static"
@@ -48,6 +58,7 @@ def create_app(context: WebContext) -> FastAPI:
     app.include_router(live.router)
     app.include_router(pages.router)
     app.include_router(issued_pages.router)
+    app.include_router(calendar_pages.router)
     app.include_router(quarantine_page.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_exception_handler(HTTPException, _refused)

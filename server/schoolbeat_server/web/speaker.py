@@ -97,6 +97,10 @@ class Speaker:
             return _moment(ms, "HH:mm:ss", self._locale)
         return _moment(ms, "HH:mm, dd/MM/yyyy" if self.language == "vi" else "HH:mm, d MMM yyyy", self._locale)
 
+    def dated(self, ms: int) -> str:
+        """With its day, also today: for what is kept and printed."""
+        return _moment(ms, "HH:mm, dd/MM/yyyy" if self.language == "vi" else "HH:mm, d MMM yyyy", self._locale)
+
     def exact(self, ms: int) -> str:
         """For machines and for the tooltip: ISO 8601 with the offset."""
         return local(ms).isoformat(timespec="seconds")

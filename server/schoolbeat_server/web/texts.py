@@ -545,6 +545,27 @@ TEXTS: dict[str, tuple[str, str]] = {
         "days are kept for ever; no digest is overwritten.",
     ),
     "about.kept.proof": ("Mã tổng mới nhất, ngày {day}:", "The newest digest of digests, of {day}:"),
+    "calendar.title": ("Lịch học", "School calendar"),
+    "calendar.intro": (
+        "Phút nào là giờ học ở từng điểm trường. Sửa bằng tệp (schoolbeat-server calendar load) hoặc API; không dòng "
+        "nào bị ghi đè, ngày đã đo được tính lại.",
+        "Which minutes are lessons at each site. Edited by file (schoolbeat-server calendar load) or API; nothing is "
+        "overwritten, and days already measured are found anew.",
+    ),
+    "calendar.changes": ("Các lần sửa", "Changes"),
+    "calendar.what": ("Sửa gì", "What"),
+    "calendar.when": ("lúc nào, ai", "when, by whom"),
+    "calendar.days": ("ngày", "days"),
+    "calendar.revised": ("đã tính lại", "revised"),
+    "calendar.revised.what": (
+        "{sites} điểm trường có giờ học đã đo thay đổi, {outages} đoạn gián đoạn đổi",
+        "lessons changed in measured time (sites: {sites}); outages changed: {outages}",
+    ),
+    "calendar.revising": ("đang tính lại", "being found anew"),
+    "calendar.unchanged": ("không đổi gì đã đo", "nothing measured changed"),
+    "calendar.rules": ("Đang áp dụng", "What holds"),
+    "calendar.more": ("… và {count} quy định nữa: calendar show", "… and {count} more: calendar show"),
+    "calendar.none": ("Chưa có.", "None yet."),
     "quarantine.title": ("Bản tin bị cách ly", "Reports in quarantine"),
     "quarantine.intro": (
         "Giờ ghi trong các bản tin này không thể đúng (đồng hồ ở trường sai, hoặc đồng hồ máy chủ sai), nên chưa phút "
