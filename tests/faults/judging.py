@@ -12,6 +12,7 @@ from schoolbeat_server import database
 from schoolbeat_server.contact import ContactBook
 from schoolbeat_server.ingest import Ingest
 from schoolbeat_wire.catalogue import OFF, OFF_NAMES, UNKNOWN
+from schoolbeat_wire.report import MinuteRow
 from tests.e2e import books
 from tests.faults import pattern
 from tests.faults.faults import Course
@@ -190,7 +191,7 @@ def judge_counter(out: Verdict, agent: PatternAgent, theirs: books.Book) -> None
     out.expect(sorted(set(range(first)) - {value for _, value in counted}), f"{agent.site}: counters that are missing")
 
 
-def counters(book: books.Book) -> list[tuple[books.MinuteRow, int | None]]:
+def counters(book: books.Book) -> list[tuple[MinuteRow, int | None]]:
     out = []
     for key, rows in sorted(book.rows.items(), key=lambda item: item[0][1]):
         for column, values in zip(book.inventories[key].columns, rows[0].values, strict=False):

@@ -35,8 +35,9 @@ class ShiftedClock:
     def __init__(self, folder: Path, pace: float, base_unix: float) -> None:
         boot = json.loads((folder / "boot.json").read_text())
         self.boot: str = boot["id"]
-        self._began: float = boot["at"]
-        self._file, self._pace, self._base = folder / "clock.json", pace, base_unix
+        self._began = float(boot["at"])
+        self._file = folder / "clock.json"
+        self._pace, self._base = pace, base_unix
         self._moment: float | None = None
         self.last = 0.0
 
@@ -51,7 +52,7 @@ class ShiftedClock:
 
     def unix(self) -> float:
         self._moment = clock.boot_seconds()
-        return self._base + self._moment * self._pace + self._read()["offset"]
+        return self._base + self._moment * self._pace + float(self._read()["offset"])
 
     def is_synchronised(self) -> bool:
         return bool(self._read()["synchronised"])
@@ -122,7 +123,7 @@ clock_from_answer = clock.from_answer
 async def main(folder: Path, shifted: ShiftedClock, seed: int) -> None:
     probes = Pattern(folder, seed, shifted)
     PROBES.update(host=probes.host, path=probes.path, internet=probes.internet, tcp=probes.tcp, dns=probes.dns)
-    inventory.HOST_READINGS = ("counter",)
+    vars(inventory)["HOST_READINGS"] = ("counter",)
     clock.from_answer = answers_of(shifted)
     settings = load(folder / "agent.toml")
     stop = asyncio.Event()

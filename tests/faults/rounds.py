@@ -70,7 +70,7 @@ def come_to_rest(world: Round) -> Calm:
     await_(server.is_well, 120, "the server is well again", *world.logs)
     assert not server.counters().get("aside.internal"), f"the server made a mistake: {server.log}"
     for agent in world.agents:
-        await_(agent.is_settled, CALM_SECONDS, f"everything of {agent.site} is settled", *world.logs)
+        await_(agent.is_at_rest, CALM_SECONDS, f"everything of {agent.site} is settled", *world.logs)
         calm.next[agent.site] = agent.standing()["next"]
     waiting = "SELECT COUNT(*) FROM notice WHERE sent_ms IS NULL AND refused_ms IS NULL"
     await_(lambda: server.rows(waiting)[0][0] == 0, 120, "every notice is sent", *world.logs)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -55,13 +56,13 @@ def sends(folder: Path) -> dict[str, Wire]:
         world = build(folder, held, SEED, quick=0, real=3, past_minutes=WIRE_MINUTES)
         lines, began = world.relay.lines, time.monotonic()
         for line, share in zip(lines[1:], (0.5, 1.0), strict=True):
-            await_(lambda line=line: line.sent.acks, SETTLE_SECONDS, "the first ack", *world.logs)
+            await_(partial(getattr, line.sent, "acks"), SETTLE_SECONDS, "the first ack", *world.logs)
             line.lost_acks_share = share
         time.sleep(max(0.0, 45 - (time.monotonic() - began)))
         lines[2].lost_acks_share = 0.0
         out = {}
         for name, agent, line in zip(("undisturbed", "half", "none"), world.agents, lines, strict=True):
-            await_(agent.is_settled, SETTLE_SECONDS, f"{name}: all is settled", *world.logs)
+            await_(agent.is_at_rest, SETTLE_SECONDS, f"{name}: all is settled", *world.logs)
             needed, sent = len(line.sent.each), line.sent
             seconds = time.monotonic() - began
             out[name] = Wire(sent.minutes, needed, max(sent.each.values()), seconds, sent.acks_lost)

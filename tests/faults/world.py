@@ -19,6 +19,7 @@ from pathlib import Path
 
 from schoolbeat_agent import clock
 from schoolbeat_wire import inventory
+from schoolbeat_wire.catalogue import UNKNOWN
 from schoolbeat_wire.inventory import Column, Inventory
 from schoolbeat_wire.report import MinuteRow
 from tests.e2e import backlog
@@ -181,6 +182,11 @@ class PatternAgent(Agent):
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(60)
 
+    def is_at_rest(self) -> bool:
+        """It runs, and everything it holds is settled."""
+        assert self.is_running(), f"agent {self.site} ended by itself: {self.log.read_text()[-2_000:]}"
+        return self.is_settled()
+
     def runs(self) -> list[pattern.Run]:
         return pattern.read_journal(self.folder / "journal")
 
@@ -194,7 +200,7 @@ INVENTORY = inventory.with_revision(
 
 def past_row(seed: int, minute: int, counter: int) -> MinuteRow:
     """As if the minute had been seen from end to end; what the pattern leaves open is up."""
-    shown = {True: 60, False: 0, None: pattern.UNKNOWN}
+    shown = {True: 60, False: 0, None: UNKNOWN}
     codes = []
     for signal_name in pattern.SIGNALS:
         may_be = pattern.allowed(seed, signal_name, minute)
