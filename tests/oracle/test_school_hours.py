@@ -47,6 +47,7 @@ def test_an_hour_at_a_school(tmp_path_factory: pytest.TempPathFactory, hour: Hou
     silences = lost(hour, lived)
     nothing_is_told_twice_or_of_the_past(hour, lived, silences)
     what_is_told_happened(hour, lived.incidents)
+    a_long_trouble_alone_is_named(hour, lived, silences)
     each_silence_is_told(lived.incidents, silences)
     COUNTED.update(f"cause: {one.cause}" for one in lived.incidents if one.scope != "away")
     COUNTED["silences"] += len(silences)
@@ -86,6 +87,16 @@ def what_is_told_happened(hour: Hour, incidents: list[Incident]) -> None:
             assert one.closed is not None
             allowed = hours.causes(hour, one.since, one.until or one.closed)
             assert one.cause in allowed, (one, allowed)
+
+
+def a_long_trouble_alone_is_named(hour: Hour, lived: Lived, silences: list[tuple[int, int]]) -> None:
+    """Everything that the gateway kept has come since: there is evidence enough."""
+    if len(hour.troubles) != 1 or len(silences) != 1:
+        return
+    (one,) = hour.troubles
+    if one.end - one.begin >= 300 and one.kind != "server":
+        told = {incident.cause for incident in lived.incidents if incident.scope in ("path", "contact")}
+        assert told <= hours.names(hour, one.kind), (told, one)
 
 
 def each_silence_is_told(incidents: list[Incident], silences: list[tuple[int, int]]) -> None:
