@@ -141,6 +141,7 @@ class Recorder:
         assert self._cutter is not None
         cutter = self._cutter
         old_minute, new_minute = int(former.utc(now) // 60), int(self.anchor.utc(now) // 60)
+        self._withdraw(min(int(self.anchor.utc(self._started) // 60), new_minute), new_minute)
         while cutter.next_minute < old_minute:
             self._cut_once(self._already)
         if new_minute > cutter.next_minute:
@@ -148,6 +149,16 @@ class Recorder:
         cutter.forget()
         cutter.skip_to(new_minute)
         cutter.masked = {new_minute}  # one that an earlier, wrong step had masked is a minute like others
+
+    def _withdraw(self, first: int, minute: int) -> None:
+        """After a step back: no minute is off that is yet to come, or in which this agent lived (from `first` on)."""
+        if not any(off.first_minute + off.count > minute for off in self._off):
+            return
+        ends = [(off, min(off.first_minute + off.count, first)) for off in self._off]
+        kept = [Off(off.first_minute, end - off.first_minute, off.reason) for off, end in ends]
+        alive = _off(first, minute, "interrupted")
+        self._off = [off for off in (*kept, alive) if off.count > 0]
+        self.began, self.told = minute, tuple(self._off)
 
     def take_back(self, inherited: Sequence[Off] | None = None) -> None:
         """After a step from a clock that never was right. What it cut and nobody took is given up; what was told of the

@@ -194,6 +194,22 @@ def test_after_a_step_back_no_minute_is_told_a_second_time() -> None:
     ]
 
 
+def test_a_step_back_takes_back_the_minutes_that_a_start_by_a_clock_ahead_had_taken_for_off() -> None:
+    recorder = Recorder(Before(M - 10, same_boot=True), 30.0, INVENTORY)
+    recorder.offer(Anchor("kernel", UTC + 3_600), 30.0)
+    recorder.record(run(30.0))
+    recorder.offer(Anchor("kernel", UTC), 100.0)  # the agent has lived since the first minute, half of it
+    for second in range(100, 190, 10):
+        recorder.record(run(second))
+
+    found = due(recorder, 190.0)
+
+    interrupted, crash = OFF_REASONS["interrupted"][0], OFF_REASONS["crash"][0]
+    off = [Off(M - 9, 2, interrupted), Off(M - 7, 7, crash), Off(M, 1, interrupted)]
+    assert found == [(M + 60, UNKNOWN, off), (M + 1, UNKNOWN, []), (M + 2, 60, [])]
+    assert (recorder.began, recorder.told) == (M + 1, tuple(off))
+
+
 def test_the_minutes_a_step_forward_jumps_over_are_declared_as_unknown() -> None:
     recorder = Recorder(Before(), 0.0, INVENTORY)
     recorder.offer(Anchor("trust", UTC), 0.0)
