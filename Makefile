@@ -25,16 +25,10 @@ bench: need-python
 	@$(PYTHON) deploy/set_up.py bench
 	.venv/bin/python bench/run.py
 
-# Agents, server and broker killed at random for an hour (make soak SOAK_MINUTES=600: a night).
+# Rounds of faults for MINUTES, drawn from SEED (CONTRIBUTING.md); SCHEDULE=file repeats one round.
 soak: need-python
 	@$(PYTHON) deploy/set_up.py test
-	SOAK_MINUTES=$(or $(SOAK_MINUTES),60) .venv/bin/pytest tests/e2e/test_kills.py
-
-# School-months drawn at random, against a model that shares no code (make oracle MONTHS=5000 SEED=7).
-oracle: need-python
-	@$(PYTHON) deploy/set_up.py test
-	ORACLE_MONTHS=$(or $(MONTHS),1000) ORACLE_HOURS=$(or $(HOURS),100) ORACLE_DENSE=$(or $(DENSE),10) \
-	  ORACLE_SEED=$(SEED) .venv/bin/pytest tests/oracle -s --timeout 0 -p no:xdist
+	.venv/bin/python -m tests.faults.soak $(or $(SEED),1) $(or $(MINUTES),60) $(SCHEDULE)
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
