@@ -300,7 +300,7 @@ class Server:
 
 @dataclass
 class Agent:
-    """`schoolbeat-agent run` with a folder of its own; with `base_unix` its seconds pass faster (tests/agent/fast)."""
+    """`schoolbeat-agent run` with a folder of its own."""
 
     children: Children
     server: Server
@@ -309,7 +309,6 @@ class Agent:
     site: str
     name: str = "gateway"
     password: str = ""
-    base_unix: float | None = None
     process: subprocess.Popen[bytes] | None = None
     enrolled: str | None = None  # the server's id in agent.toml; None: that of `server`
     extra: dict[str, Any] = field(default_factory=dict)
@@ -348,10 +347,7 @@ class Agent:
 
     def start(self) -> None:
         config = self.folder / "agent.toml"
-        argv: list[str | Path] = [BIN / "schoolbeat-agent", "--config", config, "run"]
-        if self.base_unix is not None:
-            argv = [sys.executable, "-m", "tests.e2e.quick_agent", config, str(self.base_unix)]
-        self.process = self.children.start(argv, self.log)
+        self.process = self.children.start([BIN / "schoolbeat-agent", "--config", config, "run"], self.log)
 
     def kill(self) -> None:
         assert self.process is not None

@@ -105,12 +105,12 @@ class TellingServer(Server):
 class PatternAgent(Agent):
     """tests.faults.pattern_agent in a folder of its own, over a line of the relay."""
 
+    base_unix: float = 0.0  # plus the machine's seconds since its boot, `pace` times as fast: the agent's time
     pace: float = PACE
     seed: int = 0
     line: Line | None = None
     host: str = "127.0.0.1"
     rough: RoughLine | None = None  # it runs in the namespace of this one
-    counted: int = 0
     boots: int = 0
 
     def write_settings(self) -> None:
@@ -136,7 +136,6 @@ class PatternAgent(Agent):
 
     def believed_unix(self) -> float:
         """Of an agent whose clock is right."""
-        assert self.base_unix is not None
         return self.base_unix + clock.boot_seconds() * self.pace
 
     def prepare(self, past_minutes: int) -> None:
