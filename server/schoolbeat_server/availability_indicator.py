@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import partial
 from math import floor
 
 from schoolbeat_server.availability import Availability, shown
@@ -63,8 +64,10 @@ def _week_is_covered(week: Span, window: Availability, target: Target) -> bool:
     """Minutes are read only where neither the window, its months nor the whole days in the week tell it."""
     asked = (week.first, week.end, week.clock)
     every = week.measured.all_seconds(*asked)
-    for wider in (window, week.measured.around(*asked)):  # though all that is missing there were missing in this week
-        if wider is not None and wider.all_seconds - _covered(wider, target) <= (1 - target.min_coverage) * every:
+    allowed = floor((1 - target.min_coverage) * every)
+    wider = (lambda: window), partial(week.measured.around, *asked), partial(week.measured.days_around, *asked)
+    for told in (one() for one in wider):  # though all that is missing there were missing in this week
+        if told is not None and told.all_seconds - _covered(told, target) <= allowed:
             return True
     if _covered(week.measured.at_hand(*asked), target) >= target.min_coverage * every:
         return True

@@ -30,6 +30,10 @@ class Measured(Protocol):
         """Of a wider span, if one was told already: of nothing less than `seconds` says."""
         ...
 
+    def days_around(self, first: int, end: int, clock: Clock) -> Availability | None:
+        """Of the whole local days in which the span lies, if they are told without reading minutes."""
+        ...
+
     def all_seconds(self, first: int, end: int, clock: Clock) -> int:
         """Those of the span on the clock, whatever was measured."""
         ...
@@ -57,6 +61,9 @@ class Row:
         return self.seconds(first, end, clock)
 
     def around(self, first: int, end: int, clock: Clock) -> Availability | None:
+        return self.seconds(first, end, clock)
+
+    def days_around(self, first: int, end: int, clock: Clock) -> Availability | None:
         return self.seconds(first, end, clock)
 
     def all_seconds(self, first: int, end: int, clock: Clock) -> int:

@@ -330,6 +330,10 @@ class Summed:
         found = self.counted.sums.months_around(self.site, self.signal, range(day_of(first), day_of(end - 1) + 1))
         return None if found is None else _on(clock, found)
 
+    def days_around(self, first: int, end: int, clock: Clock) -> Availability | None:
+        found, doubtful = self.counted.sums.told(self.site, self.signal, day_of(first), day_of(end - 1) + 1)
+        return None if doubtful else _on(clock, found)
+
     def all_seconds(self, first: int, end: int, clock: Clock) -> int:
         if clock == "always":
             return 60 * (end - first)
