@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, insert, select
+from tests.server import browser as browsers
 from tests.server.school import School, register
 from tests.server.test_breaks_ledger import Server
 from tests.server.test_web import Client
@@ -280,3 +281,34 @@ def test_a_decision_waits_for_a_server_that_is_stopped(engine: Engine, server: S
     turn(fresh)
 
     assert router(fresh, OLD) == 60
+
+
+def test_the_page_in_a_browser_shows_what_waits_and_then_who_decided_and_why(
+    engine: Engine, server: Server, folder: Path, tmp_path: Path
+) -> None:
+    school = School("s1")
+    server.step(school.inventory_message(), school.minute(AHEAD), school.minute(OLD))
+    with (
+        browsers.served(create_app(web_context(engine, server))) as address,
+        browsers.started(tmp_path / "chromium") as browser,
+    ):
+        browser.open(f"{address}/quarantine?lang=vi", width=360)
+        waiting = browser.evaluate("[...document.querySelectorAll('#list tbody tr')].map(row => row.innerText)")
+        wide = browser.evaluate("document.documentElement.scrollWidth")
+        assert say(folder, "quarantine", "release", "2", "--reason", "thẻ <b>cũ</b>", "--who", "lan") == 0
+        assert say(folder, "quarantine", "discard", "1", "--reason", "đồng hồ sai", "--who", "lan") == 0
+        turn(server)
+        turn(server)
+        browser.open(f"{address}/quarantine?lang=vi", width=1280)
+        nothing = browser.evaluate("document.querySelector('#list').innerText")
+        browser.open(f"{address}/quarantine?all=true&lang=en", width=1280)
+        decided = browser.evaluate("[...document.querySelectorAll('#list tbody tr')].map(row => row.innerText)")
+
+    assert wide <= 360
+    assert ["quá cũ" in waiting[0], "ở tương lai" in waiting[1], len(waiting)] == [True, True, 2]
+    assert nothing == "Không có gì phải chờ."
+    assert "believed: lan" in decided[0]
+    assert "– thẻ <b>cũ</b>" in decided[0]
+    assert "discarded: lan" in decided[1]
+    assert browser.complaints == []
+    assert router(server, OLD) == 60
