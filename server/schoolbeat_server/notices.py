@@ -139,13 +139,15 @@ class Deliverer:
         *,
         send: Send = channel_module.send,
         settled: Sent = lambda _id: None,
+        knows_time: Callable[[], bool] = lambda: True,
     ) -> None:
-        """settled: called with a notice's id, from a delivering thread, after it was sent, refused or failed."""
+        """settled: called with a notice's id, from a delivering thread, after it was sent, refused or failed.
+        knows_time: False while our own clock cannot be right; then nothing is told."""
         self._engine = engine
         self._channels = dict(channels)
         self._now_ms = now_ms
         self._send = send
-        self._settled = settled
+        self._settled, self._knows_time = settled, knows_time
         self._stopping = threading.Event()
         self._bells = {name: threading.Event() for name in self._channels}
         self._threads: list[threading.Thread] = []
@@ -174,7 +176,7 @@ class Deliverer:
         failing = False
         while not self._stopping.is_set():
             try:
-                for row in due(self._engine, [name], self._now_ms()):
+                for row in due(self._engine, [name], self._now_ms()) if self._knows_time() else ():
                     if self._stopping.is_set():
                         return
                     failed = deliver_one(self._engine, row, channel, self._now_ms, self._send, rng)

@@ -267,11 +267,20 @@ def _assembled(settings: Settings) -> Assembled:
     warn_of_outside_broker(settings)
     feed = LiveFeed()
     channels = {channel.name: channel for channel in settings.channels}
-    deliverer = Deliverer(engine, channels, now_ms, settled=lambda ident: feed.publish("notice", {"id": ident}))
-    heart = make_heart(settings, engine, feed, deliverer)
-    judge = Judge(
-        engine, heart.ingest.ledger, plans.all_plans(settings.plans), now_ms, lambda: heart.ingest.asked.calendar
+
+    def knows_time() -> bool:
+        return heart.clock.is_right_at(now_ms())  # nobody asks before the heart is there
+
+    deliverer = Deliverer(
+        engine,
+        channels,
+        now_ms,
+        settled=lambda ident: feed.publish("notice", {"id": ident}),
+        knows_time=knows_time,
     )
+    heart = make_heart(settings, engine, feed, deliverer)
+    ledger, judged = heart.ingest.ledger, plans.all_plans(settings.plans)
+    judge = Judge(engine, ledger, judged, now_ms, lambda: heart.ingest.asked.calendar, knows_time=knows_time)
     return Assembled(engine, feed, deliverer, heart, judge)
 
 
