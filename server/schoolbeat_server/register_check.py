@@ -57,6 +57,7 @@ def check(raw: Mapping[str, list[Row]], stored: Mapping[str, Table]) -> Checked:
     ]
     faults += [_no_such(*one, whole if number < _MOST_GUESSES else {}) for number, one in enumerate(missing)]
     faults += _area_loops(tables["areas"], places["areas"], whole["areas"])
+    faults += _same_codes(tables["schools"], places["schools"], whole["schools"])
     faults += _site_faults(tables["sites"], places["sites"], whole["sites"])
     faults += _device_faults(tables["devices"], places["devices"], whole)
     faults += register_spans.faults(tables, places, whole)
@@ -218,6 +219,19 @@ def depth(area: str, areas: Table) -> int | None:
         steps += 1
         parent = areas[parent,]["parent"]
     return steps
+
+
+def _same_codes(schools: Table, places: Mapping[Key, Place], whole: Table) -> Iterator[Fault]:
+    """The ministry gives each school a code of its own; that of a closed one may be given again."""
+    owners: dict[str, list[str]] = {}
+    for values in whole.values():
+        if values["code"] and not values["closed"]:
+            owners.setdefault(values["code"], []).append(values["id"])
+    for key, values in schools.items():
+        others = [one for one in owners.get(values["code"], []) if one != values["id"]]
+        if others and not values["closed"]:
+            said = Said(f"trường {others[0]} đã có mã này", f"school {others[0]} has this code already")
+            yield Fault(places[key], "code", values["code"], said)
 
 
 def _site_faults(sites: Table, places: Mapping[Key, Place], whole: Table) -> Iterator[Fault]:

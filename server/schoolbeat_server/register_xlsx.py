@@ -28,12 +28,17 @@ MOST_STRINGS_BYTES = 64 * 2**20  # kept in memory whole
 MOST_PARTS = 500
 MOST_COLUMNS = 60
 MOST_ROWS = 200_000
+_OLE = b"\xd0\xcf\x11\xe0"
 _MOST_DIGITS = 15  # a spreadsheet keeps no more of a number
 
 
 def read(name: str, data: bytes, progress: Progress | None = None) -> Read:
     """Raises RegisterError if it is no workbook, or too large a one; faults of cells are in what it returns."""
     found = Read()
+    if data.startswith(_OLE):
+        vi = "tệp có mật khẩu, hoặc là .xls kiểu cũ đã đổi tên: hãy bỏ mật khẩu và lưu lại dạng .xlsx"
+        en = "protected by a password, or an old .xls under another name: remove the password and save it as .xlsx"
+        raise RegisterError([whole_file(name, vi, en)])
     try:
         _refuse_bombs(name, data)
         _read_book(name, data, found, progress)
@@ -222,7 +227,7 @@ def _text_of(cell: Any, column: Column | None) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return "TRUE" if value else "FALSE"  # as it is shown
     if isinstance(value, datetime) and column is not None and column.day and value.time() == time():
         return value.date().isoformat()
     raise Refused(

@@ -65,7 +65,13 @@ def registers(draw: Any) -> Data:
     for n in range(draw(st.integers(0, 3))):
         school, site = f"00{n}", f"s{n}"
         data["schools"].append(
-            {"id": school, "name": draw(names), "area": "01", "code": draw(codes), "cluster": draw(texts)}
+            {
+                "id": school,
+                "name": draw(names),
+                "area": "01",
+                "code": draw(codes) and f"{draw(codes)}{n}"[:40],
+                "cluster": draw(texts),
+            }
             | _span(draw, "founded", "closed")
         )
         data["school_areas"] += [

@@ -225,6 +225,11 @@ lines:
         ("sites", "{id: x, school: '0012', name: X, kind: lẻ, latitude: 91, longitude: 1}", "allowed are decimal"),
         ("sites", "{id: x, school: '0012', name: X, kind: lẻ, latitude: 22}", "go together"),
         ("sites", "{id: x, school: '0012', nam: X, kind: lẻ}", "no such column; did you mean name?"),
+        (
+            "schools",
+            "{id: b, name: B, area: xa-a, code: 0123}\n  - {id: c, name: C, area: xa-a, code: 0123}",
+            "has this code",
+        ),
         ("areas", "{id: lc, name: L, kind: tỉnh, parent: xa-a}", "the area lies within itself"),
         ("areas", "{id: b, name: B, kind: xã, valid_from: 2025-07-01, valid_to: 2025-07-01}", "must be after"),
         ("areas", "{id: b, name: B, kind: xã, valid_from: 1/7/2025}", "allowed is a date"),

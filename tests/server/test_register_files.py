@@ -327,7 +327,9 @@ def test_numbers_dates_and_booleans_of_a_workbook_become_what_a_person_sees() ->
             "valid_from": "2025-07-01",
         }
     ]
-    assert cells(read, "lines") == [{"id": "l1", "site": "s1", "universal_service": "yes", "contract_down_mbps": "150"}]
+    assert cells(read, "lines") == [
+        {"id": "l1", "site": "s1", "universal_service": "TRUE", "contract_down_mbps": "150"}
+    ]
     assert read.remarks == []
 
 
@@ -457,6 +459,7 @@ def test_a_row_number_far_below_is_refused_without_the_rows_above_being_made_up(
             book({"areas": [["id", "name"], ["a", "b", "c"]]}),
             "column C: 'c': the cell is in a column without",
         ),
+        ("so.xlsx", b"\xd0\xcf\x11\xe0\xa1\xb1", "protected by a password, or an old .xls under another name"),
         ("so.xls", b"\xd0\xcf\x11\xe0", "an old .xls file: in Excel, save it as .xlsx"),
         ("so.ods", b"", "expected a .yaml, .xlsx or .csv file"),
         ("truong.csv", b"id\n", "must be one of areas.csv"),
