@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 from schoolbeat_agent.ranges import subtract
 from schoolbeat_server import database
@@ -16,12 +17,17 @@ from schoolbeat_wire.report import MinuteRow
 from tests.e2e import books
 from tests.faults import pattern
 from tests.faults.faults import Course
-from tests.faults.schedule import SERVER
+from tests.faults.schedule import BLIND_SECONDS, OF_SERVER, SERVER
 from tests.faults.world import PatternAgent, Round
 
 NAMED = 5  # of the minutes of one disagreement
 LIVE_MINUTES = 7  # as long after its last minute an outage may be told of: five, and what rounding and the way take
+SAVED_MINUTES = 6  # after its beginning a minute is on disk, however busy the machine
+SURELY_SECONDS = 25  # a cable cut for so long is told: 8 s of patience, and what a busy machine takes
+CARD_SECONDS = 200  # while another boot is on trial, a lost session proves nothing: the hold time does
 FELT_SECONDS = 150  # as long after a fault contact may be lost through it: the hold, the keepalive, the back-off
+
+BLINDING = frozenset(OF_SERVER) - {"deafen_channel"}
 
 
 @dataclass
@@ -147,7 +153,15 @@ def judge_minutes(out: Verdict, agent: PatternAgent, mine: books.Book, stepped: 
         return
     twice = declared.keys() & minutes.keys()
     out.expect(sorted(twice), f"{agent.site}: recorded and declared")
-    there = pattern.seen(agent.runs(), "path").touched
+    runs = agent.runs()
+    there, lives = pattern.seen(runs, "path").touched, pattern.lives(runs, "path")
+    lost = (
+        minute
+        for minute in sorted(missing)
+        for first_second, last_second in lives
+        if first_second <= minute * 60 and last_second >= (minute + SAVED_MINUTES) * 60
+    )
+    out.expect(lost, f"{agent.site}: seen from end to end by an agent that lived on, and not recorded")
     off = {minute for minute, reasons in declared.items() if reasons - {"interrupted"}}
     out.expect(sorted(off & there.keys()), f"{agent.site}: declared off and seen at work")
 
@@ -229,6 +243,7 @@ def judge_incidents(out: Verdict, world: Round, course: Course) -> None:
     for before, after in pairwise(rows):
         if before[:2] == after[:2] and (before[4] is None or after[2] < before[4]):
             out.expect([(before, after)], "two incidents at a time")
+    judge_openings(out, world, course, rows)
     for number, agent in enumerate(world.agents):
         felt = [
             (one.began, one.ended + FELT_SECONDS)
@@ -245,3 +260,23 @@ def judge_incidents(out: Verdict, world: Round, course: Course) -> None:
                 now = opened_ms // 60_000
                 down = any(not pattern.is_up(agent.seed, cause, now - ago) for ago in range(LIVE_MINUTES))
                 out.expect([] if down else [(opened_ms, cause)], f"{agent.site}: an incident for the past")
+
+
+def judge_openings(out: Verdict, world: Round, course: Course, rows: Sequence[Sequence[Any]]) -> None:
+    """A cable that was cut long enough before a server that could see was told of. Agents of our own time may have an
+    incident of another cause open; they are left out."""
+    blinding = [one for one in course.happened if one.fault.kind in BLINDING]
+    for one in course.happened:
+        agent = world.agents[one.fault.victim]
+        if one.fault.kind != "cut_line" or not agent.is_quick or one.ended - one.began < SURELY_SECONDS:
+            continue
+        if any(other.began < one.ended and other.ended > one.began - BLIND_SECONDS for other in blinding):
+            continue
+        cards = [other for other in course.happened if other.fault.kind == "power_cut"]
+        if any(o.fault.victim == one.fault.victim and one.began - CARD_SECONDS < o.ended for o in cards):
+            continue
+        out.counts["openings"] += 1
+        end_ms = one.ended * 1000
+        of_site = [row for row in rows if row[0] == agent.site]
+        open_then = [row for row in of_site if row[2] <= end_ms and (row[4] is None or row[4] >= end_ms)]
+        out.expect([] if open_then else [one], f"{agent.site}: a cut that nobody was told of")

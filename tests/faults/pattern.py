@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,21 +87,27 @@ class Seen:
     covered: set[int]
 
 
-def seen(runs: Iterable[Run], probe: str) -> Seen:
+def seen(runs: Sequence[Run], probe: str) -> Seen:
     touched: dict[int, set[str]] = {}
-    spans: list[tuple[float, float]] = []
+    for run in runs:
+        if run.probe == probe:
+            touched.setdefault(int(run.second // 60), set()).add(run.process)
+    covered: set[int] = set()
+    for first, last in lives(runs, probe):
+        covered |= set(range(int(-(-first // 60)), int((last + COVER_SECONDS) // 60)))
+    return Seen(touched, covered)
+
+
+def lives(runs: Iterable[Run], probe: str) -> list[tuple[float, float]]:
+    """Of one process each: the first and last second of a row of runs without a gap."""
+    out: list[tuple[float, float]] = []
     began: dict[str, tuple[float, float]] = {}
     for run in runs:
         if run.probe != probe:
             continue
-        touched.setdefault(int(run.second // 60), set()).add(run.process)
         first, last = began.get(run.process, (run.second, run.second))
         if not 0 <= run.second - last <= COVER_SECONDS:
-            spans.append((first, last))
+            out.append((first, last))
             first = run.second
         began[run.process] = (first, run.second)
-    spans += began.values()
-    covered: set[int] = set()
-    for first, last in spans:
-        covered |= set(range(int(-(-first // 60)), int((last + COVER_SECONDS) // 60)))
-    return Seen(touched, covered)
+    return out + list(began.values())
