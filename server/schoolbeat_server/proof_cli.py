@@ -14,6 +14,7 @@ from schoolbeat_server.said import Said
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+    from schoolbeat_server.stamp import Stamp
     from schoolbeat_server.verify import Change, Fault, Finding
 
 Words = Callable[[str, str], str]
@@ -61,6 +62,7 @@ def words(commands: Actions, said: Words) -> None:
         "verify", help=said("kiểm tra các ngày của một điểm trường có bị sửa không", "check that a site's days stand")
     )
     _window(verify, said)
+    verify.add_argument("--stamp", action="store_true", help=said("cả mã của khoảng ngày ấy", "their stamp, too"))
     verify.set_defaults(prove=_verify)
     proof = commands.add_parser(
         "proof", help=said("đối chiếu mã tổng mà tác tử đang giữ", "compare a digest of digests that an agent kept")
@@ -111,6 +113,7 @@ class Progress:
 
 def _verify(arguments: argparse.Namespace, engine: Engine, language: str, now_ms: int) -> int:
     from schoolbeat_server.layouts import Layouts
+    from schoolbeat_server.stamp import stamp
     from schoolbeat_server.verify import Verifier, broken_proofs
 
     first, end = _day(arguments.first), _day(arguments.last) + 1
@@ -126,12 +129,25 @@ def _verify(arguments: argparse.Namespace, engine: Engine, language: str, now_ms
             found.append(finding)
             progress.step()
         proofs = broken_proofs(connection)
+        resting = stamp(connection, [arguments.site], first, end) if arguments.stamp else None
     for line in told(found, language):
         print(line)
     for day in proofs:
         print(f"{_iso(day)}: {STATES['altered'].to(language)}: {FAULTS['proof'].to(language)}")
+    if resting is not None:
+        print(_stamp(resting, language))
     states = {finding.state for finding in found}
     return ALTERED if proofs or "altered" in states else GAP if "gap" in states else 0
+
+
+def _stamp(found: Stamp, language: str) -> str:
+    days, due = len(found.days), found.due
+    said = Said(f"mã trên {days} ngày có mã, của {due} ngày", f"stamp of {days} digests, of {due} days").to(language)
+    line = f"{said}: {found.digest.hex()}"
+    if found.proof_day is not None:
+        proof = Said("mã tổng ngày", "digest of digests of").to(language)
+        line += f"\n{proof} {_iso(found.proof_day)}: {found.proof.hex()}"
+    return line
 
 
 def told(findings: Iterable[Finding], language: str) -> Iterator[str]:

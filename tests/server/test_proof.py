@@ -30,6 +30,7 @@ from schoolbeat_server.proof_making import ProofMaking
 from schoolbeat_server.run import lock_folder
 from schoolbeat_server.school_calendar import first_minute_of
 from schoolbeat_server.settings import Settings
+from schoolbeat_server.stamp import stamp
 from schoolbeat_server.verify import Fault, Finding, Verifier, broken_proofs
 from schoolbeat_wire import report as reports
 
@@ -558,10 +559,13 @@ def test_the_command_verifies_and_rebuilds_in_both_languages(
         main([*spoilt, "verify", *window]),
         main([*spoilt, "verify", "s1", "2025-11-19", "2025-11-18"]),
         main([*spoilt, "verify", "nowhere", "2025-11-18", "2025-11-19"]),
+        main([*sound, "--lang", "en", "verify", *window, "--stamp"]),
     ]
+    with province.engine.connect() as connection:
+        stamped = stamp(connection, ["s1"], DAY - 1, DAY + 1)
 
     said = capsys.readouterr()
-    assert codes == [0, 4, 0, 0, 1, 1]
+    assert codes == [0, 4, 0, 0, 1, 1, 0]
     assert said.out.splitlines() == [
         "2025-11-18: chưa đến lúc lập mã",
         "2025-11-19: nguyên vẹn",
@@ -571,6 +575,10 @@ def test_the_command_verifies_and_rebuilds_in_both_languages(
         "s2: 2 days; 0 ledger rows and 0 outages changed",
         "2025-11-18: chưa đến lúc lập mã",
         "2025-11-19: nguyên vẹn",
+        "2025-11-18: no digest is due yet",
+        "2025-11-19: intact",
+        f"stamp of 1 digests, of 2 days: {stamped.digest.hex()}",
+        f"digest of digests of 2025-11-20: {stamped.proof.hex()}",
     ]
     assert said.err.splitlines() == ["2025-11-19 ở sau 2025-11-18", "sổ đăng ký không có điểm trường 'nowhere'"]
 
