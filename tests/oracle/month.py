@@ -9,7 +9,7 @@ FIRST_MINUTE = 29_384_640  # 2025-11-14T00:00Z
 MONTH_MINUTES = 30 * 24 * 60
 
 Ending = Literal["power", "crash", "stop"]
-Probe = Literal["path", "devices", "rooms"]
+Probe = Literal["path", "devices", "rooms", "mark"]  # mark: none, an agent was there
 
 LADDER = ("lan.router", "line.isp", "line.domestic", "line.international")
 INTERNET = "line.internet"

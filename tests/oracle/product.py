@@ -261,7 +261,8 @@ class Server:
                 at += 1
                 continue
             size = self.random.choice((1, 2, 5, 40))
-            together = [one.message() for one in takewhile(_is_sent, events[at : at + size])]
+            following = takewhile(lambda one: not isinstance(one, Operator), events[at : at + size])
+            together = [one.message() for one in following if not isinstance(one, Operator)]
             self.now_ms = events[at + len(together) - 1].at * 1_000
             self.ingest.commit(together, lambda _batch: None)
             at += len(together)
@@ -309,10 +310,6 @@ def judged(
     connection: Connection, read: LedgerReader, lessons: LessonReader, asked: Plan, window: tuple[int, int]
 ) -> list[Verdict]:
     return judge_plan(asked, collect(connection, from_ledger(read, lessons), asked, Window(*window)))
-
-
-def _is_sent(event: Event) -> bool:
-    return not isinstance(event, Operator)
 
 
 def _rule(rule: months.Rule) -> Rule:

@@ -102,7 +102,8 @@ def some_story(draw: st.DrawFn) -> Story:
 
 def _possible(operators: list[Enrolled | Removed | Calendar]) -> tuple[Enrolled | Removed | Calendar, ...]:
     """In order; nobody is enrolled who is, or removed who is not."""
-    out, agents = [], {GATEWAY}
+    out: list[Enrolled | Removed | Calendar] = []
+    agents = {GATEWAY}
     for what in sorted(operators, key=lambda what: what.minute):
         if isinstance(what, Calendar):
             out.append(what)

@@ -95,7 +95,7 @@ def plan(asked: Asked) -> Plan:
         for signal, least in zip(SIGNALS, asked.least, strict=False)
     )
     target = Target(
-        "T", words, words, words, "school", Filter(), conditions, asked.share, date(2026, 1, 1), 1, asked.clock,
+        "T", words, words, words, "school", Filter(), conditions, asked.share, date(2026, 1, 1), 1, asked.clock,  # type: ignore[arg-type]
         asked.coverage, asked.off, "any", asked.sites, "every", 1, (),  # type: ignore[arg-type]
     )  # fmt: skip
     return Plan("p", words, words, "p.yaml", (target,))
