@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from schoolbeat_server import calendar_cli, decided_cli, register_cli
+from schoolbeat_server import backup_cli, calendar_cli, decided_cli, register_cli
 from schoolbeat_server.proof_cli import words as proof_words
 from schoolbeat_server.said import Said
 from schoolbeat_server.settings import LANGUAGES, Settings, SettingsError, load
@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return demo(arguments.rest)
     try:
-        command: Command = getattr(arguments, "do", _prove if hasattr(arguments, "prove") else _decide)
+        otherwise = _keep if hasattr(arguments, "keep") else _prove if hasattr(arguments, "prove") else _decide
+        command: Command = getattr(arguments, "do", otherwise)
         return command(arguments, language)
     except (Stop, decided_cli.Refused, calendar_cli.Refused) as stop:
         print(stop.said.to(language), file=sys.stderr)
@@ -94,6 +95,7 @@ def _parser(language: str) -> argparse.ArgumentParser:
     decided_cli.quarantine_words(commands, said)
     decided_cli.clock_words(commands, said)
     proof_words(commands, said)
+    backup_cli.words(commands, said)
     calendar_cli.calendar_words(commands, said).set_defaults(do=_calendar)
     _plan_words(commands, said)
     demo = commands.add_parser(
@@ -178,6 +180,11 @@ def _decide(arguments: argparse.Namespace, language: str) -> int:
 def _calendar(arguments: argparse.Namespace, language: str) -> int:
     settings, engine = _database(arguments)
     return calendar_cli.run(arguments, settings, engine, language, time.time_ns() // 1_000_000)
+
+
+def _keep(arguments: argparse.Namespace, language: str) -> int:
+    """Backups and repairs: they must not open the database as the others do, it may be damaged."""
+    return backup_cli.run(arguments, load(arguments.settings), language, time.time_ns() // 1_000_000)
 
 
 def _prove(arguments: argparse.Namespace, language: str) -> int:

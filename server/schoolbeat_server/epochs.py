@@ -57,6 +57,12 @@ class Epochs:
             self.count[key[:2]] += 1
         return found
 
+    def has_lost(self, key: EpochKey, presence: wire.Presence) -> bool:
+        """Whether an ack of ours settled what we know nothing of: we were put back to an earlier state."""
+        known = self.known.get(key)
+        last = presence.settled - 1
+        return last >= presence.lowest and (known is None or not known.settled.covers(last, last + 1))
+
     def take(self, key: EpochKey, presence: wire.Presence, *, losses: bool = True) -> None:
         """What the agent says it holds. What it no longer has is declared lost, or was settled long ago; not believed
         of what may be a copy, whose outbox may bear the same epoch (losses=False)."""

@@ -12,13 +12,13 @@ from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from schoolbeat_server import belief, facts, issued, quarantine, repeats, schema
+from schoolbeat_server import belief, facts, issued, quarantine, repeats, restored, schema
 from schoolbeat_server.asked import Asked
 from schoolbeat_server.batch import Batch, EpochKey, Message, Out
 from schoolbeat_server.calendar_rows import read_calendar
 from schoolbeat_server.clones import BELIEVED, SPEAKS_FOR_SITE, Card, Cards
 from schoolbeat_server.contact import HOLD_MS, METERED_HOLD_MS, ContactBook
-from schoolbeat_server.database import upsert, writing
+from schoolbeat_server.database import get_meta, upsert, writing
 from schoolbeat_server.epochs import Epochs
 from schoolbeat_server.layouts import Layout, Layouts
 from schoolbeat_server.ledger import CONTACT, Ledger
@@ -36,6 +36,7 @@ from schoolbeat_wire.errors import WireError
 log = logging.getLogger(__name__)
 
 ASIDE_ROWS = 10_000  # kept aside at most; the counters go on
+WANTED = "inventories_wanted"  # in table meta: JSON [[site, agent, revision], …] that a repair found missing
 EVENTS = 1_000  # of one site in an hour; they are hints
 
 
@@ -72,6 +73,8 @@ class Ingest:
         self.faults_told: set[str] = set()
         self.by_operator = False  # what is being placed was released by an operator
         self.stale = False  # a transaction failed and memory could not be loaded again yet
+        self.unnamed: set[tuple[str, str, str]] = set()  # as WANTED
+        self.had_ms = 0  # up to when the database had everything as it was found
         self.watched: dict[tuple[str, str], tuple[str, ...]] = {}  # what each agent's newest report told of
 
     # ---- loading -------------------------------------------------------------------------------------------
@@ -94,6 +97,8 @@ class Ingest:
                     connection.exec_driver_sql("SELECT max(seq) FROM sqlite_sequence WHERE name='report'").scalar() or 0
                 ),
             )
+            self.unnamed = {tuple(one) for one in json.loads(get_meta(connection, WANTED) or "[]")}
+            self.had_ms = self.had_ms or int(get_meta(connection, "alive_ms") or 0)
             counted = select(schema.counter.c.name, schema.counter.c.count.label("number"))
             self.counters = Counter({row.name: row.number for row in connection.execute(counted)})
         self.stale = self.by_operator = False
@@ -183,7 +188,10 @@ class Ingest:
         for minute, payload in connection.execute(
             select(contacts.minute, contacts.payload).where(contacts.minute > contact)
         ):
-            self._merge_contact(minute, _unpack_contact(payload))
+            try:
+                self._merge_contact(minute, _unpack_contact(payload))
+            except (WireError, ValueError) as error:
+                log.error("our own minute %d is damaged (%s): unknown; run `schoolbeat-server repair`", minute, error)
 
     # ---- a batch -------------------------------------------------------------------------------------------
 
@@ -481,6 +489,7 @@ class Ingest:
         if payload:
             revision = self.layouts.learn(batch.connection, site, agent, payload, batch.now_ms)
             if revision is not None:
+                self.unnamed.discard((site, agent, revision))
                 self._place_waiting(batch, site, agent, revision)
 
     def _place_waiting(self, batch: Batch, site: str, agent: str, revision: str) -> None:
@@ -530,6 +539,9 @@ class Ingest:
             known_to=settled[-1] if settled else 0,
         )
         copy = card is not None and card.state not in SPEAKS_FOR_SITE
+        batch.wanted |= {one for one in self.unnamed if one[:2] == (site, agent)}
+        if not copy and self.had_ms and self.epochs.has_lost(key, presence):
+            restored.note_of_agent(batch.connection, key, self.had_ms, batch.now_ms)
         self.epochs.take(key, presence, losses=not copy and (card is None or card.state in BELIEVED))
         batch.epochs.add(key)
         batch.nonces[key] = presence.nonce

@@ -124,6 +124,7 @@ def presences(draw: st.DrawFn) -> messages.Presence:
         clock=draw(st.sampled_from(["none", "kernel", "server", "trust"])),
         revision=draw(st.just("") | token),
         version=draw(text),
+        settled=draw(st.integers(0, upcoming)),
     )
 
 

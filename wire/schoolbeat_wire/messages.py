@@ -27,6 +27,8 @@ class Presence(msgspec.Struct, frozen=True, omit_defaults=True):
     lowest: the lowest seq still held and not settled-and-deleted; next: the seq the next minute will get.
     gaps: seqs between lowest and next that are no longer there: declared lost.
     nonce: repeated in the ack that answers, so that the agent can time the answer.
+    settled: one past the highest seq that the server's acks have settled: a server that does not know it any more was
+    restored from a backup.
     """
 
     online: bool
@@ -41,6 +43,7 @@ class Presence(msgspec.Struct, frozen=True, omit_defaults=True):
     clock: Literal["none", "kernel", "server", "trust"] = "none"
     revision: str = ""
     version: str = ""
+    settled: int = 0
 
 
 class Ack(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -161,6 +164,7 @@ def decode_presence(payload: bytes) -> Presence:
         raise WireError("shape", "presence online without epoch")
     bounds.within(presence.next, 0, bounds.SEQ, "next seq")
     bounds.within(presence.lowest, 0, presence.next, "lowest seq")
+    bounds.within(presence.settled, 0, presence.next, "settled seq")
     bounds.ranges(presence.gaps, "gaps")
     if presence.gaps and not presence.lowest <= presence.gaps[0][0] < presence.gaps[-1][1] <= presence.next:
         raise WireError("range", f"gaps must lie between lowest {presence.lowest} and next {presence.next}")

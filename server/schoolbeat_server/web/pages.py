@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
-from schoolbeat_server import issued
+from schoolbeat_server import issued, restored
 from schoolbeat_server.proof import newest_proof
 from schoolbeat_server.quarantine import read_waiting
 from schoolbeat_server.school_calendar import date_of
