@@ -48,6 +48,7 @@ def check(raw: Mapping[str, list[Row]], stored: Mapping[str, Table]) -> Checked:
         known = stored.get(section, {})
         tables[section] = {key: defaults(section) | known.get(key, {}) | one.values for key, one in found.items()}
         places[section] = {key: one.place for key, one in found.items()}
+        faults += _lost_zeros(section, found, known)
     whole = {section: {**stored.get(section, {}), **tables[section]} for section in COLUMNS}
     missing = [
         one
@@ -219,6 +220,17 @@ def depth(area: str, areas: Table) -> int | None:
         steps += 1
         parent = areas[parent,]["parent"]
     return steps
+
+
+def _lost_zeros(section: str, found: Mapping[Key, _Found], known: Table) -> Iterator[Fault]:
+    """A code that comes back as what a spreadsheet leaves of the one that is stored."""
+    exact = [name for name, column in COLUMNS[section].items() if column.exact and name not in KEYS[section]]
+    for key, one in found.items():
+        for name in exact:
+            before, now = known.get(key, {}).get(name), one.values.get(name)
+            if before and now and before != now and now.isdecimal() and before.lstrip("0") == now:
+                said = Said(f"trong sổ là {before}: đã mất số 0 ở đầu", f"stored is {before}: leading zeros were lost")
+                yield Fault(one.place, name, now, said)
 
 
 def _same_codes(schools: Table, places: Mapping[Key, Place], whole: Table) -> Iterator[Fault]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from schoolbeat_server.register import TABLES, Change, Loaded
+from schoolbeat_server.register_columns import COLUMNS, tags_in_vietnamese
+from schoolbeat_server.register_headings import HEADINGS
 from schoolbeat_server.register_rows import Fault, RegisterError
 from schoolbeat_server.said import Said
 
@@ -97,12 +99,23 @@ def _name(change: Change, language: str) -> str:
 
 def _change(change: Change, language: str) -> str:
     assert change.before is not None
-    parts = [f"{column}: {_shown(change.before[column])} → {_shown(now)}" for column, now in change.after.items()]
+    parts = []
+    for column, now in change.after.items():
+        before, after = (_shown(change.section, column, value, language) for value in (change.before[column], now))
+        name = HEADINGS[change.section][column] if language == "vi" else column
+        parts.append(f"{name}: {before} → {after}")
     return f"  {_name(change, language)}: " + "; ".join(parts)
 
 
-def _shown(value: Any) -> str:
-    return "–" if value in (None, "") else str(value)
+def _shown(section: str, column: str, value: Any, language: str) -> str:
+    """As the reader's workbook has it."""
+    if value in (None, ""):
+        return "–"
+    if isinstance(value, bool):
+        return {True: Said("có", "yes"), False: Said("không", "no")}[value].to(language)
+    if language == "vi" and column == "tags":
+        return tags_in_vietnamese(value)
+    return COLUMNS[section][column].words.get(value, str(value)) if language == "vi" else str(value)
 
 
 # ---- as data -----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from schoolbeat_server import enrol, register, register_csv, register_file, register_xlsx, schema
+from schoolbeat_server import enrol, register, register_csv, register_file, register_shown, register_xlsx, schema
 from schoolbeat_server.database import open_database, writing
 from schoolbeat_server.register import (
     Agent,
@@ -288,6 +288,38 @@ def test_leading_zeros_are_kept_and_ids_that_differ_only_in_them_are_told(engine
         "register.yaml, dòng 1, cột id: '12': chỉ khác 0012 ở số 0 đầu hoặc chữ hoa:"
         " hãy kiểm tra xem có phải một đơn vị",
         "register.yaml, dòng 1, cột id: '12': trường chưa có điểm chính",
+    ]
+
+
+def test_a_code_that_comes_back_without_its_zeros_is_refused(engine: Engine, tmp_path: Path) -> None:
+    load(engine, written(tmp_path, WHOLE))
+    load(engine, written(tmp_path, "schools: [{id: 0012, name: A, area: xa-a, code: 00345}]"))
+
+    lost = faults(engine, written(tmp_path, "schools: [{id: 0012, name: A, area: xa-a, code: 345}]"))
+    other = load(engine, written(tmp_path, "schools: [{id: 0012, name: A, area: xa-a, code: 0345}]"))
+
+    assert lost == ["register.yaml, dòng 1, cột code: '345': trong sổ là 00345: đã mất số 0 ở đầu"]
+    assert len(other.changes) == 1
+
+
+def test_what_changes_is_told_in_the_readers_words(engine: Engine, tmp_path: Path) -> None:
+    load(engine, written(tmp_path, WHOLE))
+    changed = """
+sites: [{id: a-2, school: 0012, name: Điểm bản Sáng, kind: lẻ, tags: miền núi}]
+lines: [{id: a-1-1, site: a-1, technology: 4G, universal_service: có}]
+"""
+
+    loaded = load(engine, written(tmp_path, changed), dry_run=True)
+
+    assert register_shown.text(loaded, "vi", dry_run=True).splitlines()[2:] == [
+        "  điểm trường a-2: Đặc điểm: – → miền núi",
+        "  đường truyền a-1-1: Công nghệ: cáp quang → di động; Viễn thông công ích: không → có",
+        "Chỉ kiểm tra: chưa ghi gì.",
+    ]
+    assert register_shown.text(loaded, "en", dry_run=True).splitlines()[2:] == [
+        "  sites a-2: tags: – → mountain",
+        "  lines a-1-1: technology: fibre → mobile; universal_service: no → yes",
+        "Dry run: nothing was written.",
     ]
 
 
