@@ -24,11 +24,13 @@ PLAUSIBLE_UNIX: Final = (1_577_836_800.0, 4_102_444_800.0)  # 2020 to 2100
 
 @dataclass(frozen=True)
 class Anchor:
-    """UTC = the boot's second + offset_seconds. heard: the boot's second at which its source said so."""
+    """UTC = the boot's second + offset_seconds. heard: the boot's second at which its source said so. confirmed: it had
+    said so before."""
 
     source: Source
     offset_seconds: float
     heard: float = field(default=0.0, compare=False)
+    confirmed: bool = field(default=False, compare=False)
 
     def utc(self, second: float) -> float:
         return second + self.offset_seconds
@@ -50,7 +52,8 @@ def corrected(anchor: Anchor | None, candidate: Anchor, others: Iterable[Anchor]
     An equally good or better source replaces the anchor; a worse one does not: an anchor stays good when its source is
     lost. But then it drifts, and the server may correct it by as much. Of two words of one source that differ by more
     than drift explains, the one with which another source agrees is true; a trusted clock that was set had been wrong.
-    Below STEP_SECONDS the candidate is taken in silence.
+    A server that contradicts what it said more than once must say it twice; what it said only once was not right. Below
+    STEP_SECONDS the candidate is taken in silence.
     """
     if not PLAUSIBLE_UNIX[0] <= candidate.offset_seconds <= PLAUSIBLE_UNIX[1]:
         return None
@@ -66,8 +69,11 @@ def corrected(anchor: Anchor | None, candidate: Anchor, others: Iterable[Anchor]
             return None
         return Correction(replace(candidate, source=anchor.source), step)
     if agree or better:
-        return Correction(candidate, step, misplaced=not agree)
+        return Correction(replace(candidate, confirmed=agree), step, misplaced=not agree)
     heard = list(others)
+    if candidate.source == "server":
+        again = any(other.source == "server" and _agree(other, candidate) for other in heard)
+        return Correction(candidate, step, misplaced=not anchor.confirmed) if again or not anchor.confirmed else None
     for_candidate = any(_agree(other, candidate) for other in heard)
     if not for_candidate and any(other.source != "trust" and _agree(other, anchor) for other in heard):
         return None

@@ -154,13 +154,14 @@ def _lived_before(box: Outbox) -> tuple[str, int]:
 
 
 class Anchored(NamedTuple):
-    """What is kept of the anchor. heard: as in Anchor. first_seq: from it on the rows are cut by this anchor. told: of
-    the minutes before, by this anchor: (first minute, count, reason)."""
+    """What is kept of the anchor. heard, confirmed: as in Anchor. first_seq: from it on rows are cut by this anchor.
+    told: of the minutes before, by this anchor: (first minute, count, reason)."""
 
     boot: str
     source: str
     offset_seconds: float
     heard: float
+    confirmed: bool
     first_seq: int
     told: list[list[int]]
 
@@ -323,7 +324,7 @@ class Runner:
         if kept is None or kept.source not in clock.RANK:
             return
         self._told_before = kept.off()
-        anchor = Anchor(kept.source, kept.offset_seconds, kept.heard)  # type: ignore[arg-type]
+        anchor = Anchor(kept.source, kept.offset_seconds, kept.heard, kept.confirmed)  # type: ignore[arg-type]
         if kept.boot == self._box.boot and kept.heard <= now and not self._is_before_the_last_row(anchor, now):
             self.recorder.offer(anchor, now)
             self._anchor_seq, self._inherited = kept.first_seq, self._told_before
@@ -599,13 +600,15 @@ class Runner:
     def _has_moved(self, anchor: Anchor) -> bool:
         kept = self._kept
         return kept is not None and (
-            abs(anchor.offset_seconds - kept.offset_seconds) > MOVED_SECONDS
+            (anchor.confirmed and not kept.confirmed)
+            or abs(anchor.offset_seconds - kept.offset_seconds) > MOVED_SECONDS
             or anchor.heard - kept.heard > HEARD_SECONDS
         )
 
     def _keep_anchor(self, anchor: Anchor) -> None:
         told = [[*msgspec.structs.astuple(off)] for off in [*(self._inherited or ()), *self.recorder.told]]
-        kept = Anchored(self._box.boot, anchor.source, anchor.offset_seconds, anchor.heard, self._anchor_seq, told)
+        of_anchor = anchor.source, anchor.offset_seconds, anchor.heard, anchor.confirmed
+        kept = Anchored(self._box.boot, *of_anchor, self._anchor_seq, told)
         self._box.remember("anchor", json.dumps(kept))
         self._box.remember("began", self._beginning())
         self._kept = anchor

@@ -348,3 +348,42 @@ def test_a_machine_that_slept_for_hours_counts_them(machine: Machine) -> None:
     assert codes(machine, 1, 5) == [60] * 4
     assert codes(machine, 6, 364) == [UNKNOWN] * 358
     assert codes(machine, 366, 370) == [60] * 4
+
+
+def test_a_server_that_was_wrong_once_and_then_right_leaves_no_wrong_minute(machine: Machine) -> None:
+    machine.boots_up(0.0)
+    machine.starts()
+    machine.online = True
+    machine.books.error = -5_000.0
+    machine.asks_the_server()
+    machine.lives(400)
+    machine.books.error = 0.0
+    machine.asks_the_server()
+    machine.lives(400)
+    machine.hands_over()
+
+    assert machine.untrue(ERROR) == []
+    assert codes(machine, 8, 13) == [60] * 5
+
+
+def test_a_server_that_is_wrong_for_a_moment_is_not_followed_and_for_long_it_is(machine: Machine) -> None:
+    machine.boots_up(0.0)
+    machine.starts()
+    for _ in range(3):
+        machine.asks_the_server()
+        machine.lives(60)
+    machine.books.error = 3_600.0
+    machine.asks_the_server()
+    machine.books.error = 0.0
+    machine.lives(60)
+    machine.asks_the_server()
+    right = machine.runner.recorder.anchor  # type: ignore[union-attr]
+    machine.books.error = 3_600.0
+    machine.asks_the_server()
+    machine.asks_the_server()
+    followed = machine.runner.recorder.anchor  # type: ignore[union-attr]
+
+    assert right is not None
+    assert abs(right.utc(machine.seconds()) - machine.true) < ERROR
+    assert followed is not None
+    assert abs(followed.utc(machine.seconds()) - machine.true - 3_600) < ERROR
