@@ -146,7 +146,7 @@ def _fill(engine: Engine, rng: random.Random) -> None:
 
 
 def _digest(rng: random.Random, site: str, day: int) -> dict[str, object]:
-    parts = {name: rng.randbytes(32) for name in ("of_reports", "of_ledger", "previous", "digest")}
+    parts = {name: rng.randbytes(32) for name in ("of_reports", "of_ledger", "of_facts", "previous", "digest")}
     told = {
         "site": site,
         "day": day,
