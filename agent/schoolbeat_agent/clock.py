@@ -61,26 +61,26 @@ def corrected(anchor: Anchor | None, candidate: Anchor, others: Iterable[Anchor]
         return Correction(candidate)
     difference = candidate.offset_seconds - anchor.offset_seconds
     step = difference if abs(difference) > STEP_SECONDS else 0.0
-    agree = _agree(anchor, candidate)
+    alike = agree(anchor, candidate)
     better = RANK[candidate.source] - RANK[anchor.source]
     if better < 0:
         lost = candidate.heard - anchor.heard > LOST_SECONDS
-        if candidate.source != "server" or not lost or not agree:
+        if candidate.source != "server" or not lost or not alike:
             return None
         return Correction(replace(candidate, source=anchor.source), step)
-    if agree or better:
-        return Correction(replace(candidate, confirmed=agree), step, misplaced=not agree)
+    if alike or better:
+        return Correction(replace(candidate, confirmed=alike), step, misplaced=not alike)
     heard = list(others)
     if candidate.source == "server":
-        again = any(other.source == "server" and _agree(other, candidate) for other in heard)
+        again = any(other.source == "server" and agree(other, candidate) for other in heard)
         return Correction(candidate, step, misplaced=not anchor.confirmed) if again or not anchor.confirmed else None
-    for_candidate = any(_agree(other, candidate) for other in heard)
-    if not for_candidate and any(other.source != "trust" and _agree(other, anchor) for other in heard):
+    for_candidate = any(agree(other, candidate) for other in heard)
+    if not for_candidate and any(other.source != "trust" and agree(other, anchor) for other in heard):
         return None
     return Correction(candidate, step, misplaced=for_candidate or anchor.source == "trust")
 
 
-def _agree(earlier: Anchor, later: Anchor) -> bool:
+def agree(earlier: Anchor, later: Anchor) -> bool:
     """Whether an error that minutes bear, and drift since, explain the difference."""
     allowed = MISPLACED_SECONDS + DRIFT * max(0.0, later.heard - earlier.heard)
     return abs(later.offset_seconds - earlier.offset_seconds) <= allowed

@@ -219,6 +219,7 @@ class Runner:
         self._inherited: list[Off] | None = None  # told by agents before this one under the same anchor
         self._told_before: list[Off] = []  # by the last agent that knew a time
         self._taken_back = 0
+        self._contradicted: tuple[Anchor, int] | None = None  # by the present one, and the first seq after that
         self._distrusted = False
         self._executor = ThreadPoolExecutor(1, "disk")
         self.publisher = Publisher(
@@ -566,6 +567,8 @@ class Runner:
             self._take_back()
         elif former.source != anchor.source:
             self._anchor_seq = self._box.next  # those before are confirmed by a better source
+        elif not clock.agree(former, anchor):
+            self._contradicted = former, self._box.next
         self._executor.submit(self._keep_anchor, anchor)
         if changed:
             self.publisher.presence_changed()
@@ -581,12 +584,16 @@ class Runner:
 
     def _take_back(self, after: int = 0) -> None:
         """after: only minutes after that one, whatever anchor they were cut by."""
+        contradicted, self._contradicted, anchor = self._contradicted, None, self.recorder.anchor
+        # What an anchor cut before it was contradicted is where it belongs, if it was the right one after all.
+        right = anchor is not None and contradicted is not None and clock.agree(contradicted[0], anchor)
+        kept_until = contradicted[1] if contradicted and right else 0
         self.recorder.take_back(self._inherited)
         self._inherited = None
         self._taken_back += 1
 
         def write() -> None:
-            count = self._box.take_back(0 if after else self._anchor_seq, after)
+            count = self._box.take_back(0 if after else max(self._anchor_seq, kept_until), after)
             log.warning("clock: %d minutes were recorded by a wrong clock: they count as not known", count)
             self._first_seq = self._anchor_seq = self._box.next
 

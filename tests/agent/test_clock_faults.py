@@ -171,6 +171,23 @@ def test_a_boot_at_1970_is_placed_when_ntp_comes_and_nothing_of_it_is_lost(machi
     assert codes(machine, 1, 15) == [60] * 14
 
 
+def test_what_was_placed_before_ntp_lied_for_a_moment_stays(machine: Machine) -> None:
+    machine.boots_up(machine.true)
+    machine.ntp()
+    machine.starts()
+    machine.lives(900)
+    machine.ntp(lie=-3_228.0)
+    machine.lives(20)
+    machine.ntp()
+    machine.lives(300)
+    machine.hands_over()
+
+    known = [minute for minute, code in enumerate(codes(machine, 1, 19), 1) if code == 60]
+    assert machine.untrue(ERROR) == []
+    assert known[:13] == list(range(1, 14))
+    assert len(known) >= 15
+
+
 def test_after_hours_without_a_clock_nothing_is_lost_and_two_such_boots_claim_nothing(machine: Machine) -> None:
     machine.boots_up(machine.true)
     machine.ntp()
