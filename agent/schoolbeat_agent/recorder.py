@@ -177,8 +177,12 @@ class Recorder:
 
     def _cut(self) -> None:
         assert self._cutter is not None
-        self._ready.append((self.inventory.revision, self._cutter.cut(self.inventory, self._off)))
-        self._off = []
+        minute = self._cutter.next_minute
+        # A word is told by a minute after it; what takes back a word on minutes to come waits for them.
+        later = [off for off in self._off if off.reason == _INTERRUPTED and off.first_minute + off.count > minute]
+        told = [off for off in self._off if off not in later]
+        self._ready.append((self.inventory.revision, self._cutter.cut(self.inventory, told)))
+        self._off = later
 
     def due(self, now: float, last_starts: Iterable[float], already: Collection[int]) -> list[tuple[str, MinuteRow]]:
         """Rows, without seq, of the minutes that are complete, each with its inventory's revision.

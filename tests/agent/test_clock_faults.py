@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random, SystemRandom
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, example, given, seed, settings
 from hypothesis import strategies as st
 from tests.agent.clock_lives import START, YEARS, Machine
 
@@ -150,6 +150,7 @@ def test_with_sources_that_are_right_when_they_say_so_no_minute_is_untrue(number
 @seed(SEED)
 @drawn
 @given(st.integers(0, 2**48))
+@example(22116028)
 def test_what_a_wrong_clock_placed_is_taken_back_when_a_better_one_speaks(number: int) -> None:
     machine = by_chance(number, lying, trust=True)
 
