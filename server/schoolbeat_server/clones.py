@@ -242,11 +242,14 @@ class Cards:
         ]
 
     def believe(self, key: Key, card: Card) -> wire.Presence | None:
-        """Returns what it said when it came, which was not believed then."""
+        """Returns what it said when it came, which was not believed then; None if a later boot has spoken since."""
         self._believe(self.known[key], card)
         card.state = "true"
         self.changed.add(key)
-        return self._said.pop(key, None)
+        said = self._said.get(key)
+        if said is None or said.hardware != card.hardware or not same_boot(said.boot, card.boot):
+            return None
+        return self._said.pop(key)
 
     def decide(self, key: Key, hardware: str, boot: str) -> tuple[list[Card], list[Card]]:
         """An operator says which is true. Returns (believed now, refused now)."""
@@ -264,8 +267,11 @@ class Cards:
         return true, refused
 
     def _believe(self, known: list[Card], card: Card) -> None:
+        """It takes the place of those before it. One that came later is on trial still: power that flickers brings
+        boots faster than their trials end."""
         for one in known:
-            if one is not card and one.state in SPEAKS_FOR_SITE:
+            later = one.state == "trial" and one.first_ms > card.first_ms
+            if one is not card and one.state in SPEAKS_FOR_SITE and not later:
                 one.state = "former"
 
     def _forget_some(self, known: list[Card]) -> None:

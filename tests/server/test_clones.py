@@ -18,7 +18,7 @@ from schoolbeat_wire.catalogue import DISPUTED, UNKNOWN
 
 M0 = 29_000_000 - 29_000_000 % 1_440 + 1_380
 FIRST, OTHER = "11" * 8, "22" * 8
-BOOT, NEXT_BOOT = "aa" * 16, "b1" * 16
+BOOT, NEXT_BOOT, THIRD_BOOT = "aa" * 16, "b1" * 16, "c2" * 16
 
 
 @pytest.fixture
@@ -433,6 +433,25 @@ def test_a_quick_reboot_costs_a_minute_of_patience_and_nothing_else(engine: Engi
     assert isp(server, M0 - 4, 3) == bytes([60, 60, 60])
     assert states(engine) == [(FIRST, BOOT, "former"), (FIRST, NEXT_BOOT, "true")]
     assert server.ingest.epochs.known["s1", "gateway", school.epoch].settled.pairs() == [(0, 3)]
+    assert told(engine) == []
+
+
+def test_power_that_flickers_makes_no_copy_of_the_last_boot(engine: Engine, server: Watched) -> None:
+    """A third boot comes while the second is still on trial; the end of that trial says nothing against the third."""
+    school = School("s1")
+    server.step(school.inventory_message(), school.presence(hardware=FIRST, boot=BOOT), school.minute(M0 - 4))
+    server.step(school.presence(hardware=FIRST, boot=NEXT_BOOT), school.minute(M0 - 3), seconds=40)
+    server.step(school.presence(hardware=FIRST, boot=THIRD_BOOT), school.minute(M0 - 2), seconds=30)
+    for second in range(130):
+        server.step(*([school.minute(M0 - 1)] if second == 45 else []))
+
+    assert states(engine) == [
+        (FIRST, BOOT, "former"),
+        (FIRST, NEXT_BOOT, "former"),
+        (FIRST, THIRD_BOOT, "true"),
+    ]
+    assert isp(server, M0 - 4, 4) == bytes([60, 60, 60, 60])
+    assert server.ingest.epochs.known["s1", "gateway", school.epoch].settled.pairs() == [(0, 4)]
     assert told(engine) == []
 
 
