@@ -141,7 +141,7 @@ def _verify(arguments: argparse.Namespace, engine: Engine, language: str, now_ms
 
 
 def _stamp(found: Stamp, language: str) -> str:
-    days, due = len(found.days), found.due
+    days, due = found.digests, found.due
     said = Said(f"mã trên {days} ngày có mã, của {due} ngày", f"stamp of {days} digests, of {due} days").to(language)
     line = f"{said}: {found.digest.hex()}"
     if found.proof_day is not None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, select
 
 from schoolbeat_server import schema
 from schoolbeat_server.school_calendar import date_of
+
+AT_ONCE: Final = 500  # sites in one question
 
 
 class DayStamp(NamedTuple):
@@ -23,13 +25,16 @@ class DayStamp(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """Of local days [first_day, end_day). days: those that had a digest, by site and day; digest: over all of them.
-    proof: the newest digest of digests that had left the server, and its day; empty: none yet."""
+    """Of local days [first_day, end_day). days: those that had a digest, by site and day; digests: how many; revised:
+    how many of them are revisions; digest: over all of them. proof: the newest digest of digests that had left the server,
+    and its day; empty: none yet."""
 
     first_day: int
     end_day: int
     sites: int
     days: tuple[DayStamp, ...]
+    digests: int
+    revised: int
     digest: bytes
     proof_day: int | None
     proof: bytes
@@ -38,33 +43,33 @@ class Stamp(NamedTuple):
     def due(self) -> int:
         return self.sites * (self.end_day - self.first_day)
 
-    @property
-    def revised(self) -> int:
-        return sum(one.revision > 1 for one in self.days)
-
 
 def stamp(
     connection: Connection, sites: Collection[str] | None, first_day: int, end_day: int, at_ms: int = 2**62
 ) -> Stamp:
     """As it stood at that time: no digest is ever overwritten, so it can be asked for years later. sites: None for
-    all that the register has."""
+    all that had a digest, so that sites which the register gets later change nothing."""
     table, proofs = schema.day_digest.c, schema.day_proof.c
-    wanted = set(connection.scalars(select(schema.site.c.id)) if sites is None else sites)
-    query = select(table.site, table.day, table.revision, table.made_ms, table.digest).where(
-        table.day >= first_day, table.day < end_day, table.made_ms <= at_ms
+    wanted = sorted(connection.scalars(select(schema.site.c.id)) if sites is None else set(sites))
+    query = (
+        select(table.site, table.day, table.revision, table.made_ms, table.digest)
+        .where(table.day >= first_day, table.day < end_day, table.made_ms <= at_ms)
+        .order_by(table.site, table.day, table.revision)
     )
-    if sites is not None and len(wanted) <= 500:
-        query = query.where(table.site.in_(sorted(wanted)))
     newest: dict[tuple[str, int], DayStamp] = {}
-    for row in connection.execute(query.order_by(table.site, table.day, table.revision)):
-        if row.site in wanted:
+    for at in range(0, len(wanted), AT_ONCE):  # by site: the table of years is not read through for some days
+        for row in connection.execute(query.where(table.site.in_(wanted[at : at + AT_ONCE]))):
             newest[row.site, row.day] = DayStamp(*row)
     days = tuple(newest.values())
     proof = connection.execute(
         select(proofs.day, proofs.digest).where(proofs.made_ms <= at_ms).order_by(proofs.day.desc()).limit(1)
     ).one_or_none()
-    digest = digest_of(first_day, end_day, len(wanted), days)
-    return Stamp(first_day, end_day, len(wanted), days, digest, *(proof if proof is not None else (None, b"")))
+    of_sites = len({one.site for one in days}) if sites is None else len(wanted)
+    revised = sum(one.revision > 1 for one in days)
+    digest = digest_of(first_day, end_day, of_sites, days)
+    return Stamp(
+        first_day, end_day, of_sites, days, len(days), revised, digest, *(proof if proof is not None else (None, b""))
+    )
 
 
 def digest_of(first_day: int, end_day: int, sites: int, days: Collection[DayStamp]) -> bytes:

@@ -213,18 +213,18 @@ def test_page_and_api_say_revised(world: World) -> None:
     assert client.get("/api/v1/verdicts/issued/999999").status_code == 404
     assert "Đã sửa lại" in client.get("/?lang=vi").text
     assert "because of late data at 1 sites" in client.get("/?lang=en").text
-    assert (one["stamp"]["due"], one["stamp"]["days"], one["stamp"]["proof_day"]) == (14, 0, None)  # no night was yet
+    assert (one["stamp"]["due"], one["stamp"]["days"], one["stamp"]["proof_day"]) == (0, 0, None)  # no night was yet
     site = client.get("/api/v1/sites/s1/stamp?from=2025-02-18&to=2025-02-19").json()
     assert (site["first_day"], site["end_day"], site["due"]) == ("2025-02-18", "2025-02-20", 2)
     assert client.get("/api/v1/sites/s1/stamp?from=2025-02-19&to=2025-02-18").status_code == 400
     assert client.get("/api/v1/sites/s9/stamp?from=2025-02-19&to=2025-02-19").status_code == 404
-    for language, revised, stamped in (("vi", "Sửa lại lần 1", "trên 14 ngày"), ("en", "Revision 1", "of 14 days")):
+    for language, revised, stamped in (("vi", "Sửa lại lần 1", "trên 0 ngày"), ("en", "Revision 1", "of 0 days")):
         page = client.get(f"/verdicts/{rows[0]['id']}?lang={language}").text
         assert revised in page
         assert stamped in page
         assert one["stamp"]["digest"] in page
         assert f"/verdicts/{rows[0]['id']}" in client.get(f"/verdicts?lang={language}&revised=true").text
-        assert f"/verdicts/{rows[1]['id']}\"" not in client.get(f"/verdicts?lang={language}&revised=true").text
+        assert f'/verdicts/{rows[1]["id"]}"' not in client.get(f"/verdicts?lang={language}&revised=true").text
     assert client.get("/verdicts/999999").status_code == 404
 
 

@@ -298,7 +298,7 @@ def stamp_out(found: Stamp) -> StampOut:
         first_day=date_of(found.first_day).isoformat(),
         end_day=date_of(found.end_day).isoformat(),
         sites=found.sites,
-        days=len(found.days),
+        days=found.digests,
         due=found.due,
         revised=found.revised,
         digest=found.digest.hex(),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request
 from fastapi.responses import Response
+from sqlalchemy import Engine
 
 from schoolbeat_server import issued
 from schoolbeat_server.issued import Issue
@@ -21,9 +23,14 @@ ROWS = 50
 
 def stamp_of(context: Context, one: Issue) -> Stamp:
     """Of all sites and the verdict's days, as it stood when the verdict was issued."""
-    with context.engine.connect() as connection:
-        days = day_of(one.first_minute), day_of(one.end_minute - 1) + 1
-        return stamp(connection, None, *days, one.issued_ms)
+    return _stamp(context.engine, day_of(one.first_minute), day_of(one.end_minute - 1) + 1, one.issued_ms)
+
+
+@lru_cache(maxsize=64)
+def _stamp(engine: Engine, first_day: int, end_day: int, at_ms: int) -> Stamp:
+    """Read once: what stood at a time does not change, and a year of a province is half a million digests."""
+    with engine.connect() as connection:
+        return stamp(connection, None, first_day, end_day, at_ms)._replace(days=())
 
 
 @router.get("/verdicts")
