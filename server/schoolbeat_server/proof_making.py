@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from schoolbeat_server import proof, schema, summaries
+from schoolbeat_server import kept_days, proof, schema, summaries
 from schoolbeat_server.database import get_meta, set_meta, writing
 from schoolbeat_server.layouts import Layouts
 from schoolbeat_server.ledger import Ledger
@@ -136,7 +136,8 @@ class ProofMaking:
         self.due = None
 
     def _make_day(self, site: str, day: int, last_report: int, now_ms: int) -> None:
-        """The site's day as it is known now: its digest, if the newest revision says something else, and its sums."""
+        """The site's day as it is known now: its digest, if the newest revision says something else, its sums, and
+        its kept readings."""
         with self.engine.connect() as connection:
             due = proof.draft(connection, self.layouts, self.ledger, site, day, last_report)
         if due is not None and due.why == "unexplained":
@@ -147,6 +148,7 @@ class ProofMaking:
             if due is not None:
                 proof.write(connection, due, now_ms)
             summaries.make_day(connection, self.ledger, self.calendar(), site, day)
+            kept_days.make_day(connection, self.layouts, site, day, last_report)
             connection.execute(delete(schema.day_touched).where(touched.site == site, touched.day == day))
 
 

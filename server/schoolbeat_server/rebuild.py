@@ -10,7 +10,7 @@ from typing import Final, Literal, NamedTuple
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
-from schoolbeat_server import facts, issued, proof, schema, summaries
+from schoolbeat_server import facts, issued, kept_days, proof, schema, summaries
 from schoolbeat_server.database import get_meta, writing
 from schoolbeat_server.ingest import Ingest
 from schoolbeat_server.layouts import Layouts
@@ -109,6 +109,9 @@ def remake(
         _say(connection, ingest, site, day, now_ms, why)
         if day < digested:
             summaries.make_day(connection, ingest.ledger, ingest.asked.calendar, site, day)
+    for day in days:
+        if day < digested:
+            kept_days.make_day(connection, ingest.layouts, site, day)
     over = [(site, first_minute_of(day), first_minute_of(day + 1), why) for day in touched if day < _today(now_ms)]
     issued.touch(connection, over, now_ms)
     others = sum(len(found) for found in lines.values())

@@ -514,6 +514,24 @@ summary = Table(  # seconds of a site's signals by local day and month, on both 
     Column("days", LargeBinary, nullable=False),
 )
 
+kept_names = Table(  # which series a site's kept days hold; they change seldom
+    "kept_names",
+    metadata,
+    Column("site", String(40), primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("names", LargeBinary, nullable=False),  # kept.py says how
+)
+
+kept_day = Table(  # readings of a site's local day by the hour, for ever: kept.py
+    "kept_day",
+    metadata,
+    Column("site", String(40), primary_key=True),
+    Column("day", Integer, primary_key=True),  # days since 1970 in Viet Nam's time
+    Column("names", LargeBinary, nullable=False),  # kept_names.digest
+    Column("last_report", BigInteger, nullable=False),  # report.id up to which reports are in it
+    Column("payload", LargeBinary, nullable=False),
+)
+
 day_touched = Table(  # late data came for a day that has a digest: it gets a revision
     "day_touched",
     metadata,

@@ -336,6 +336,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("site", "month"),
     )
     op.create_table(
+        "kept_names",
+        sa.Column("site", sa.String(length=40), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("names", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("site", "digest"),
+    )
+    op.create_table(
+        "kept_day",
+        sa.Column("site", sa.String(length=40), nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("names", sa.LargeBinary(), nullable=False),
+        sa.Column("last_report", sa.BigInteger(), nullable=False),
+        sa.Column("payload", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("site", "day"),
+    )
+    op.create_table(
         "day_touched",
         sa.Column("site", sa.String(length=40), nullable=False),
         sa.Column("day", sa.Integer(), nullable=False),
@@ -651,6 +667,8 @@ def downgrade() -> None:
     op.drop_table("service")
     op.drop_table("day_proof")
     op.drop_table("day_touched")
+    op.drop_table("kept_day")
+    op.drop_table("kept_names")
     op.drop_table("summary")
     op.drop_table("day_digest")
     with op.batch_alter_table("report", schema=None) as batch_op:
