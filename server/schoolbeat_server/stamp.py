@@ -26,7 +26,7 @@ class DayStamp(NamedTuple):
 
 class Stamp(NamedTuple):
     """Of local days [first_day, end_day). days: those that had a digest, by site and day; digests: how many; revised:
-    how many of them are revisions; digest: over all of them. proof: the newest digest of digests that had left the server,
+    how many of them are revisions; digest: over all of them. proof: the newest digest of digests that had left us,
     and its day; empty: none yet."""
 
     first_day: int
