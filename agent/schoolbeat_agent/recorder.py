@@ -237,6 +237,10 @@ class Recorder:
             return 0.0
         return max(0.0, self._cutter.next_minute * 60 + 60 - self.anchor.utc(now))
 
+    def untold(self) -> list[Off]:
+        """What takes back a word on minutes to come: for the next agent, should this one not live so long."""
+        return list(self._off)
+
     @property
     def next_minute(self) -> int | None:
         return self._cutter.next_minute if self._cutter else None

@@ -529,6 +529,12 @@ class Runner:
             if (self.recorder.next_minute or 0) >= self.recorder.minute(self._boot_seconds()) - CAUGHT_UP_MINUTES:
                 await self._disk(self._box.drop_raw)  # before, a kill would lose what is placed and not yet cut
             self.publisher.minute_added()
+        if rows and (untold := self.recorder.untold()):
+            await self._disk(self._remember_untold, self.recorder.next_minute, untold)
+
+    def _remember_untold(self, minute: int, untold: list[Off]) -> None:
+        told = [[*msgspec.structs.astuple(off)] for off in untold]
+        self._box.remember("began", json.dumps([self._box.epoch, self._box.next, minute, told]))
 
     async def _keep_raw(self) -> None:
         """Runs since the last time, while nobody can say when they were."""

@@ -151,6 +151,7 @@ def test_with_sources_that_are_right_when_they_say_so_no_minute_is_untrue(number
 @drawn
 @given(st.integers(0, 2**48))
 @example(22116028)
+@example(63_016_672_861)
 def test_what_a_wrong_clock_placed_is_taken_back_when_a_better_one_speaks(number: int) -> None:
     machine = by_chance(number, lying, trust=True)
 
