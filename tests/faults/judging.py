@@ -12,7 +12,7 @@ from schoolbeat_agent.ranges import subtract
 from schoolbeat_server import database
 from schoolbeat_server.contact import ContactBook
 from schoolbeat_server.ingest import Ingest
-from schoolbeat_wire.catalogue import OFF, OFF_NAMES, UNKNOWN
+from schoolbeat_wire.catalogue import DISPUTED, OFF, OFF_NAMES, UNKNOWN
 from schoolbeat_wire.report import MinuteRow
 from tests.e2e import books
 from tests.faults import pattern
@@ -84,7 +84,8 @@ def judge_delivery(
 ) -> None:
     """Everything that was recorded is stored once, as it was recorded, and counts as settled."""
     site, epoch, end = agent.site, agent.epoch, calm.next[agent.site]
-    certain = {key: rows for key, rows in mine.rows.items() if key[1] < end}
+    # What a stepping clock had placed and the agent took back is told anew; the row as it was first sent is no longer kept.
+    certain = {key: rows for key, rows in mine.rows.items() if key[1] < end and not is_taken_back(rows[0])}
     out.counts["minutes"] += len(certain)
     out.expect(
         (key for key, rows in certain.items() if theirs.rows.get(key) != rows), f"{site}: not stored as recorded"
@@ -121,6 +122,11 @@ def judge_ledger(out: Verdict, agent: PatternAgent, mine: books.Book, ledgers: d
             out.expect(wrong, f"{agent.site}: {signal} in the ledger {how}")
 
 
+def is_taken_back(row: MinuteRow) -> bool:
+    """An agent finds nothing disputed; it says so of what a wrong clock had placed."""
+    return DISPUTED in row.signals
+
+
 def declarations(book: books.Book) -> dict[int, set[str]]:
     """minute -> the reasons with which it was declared: of one that a stepping clock showed twice, two."""
     out: dict[int, set[str]] = {}
@@ -145,14 +151,19 @@ def judge_minutes(out: Verdict, agent: PatternAgent, mine: books.Book, stepped: 
     """Each minute was recorded once, or it was declared; and nobody was there in a minute that is declared off."""
     minutes, declared = mine.minutes(), declarations(mine)
     _, first, end = extent(mine)
-    out.expect((minute for minute, rows in minutes.items() if len(rows) != 1), f"{agent.site}: recorded more than once")
+    taken_back = {minute for minute, rows in minutes.items() if any(map(is_taken_back, rows))}
+    out.counts["taken back"] += len(taken_back)
+    twice = {minute for minute, rows in minutes.items() if len(rows) != 1} - (taken_back if stepped else set())
+    out.expect(sorted(twice), f"{agent.site}: recorded more than once")
+    out.expect(sorted(taken_back if not stepped else ()), f"{agent.site}: taken back by a clock that was right")
+    if stepped:  # what it placed ahead of the time is no end
+        end = min(end, 1 + max(mine.rows.items(), key=lambda item: item[0][1])[1][0].minute)
     missing = set(range(first, end)) - minutes.keys()
     out.counts["declared"] += len(missing)
     out.expect(sorted(missing - declared.keys()), f"{agent.site}: neither recorded nor declared")
     if stepped:
         return
-    twice = declared.keys() & minutes.keys()
-    out.expect(sorted(twice), f"{agent.site}: recorded and declared")
+    out.expect(sorted(declared.keys() & minutes.keys()), f"{agent.site}: recorded and declared")
     runs = agent.runs()
     there, lives = pattern.seen(runs, "path").touched, pattern.lives(runs, "path")
     lost = (
@@ -174,7 +185,7 @@ def judge_pattern(out: Verdict, agent: PatternAgent, mine: books.Book, stepped: 
     for key, (row,) in ((key, rows) for key, rows in mine.rows.items() if len(rows) == 1):
         for signal, byte in zip(mine.inventories[key].signals, row.signals, strict=True):
             may_be = pattern.allowed(agent.seed, signal, row.minute)
-            if may_be is None:
+            if may_be is None or is_taken_back(row):
                 continue
             out.counts["foretold"] += 1
             probe = seen[pattern.PROBE_OF[signal]]

@@ -1,7 +1,7 @@
 """The real agent with the known pattern in place of its probes and a clock that can be shifted, as a process:
 `python -m tests.faults.pattern_agent FOLDER`.
 
-FOLDER holds agent.toml; pattern.json: seed, pace (how many times faster its seconds pass), base_unix; boot.json: id and
+FOLDER holds agent.toml; pattern.json: seed, pace (how many times faster its seconds pass), base_unix, hardware; boot.json: id and
 the machine's second at which that boot began; clock.json: offset of the system's clock, and whether NTP vouches for it.
 Every run is noted in `journal`, in a file of its own that neither agent nor server know of, before anybody else sees it.
 """
@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from schoolbeat_agent import clock, inventory, machine
+from schoolbeat_agent import clock, inventory
 from schoolbeat_agent.clock import Anchor
 from schoolbeat_agent.observation import Observation, State
 from schoolbeat_agent.outbox import Outbox
@@ -120,7 +120,7 @@ def answers_of(shifted: ShiftedClock) -> Any:
 clock_from_answer = clock.from_answer
 
 
-async def main(folder: Path, shifted: ShiftedClock, seed: int) -> None:
+async def main(folder: Path, shifted: ShiftedClock, seed: int, hardware: str) -> None:
     probes = Pattern(folder, seed, shifted)
     PROBES.update(host=probes.host, path=probes.path, internet=probes.internet, tcp=probes.tcp, dns=probes.dns)
     vars(inventory)["HOST_READINGS"] = ("counter",)
@@ -129,7 +129,7 @@ async def main(folder: Path, shifted: ShiftedClock, seed: int) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    box = Outbox(settings.folder / "outbox.sqlite", hardware=machine.hardware_id(), boot=shifted.boot)
+    box = Outbox(settings.folder / "outbox.sqlite", hardware=hardware, boot=shifted.boot)
     runner = Runner(
         settings,
         box,
@@ -147,7 +147,7 @@ def start(folder: Path) -> None:
     fast.PACE = told["pace"]
     shifted = ShiftedClock(folder, told["pace"], told["base_unix"])
     with asyncio.Runner(loop_factory=fast.Loop) as running:
-        running.run(main(folder, shifted, told["seed"]))
+        running.run(main(folder, shifted, told["seed"], told["hardware"]))
 
 
 if __name__ == "__main__":

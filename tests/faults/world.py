@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -18,11 +19,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from schoolbeat_agent import clock
+from schoolbeat_agent.outbox import Outbox
 from schoolbeat_wire import inventory
 from schoolbeat_wire.catalogue import UNKNOWN
 from schoolbeat_wire.inventory import Column, Inventory
 from schoolbeat_wire.report import MinuteRow
-from tests.e2e import backlog
 from tests.e2e.processes import Agent, Children, Server, Surroundings, children, write_toml
 from tests.faults import packets, pattern
 from tests.faults.packets import RoughLine
@@ -31,6 +32,7 @@ from tests.ports import free_port
 
 DAY = 86_400
 PACE = 30.0  # of quick agents
+FIRST_BOOT = "0123456789abcdef" * 2
 PAST_SECONDS = 20 * DAY  # so long ago quick agents begin
 
 
@@ -134,6 +136,11 @@ class PatternAgent(Agent):
     def is_quick(self) -> bool:
         return self.pace != 1
 
+    @property
+    def hardware(self) -> str:
+        """Of its own: what this machine has for one is another in each namespace."""
+        return hashlib.blake2b(self.site.encode(), digest_size=8).hexdigest()
+
     def believed_unix(self) -> float:
         """Of an agent whose clock is right."""
         return self.base_unix + clock.boot_seconds() * self.pace
@@ -141,12 +148,21 @@ class PatternAgent(Agent):
     def prepare(self, past_minutes: int) -> None:
         """As many minutes of the pattern are in its outbox, waiting."""
         (self.folder / "pattern.json").write_text(
-            json.dumps({"seed": self.seed, "pace": self.pace, "base_unix": self.base_unix, "counted": past_minutes})
+            json.dumps(
+                {
+                    "seed": self.seed,
+                    "pace": self.pace,
+                    "base_unix": self.base_unix,
+                    "counted": past_minutes,
+                    "hardware": self.hardware,
+                }
+            )
         )
         self.set_clock(0, synchronised=True)
-        self.reboot("0123456789abcdef" * 2)
+        self.reboot(FIRST_BOOT)
         end = int(self.believed_unix() // 60) - 3
-        box = backlog.opened(self)
+        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        box = Outbox(self.outbox, hardware=self.hardware, boot=FIRST_BOOT)
         box.keep_inventory(INVENTORY.revision, inventory.encode(INVENTORY))
         for index in range(past_minutes):
             box.add(past_row(self.seed, end - past_minutes + index, index), INVENTORY.revision, False)
