@@ -657,6 +657,7 @@ def test_the_api_describes_itself_and_loads_nothing_from_elsewhere(client: Clien
         "/api/v1/notices",
         "/api/v1/quarantine",
         "/api/v1/register/export.xlsx",
+        "/api/v1/server-away",
         "/api/v1/sites",
         "/api/v1/sites/{ident}",
         "/api/v1/sites/{ident}/availability",
