@@ -123,8 +123,8 @@ def judge_ledger(out: Verdict, agent: PatternAgent, mine: books.Book, ledgers: d
 
 
 def is_taken_back(row: MinuteRow) -> bool:
-    """An agent finds nothing disputed; it says so of what a wrong clock had placed."""
-    return DISPUTED in row.signals
+    """An agent finds nothing disputed and counts its probes' runs; of what a wrong clock had placed it says so, and no more."""
+    return DISPUTED in row.signals or not row.values
 
 
 def declarations(book: books.Book) -> dict[int, set[str]]:
