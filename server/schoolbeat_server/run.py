@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import gc
 import logging
+import os
 import signal
 import threading
 import time
@@ -227,7 +229,7 @@ def main(settings: Settings) -> int:
     """Runs until SIGTERM or SIGINT. 0 after a clean stop, 1 when it could not start or a part failed for good."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        lock = lock_folder(settings.folder)
+        lock = _lock_in_the_end(settings.folder)
     except (StartError, OSError) as error:
         log.error("%s", error)
         return 1
@@ -290,18 +292,40 @@ def _assembled_in_the_end(settings: Settings) -> Assembled:
     while True:
         try:
             return _assembled(settings)
-        except (DBAPIError, OSError) as error:
-            passing = damage.is_passing(error) or getattr(error, "errno", 0) in (
-                errno.ENOSPC,
-                errno.EROFS,
-                errno.EDQUOT,
-            )
-            if not passing:
+        except (DBAPIError, OSError, BrokerError) as error:
+            refused = _write_refused(settings.folder)  # Mosquitto does not say why it does not start
+            if not (refused or damage.is_passing(error)):
                 raise
-            said = str(getattr(error, "orig", error))
+            said = refused or str(getattr(error, "orig", error))
             log.log(logging.DEBUG if said == told else logging.ERROR, _WAITS, settings.folder, said, said)
             told = said
             time.sleep(WAIT_FOR_DISK_SECONDS)
+
+
+def _lock_in_the_end(folder: Path) -> IO[str]:
+    while True:
+        try:
+            return lock_folder(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EDQUOT):
+                raise
+            log.error(_WAITS, folder, error.strerror, error.strerror)
+            time.sleep(WAIT_FOR_DISK_SECONDS)
+
+
+def _write_refused(folder: Path) -> str:
+    """Why nothing can be written there; "" when it can."""
+    probe = folder / "disk-probe"
+    try:
+        with probe.open("wb") as file:
+            file.write(bytes(65_536))
+            os.fsync(file.fileno())
+    except OSError as error:
+        return (error.strerror or str(error)) if error.errno in (errno.ENOSPC, errno.EROFS, errno.EDQUOT) else ""
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink(missing_ok=True)
+    return ""
 
 
 def _serve(settings: Settings, parts: Assembled) -> int:
