@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -137,11 +139,28 @@ def _status(settings: Settings, options: argparse.Namespace, language: Language)
     return 0 if well else 1
 
 
+WAIT_FOR_DISK_SECONDS = 10.0
 _TAKEN = Text(
     "thư mục {folder}: một tác tử khác đang chạy ở đó; dừng nó trước, hoặc đổi `folder`",
     "folder {folder}: another agent runs there; stop it first, or change `folder`",
 )
 _NO_FOLDER = Text("thư mục {folder}: không ghi được: {error}", "folder {folder}: cannot be written: {error}")
+
+
+def _lock_file(settings: Settings, language: Language) -> int:
+    """A disk that is full or read-only is waited for: to be started again and again would change nothing."""
+    told = False
+    while True:
+        try:
+            settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(settings.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.ENOSPC):
+                raise
+            if not told:
+                print(_NO_FOLDER.say(language, folder=settings.folder, error=error), file=sys.stderr, flush=True)
+            told = True
+            time.sleep(WAIT_FOR_DISK_SECONDS)
 
 
 def _run(settings: Settings, options: argparse.Namespace, language: Language) -> int:
@@ -152,8 +171,7 @@ def _run(settings: Settings, options: argparse.Namespace, language: Language) ->
     )
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     try:
-        settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(settings.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        lock = _lock_file(settings, language)
     except OSError as error:
         print(_NO_FOLDER.say(language, folder=settings.folder, error=error), file=sys.stderr)
         return 2

@@ -132,7 +132,11 @@ def _known(connection: Connection, site: str, name: str, first: int, end: int) -
         *mine, reports.first_minute < end, reports.last_minute >= first
     )
     declared = select(off.first_minute, off.first_minute + off.count - 1).where(
-        off.site == site, off.agent == name, off.first_minute < end, off.first_minute + off.count > first
+        off.site == site,
+        off.agent == name,
+        off.reason != "interrupted",  # that is unknown too
+        off.first_minute < end,
+        off.first_minute + off.count > first,
     )
     for low, high in [*connection.execute(sent), *connection.execute(declared)]:
         low, high = max(low, first) - first, min(high + 1, end) - first

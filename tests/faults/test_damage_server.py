@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from schoolbeat_server import damage
+from schoolbeat_server import damage, database, restored
+from schoolbeat_server.contact import ContactBook
+from schoolbeat_server.ingest import Ingest
 from schoolbeat_wire.catalogue import UNKNOWN
 from schoolbeat_wire.report import MinuteRow
 from tests.e2e import books
 from tests.e2e.processes import Agent, Children, Server, Surroundings, await_, children
 from tests.faults.damage_world import M0, NOW, deliver, is_whole, made_up, once, put_back, record, said, spoil
+from tests.server.school import School, register
 
 SITES = ["mot", "hai"]
 pytestmark = pytest.mark.timeout(240)
@@ -247,40 +250,34 @@ def test_a_plain_copy_put_back_is_given_away_by_what_agents_were_told(
     assert "was told that minutes of epoch" in server.log.read_text()
 
 
-def test_days_that_no_agent_holds_any_more_are_unknown_and_listed(server: Server, agent: Agent, tmp_path: Path) -> None:
-    """The agent's own seven days are over: its file holds the newest minutes only."""
-    base = NOW - 20 * 1_440
-    before = record(agent, 0, 60, base=base)
-    deliver(agent)
-    agent.stop()
-    assert said(server, "backup", str(tmp_path / "sao-luu.db"))[0] == 0
-    lost = record(agent, 60, 90, seed=2, base=base)
-    after = record(agent, 0, 60, seed=3)
-    deliver(agent)
-    agent.stop()
-    with sqlite3.connect(agent.outbox) as db:  # as after seven days
-        db.execute("DELETE FROM minute WHERE minute < ?", (M0,))
-    db.close()
-    server.stop()
-    assert said(server, "restore", str(tmp_path / "sao-luu.db"))[0] == 0
-    with sqlite3.connect(server.database) as db:  # it was made when its newest minute was new
-        db.execute("UPDATE meta SET value = ? WHERE key = 'alive_ms'", (str((base + 60) * 60_000),))
-    db.close()
+def test_days_that_no_agent_holds_any_more_are_unknown_and_listed(tmp_path: Path) -> None:
+    """The backup is 20 days old; the agent holds the last hour only."""
+    engine = database.open_database(tmp_path / "schoolbeat.db")
+    register(engine, ["mot"])
+    base, now = NOW - 20 * 1_440, NOW * 60_000
+    ingest = Ingest(engine, "aa" * 8, ContactBook(0), lambda: now)
+    ingest.load()
+    school = School("mot")
+    first = [school.inventory_message(), *(school.minute(base + n) for n in range(60))]
+    after = [school.minute(NOW - 60 + n) for n in range(60)]
+    ingest.now_ms = lambda: (base + 60) * 60_000
+    ingest.commit(first, lambda batch: None)
+    ingest.now_ms = lambda: now
+    found = restored.Restored((base + 59) * 60_000, now, (base + 60) * 60_000)
+    with database.writing(engine) as connection:
+        restored.note(connection, found)
 
-    server.start(wait=False)  # a clock that nobody sets by NTP is not believed after so long, and says so
-    await_(lambda: said(server, "clock", "believe", "--reason", "đã so với đồng hồ khác")[0] == 0, 60, "it is believed")
-    await_(server.is_well, 60, "the server answers", server.log)
-    agent.start()
-    await_(lambda: is_whole(agent, once(after)), 60, "what the agent holds comes back", agent.log, server.log)
+    ingest.commit(after, lambda batch: None)
 
-    code, told = said(server, "restored")
-    assert code == 4
-    assert "minutes unknown, not in the backup" in told
-    assert made_up(server, "mot", base, 200) == once(before)
-    for name in ("lan.router", "line.internet"):
-        assert server.minutes("mot", name, min(lost), max(lost) + 1) == bytes([UNKNOWN]) * 90
-    shown = page(server, "/about")[1]
-    assert "chưa biết»; danh sách" in shown
+    with engine.connect() as connection:
+        lost, back = restored.missing(connection, found), restored.came_back(connection, found)
+        lines = restored.told(connection, found, "en")
+        ledger = ingest.ledger.read(connection, "mot", ["line.internet"], base, NOW)["line.internet"]
+    days = [one.last_day - one.first_day for one in lost]
+    assert (back, days, sum(one.minutes for one in lost)) == (60, [20], 20 * 1_440 - 120)
+    assert "minutes unknown, not in the backup" in lines[-1]
+    assert ledger[:60] + ledger[-60:] == bytes([60]) * 120
+    assert set(ledger[60:-60]) == {UNKNOWN}
 
 
 def test_a_damaged_backup_is_refused_and_nothing_is_touched(server: Server, tmp_path: Path) -> None:
