@@ -151,8 +151,8 @@ class Recorder:
         cutter.masked = {new_minute}  # one that an earlier, wrong step had masked is a minute like others
 
     def _withdraw(self, first: int, minute: int) -> None:
-        """After a step back: no minute is off that is yet to come, or in which this agent lived (from `first` on)."""
-        if not any(off.first_minute + off.count > minute for off in self._off):
+        """After a step back: no minute is off in which this agent lived (from `first` on), nor one that is yet to come."""
+        if not any(off.first_minute + off.count > first for off in self._off):
             return
         ends = [(off, min(off.first_minute + off.count, first)) for off in self._off]
         kept = [Off(off.first_minute, end - off.first_minute, off.reason) for off, end in ends]

@@ -210,6 +210,16 @@ def test_a_step_back_takes_back_the_minutes_that_a_start_by_a_clock_ahead_had_ta
     assert (recorder.began, recorder.told) == (M + 1, tuple(off))
 
 
+def test_a_small_step_back_takes_back_the_minute_in_which_the_agent_began() -> None:
+    recorder = Recorder(Before(M - 10, same_boot=True), 30.0, INVENTORY)
+    recorder.offer(Anchor("kernel", UTC + 60), 30.0)
+    recorder.record(run(30.0))
+    recorder.offer(Anchor("kernel", UTC), 65.0)
+
+    interrupted, crash = OFF_REASONS["interrupted"][0], OFF_REASONS["crash"][0]
+    assert recorder.told == (Off(M - 9, 2, interrupted), Off(M - 7, 7, crash), Off(M, 1, interrupted))
+
+
 def test_the_minutes_a_step_forward_jumps_over_are_declared_as_unknown() -> None:
     recorder = Recorder(Before(), 0.0, INVENTORY)
     recorder.offer(Anchor("trust", UTC), 0.0)
