@@ -69,7 +69,8 @@ def _life(draw: st.DrawFn, begin: int, former: Life | None) -> Life:
     minutes = draw(st.sampled_from((0, 1, 2, 3, 6, 12, 25)))
     end = begin + 60 * minutes + draw(st.integers(1, 90)) + 1 / 256
     new_card = former is None or draw(st.integers(0, 9)) == 0
-    long_after = former is not None and not former.clock and begin - former.end > 600  # no agent stays away so long
+    knew_late = former is not None and (not former.clock or former.clock[0].at > former.begin + 1 / 64)
+    long_after = former is not None and knew_late and begin - former.end > 600  # no agent stays away so long
     new_boot = former is None or new_card or former.ending == "power" or long_after or draw(st.booleans())
     known = None if new_boot or former is None or not former.clock else former.clock[-1].error
     clock = draw(_clock(begin, end, known))

@@ -166,11 +166,13 @@ def _know(card: Card, recorder: Recorder, anchor: Anchor | None, now: float) -> 
 
 
 def _happenings(life: Life) -> list[tuple[float, int, object]]:
-    """Runs as they finish, the clock as it becomes known, and the loop's own looks: each five seconds, and the last."""
+    """Runs as they finish, the clock as it becomes known, and the loop's own looks: each five seconds, before
+    a step, and the last."""
     out: list[tuple[float, int, object]] = [(ran.finished, 0, ran) for ran in life.runs if ran.finished < life.end]
-    out += [(step.at, 1, step) for step in life.clock if life.begin < step.at]
-    out += [(life.begin + 5 * n, 2, None) for n in range(1, int((life.end - life.begin) // 5))]
-    out.append((life.end, 3, None)) if life.ending != "stop" else None
+    for step in life.clock:
+        out += [(step.at, 1, None), (step.at, 2, step)] if life.begin < step.at else []
+    out += [(life.begin + 5 * n, 3, None) for n in range(1, int((life.end - life.begin) // 5))]
+    out.append((life.end, 4, None)) if life.ending != "stop" else None
     return sorted(out, key=lambda one: one[:2])
 
 

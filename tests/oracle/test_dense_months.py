@@ -64,6 +64,7 @@ def some_calendars(random: Random) -> list[Calendar]:
     return [Calendar(at, "a", rules), Calendar(min(at + 9_000, FIRST_MINUTE + MONTH_MINUTES), "a", rules[1:])]
 
 
+@pytest.mark.timeout(900)  # a machine may have much else to do
 @pytest.mark.parametrize("number", range(DENSE))
 def test_a_dense_month(number: int) -> None:
     random = Random(SEED + number)

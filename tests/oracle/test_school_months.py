@@ -35,6 +35,7 @@ MONTHS = int(os.environ.get("ORACLE_MONTHS", "30"))
 SEED = int(os.environ.get("ORACLE_SEED") or SystemRandom().randrange(2**32))
 
 
+@pytest.mark.timeout(900)  # a machine may have much else to do
 @seed(SEED)
 @settings(
     max_examples=MONTHS,
@@ -86,6 +87,7 @@ def told_how_often() -> Iterator[None]:
     print(f"\nORACLE_SEED={SEED}", json.dumps(COUNTED, indent=1))
 
 
+@pytest.mark.timeout(900)  # a machine may have much else to do
 @seed(SEED)
 @settings(
     max_examples=MONTHS, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)

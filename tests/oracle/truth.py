@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from tests.oracle.month import BEHIND, HOLD, PROBES, SIGNALS, Life, Month, Ran, Runs, answers, kept_by
+from tests.oracle.month import BEHIND, HOLD, PROBES, SIGNALS, Life, Month, Ran, Runs, Step, answers, kept_by
 
 UNKNOWN = 255
 
@@ -61,22 +61,36 @@ def _live(month: Month, life: Life, known: Known, rows: list[Row]) -> None:
         known.carried.update(dict.fromkeys(range(start, first), reason))
     before = len(rows)
     whole = replace(life, begin=earliest, runs=Runs(dict.fromkeys([*known.kept, *life.runs])))
-    for minute, codes in _minutes_of_life(month, whole, {row.minute for row in rows}):
+    known.edge = first
+    made = 0
+    for minute, codes, steps in _minutes_of_life(month, whole, {row.minute for row in rows}):
+        for step in life.clock[made + 1 : steps + 1]:
+            _withdraw(known, earliest, step)
+        made = max(made, steps)
         rows.append(Row(minute, codes, known.carried))
         known.carried = {}
+    for step in life.clock[made + 1 :]:
+        _withdraw(known, earliest, step)
     if len(rows) > before:
         known.edge, known.kept = rows[-1].minute + 1, ()
-    else:
-        known.edge = first
     known.lost = known.rebooted = False
     known.stopped = minute_of(life.end + life.clock[-1].error) if life.ending == "stop" else None
+
+
+def _withdraw(known: Known, earliest: float, step: Step) -> None:
+    """What was not told yet when the clock was put right: no minute was off in which this agent lived."""
+    first = minute_of(earliest + step.error)
+    if any(minute >= first for minute in known.carried):
+        known.carried = {minute: reason for minute, reason in known.carried.items() if minute < first}
+        known.edge = minute_of(step.at + step.error)
 
 
 def minute_of(second: float) -> int:
     return int(second // 60)
 
 
-def _minutes_of_life(month: Month, life: Life, saved: set[int]) -> list[tuple[int, bytes]]:
+def _minutes_of_life(month: Month, life: Life, saved: set[int]) -> list[tuple[int, bytes, int]]:
+    """Each with how many corrections of the clock had been made when it was saved."""
     out = []
     for index, step in enumerate(life.clock):
         begin = life.begin if index == 0 else step.at
@@ -89,7 +103,9 @@ def _minutes_of_life(month: Month, life: Life, saved: set[int]) -> list[tuple[in
             if minute not in saved:
                 saved.add(minute)
                 codes = bytes([UNKNOWN] * len(SIGNALS)) if minute == stepped_in else bytes(_codes(minute, said))
-                out.append((minute, codes))
+                goes_on = replace(life, ending="power")  # it is no stop that ends this part of it
+                before = following is None or _is_saved(minute, goes_on, said, end, step.error, stepped=False)
+                out.append((minute, codes, index if before else index + 1))
             minute += 1
     return out
 
