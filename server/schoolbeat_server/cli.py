@@ -1,4 +1,4 @@
-"""The command schoolbeat-server: check, register, agent, quarantine, clock, plan, verdict; run, demo only when asked for."""
+"""The command schoolbeat-server: its words, each imported only when asked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from schoolbeat_server import backup_cli, calendar_cli, decided_cli, register_cli
+from schoolbeat_server import backup_cli, calendar_cli, decided_cli, register_cli, report_cli
 from schoolbeat_server.proof_cli import words as proof_words
 from schoolbeat_server.said import Said
 from schoolbeat_server.settings import LANGUAGES, Settings, SettingsError, load
@@ -98,6 +98,7 @@ def _parser(language: str) -> argparse.ArgumentParser:
     backup_cli.words(commands, said)
     calendar_cli.calendar_words(commands, said).set_defaults(do=_calendar)
     _plan_words(commands, said)
+    report_cli.words(commands, said).set_defaults(do=_report)
     demo = commands.add_parser(
         "demo",
         add_help=False,
@@ -319,6 +320,11 @@ def _verdict(arguments: argparse.Namespace, language: str) -> int:
             for verdict in verdicts.judge_plan(plan, verdicts.collect(connection, source, plan, window)):
                 print(plans_shown.verdict_text(verdict, language, units=arguments.units), end="\n\n")
     return 0
+
+
+def _report(arguments: argparse.Namespace, language: str) -> int:
+    settings, engine = _database(arguments)
+    return report_cli.run(arguments, settings, engine, language, time.time_ns() // 1_000_000)
 
 
 if __name__ == "__main__":

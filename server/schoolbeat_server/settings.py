@@ -67,6 +67,18 @@ class SpeedTests:
 
 
 @dataclass(frozen=True)
+class Office:
+    """Who reports, as it stands on official documents; empty: left blank there, to be filled in by hand."""
+
+    governing: str = ""  # the body above it
+    name: str = ""
+    symbol: str = ""  # after the number: BC-SGDĐT
+    place: str = ""  # before the date
+    signer: str = ""  # the title of who signs; no name
+    recipients: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Settings:
     folder: Path
     language: str = "vi"
@@ -78,6 +90,7 @@ class Settings:
     incidents: Incidents = Incidents()
     lessons: LessonHours = field(default_factory=LessonHours)
     speed: SpeedTests = SpeedTests()
+    office: Office = Office()
     channels: tuple[Channel, ...] = ()
 
     @property
@@ -118,6 +131,14 @@ def _text(where: str, value: Any) -> str:
             "allowed is one line of at most 500 characters"
         )
     return value
+
+
+def _texts(where: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > 20:
+        raise SettingsError(
+            f"{where} = {str(value)[:80]!r}: chỉ nhận danh sách tối đa 20 dòng / allowed is a list of at most 20 lines"
+        )
+    return tuple(_text(where, one) for one in value)
 
 
 def _secret(where: str, value: Any) -> str:
@@ -212,6 +233,14 @@ SECTIONS: dict[str, dict[str, Check]] = {
         "at_once_isp": _number(1, 1_000),
         "at_once_area": _number(1, 1_000),
     },
+    "office": {
+        "governing": _text,
+        "name": _text,
+        "symbol": _text,
+        "place": _text,
+        "signer": _text,
+        "recipients": _texts,
+    },
     "channels": {"url": _secret, "url_file": _path, "language": _one_of(*LANGUAGES)},
 }
 
@@ -246,6 +275,7 @@ def parse(raw: dict[str, Any], file: str) -> Settings:
         incidents=Incidents(**_checked(file, "incidents", raw.get("incidents", {}))),
         lessons=LessonHours(**_checked(file, "lessons", raw.get("lessons", {}))),
         speed=SpeedTests(**_checked(file, "speed", raw.get("speed", {}))),
+        office=Office(**_checked(file, "office", raw.get("office", {}))),
         channels=tuple(_channel(file, name, entry) for name, entry in channels.items()),
     )
 

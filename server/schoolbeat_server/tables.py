@@ -16,9 +16,10 @@ from schoolbeat_server.said import Said
 from schoolbeat_server.speed_indicator import mbps
 from schoolbeat_server.verdicts import STATUS_WORDS
 
-Kind = Literal["text", "count", "share", "bps", "number", "seconds", "minute", "day", "status", "grade"]
+Kind = Literal["text", "count", "share", "bps", "number", "seconds", "minute", "moment", "day", "status", "grade"]
 """text: str or Said. count, seconds: int. share: Fraction of 1. bps: int or Fraction. number: int, Fraction or float.
-minute: int, since 1970 UTC. day: date. status, grade: the word of verdicts and findings. None in any: not known."""
+minute: int, since 1970 UTC. moment: int, milliseconds since 1970 UTC. day: date. status, grade: the word of verdicts
+and findings. None in any: not known; a Said in any: what stands there instead."""
 
 Cell = str | Said | int | float | Fraction | date | None
 
@@ -92,11 +93,12 @@ _TEXTS: Mapping[Kind, Callable[[Any, str, Fraction | None], str]] = {
     "number": _decimal,
     "seconds": lambda value, language, target: lasting(int(value), language),
     "minute": lambda value, language, target: clock_and_day(int(value) * 60_000, language),
+    "moment": lambda value, language, target: clock_and_day(int(value), language),
     "day": lambda value, language, target: value.strftime("%d/%m/%Y") if language == "vi" else value.isoformat(),
     "status": lambda value, language, target: STATUS_WORDS[value].to(language),
     "grade": lambda value, language, target: GRADE_WORDS[value].to(language),
 }
-NUMERIC: frozenset[Kind] = frozenset({"count", "share", "bps", "number", "seconds", "minute"})
+NUMERIC: frozenset[Kind] = frozenset({"count", "share", "bps", "number", "seconds", "minute", "moment"})
 
 
 # ---- in which order, and which rows ------------------------------------------------------------------------
@@ -111,8 +113,11 @@ def ordered(table: Table, key: str, *, descending: bool = False, language: str =
         value = table.rows[at][place]
         return value if kind in NUMERIC or kind == "day" else _folded(cell_text(value, kind, language))
 
-    known = [at for at, row in enumerate(table.rows) if row[place] is not None]
-    rest = [at for at, row in enumerate(table.rows) if row[place] is None]
+    def is_known(value: Cell) -> bool:
+        return value is not None and not (kind in NUMERIC and isinstance(value, Said))
+
+    known = [at for at, row in enumerate(table.rows) if is_known(row[place])]
+    rest = [at for at, row in enumerate(table.rows) if not is_known(row[place])]
     return _picked(table, [*sorted(known, key=worth, reverse=descending), *rest])
 
 
