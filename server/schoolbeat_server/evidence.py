@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 from sqlalchemy import Connection, select
 
 from schoolbeat_server import register, schema
+from schoolbeat_server.inspections import Inspected, read_inspected
 from schoolbeat_server.local_time import local
 from schoolbeat_server.measured import Measured, Row
 from schoolbeat_server.reconcile import Holding, read_found, reconcile
@@ -70,13 +71,15 @@ class SiteFacts:
 
 @dataclass(frozen=True)
 class Evidence:
-    """sites: by id. boundaries: of the day whose areas count; None: every school is in its area of today."""
+    """sites: by id. boundaries: of the day whose areas count; None: every school is in its area of today. inspections:
+    all that were ever held, where asked for."""
 
     window: Window
     areas: Mapping[str, Area]
     schools: Mapping[str, School]
     sites: Mapping[str, SiteFacts]
     boundaries: Boundaries | None = None
+    inspections: tuple[Inspected, ...] = ()
 
     @property
     def last_day(self) -> str:
@@ -137,6 +140,10 @@ def with_holdings(connection: Connection, evidence: Evidence) -> Evidence:
         for site, one in evidence.sites.items()
     }
     return replace(evidence, sites=facts)
+
+
+def with_inspections(connection: Connection, evidence: Evidence) -> Evidence:
+    return replace(evidence, inspections=tuple(read_inspected(connection)))
 
 
 def with_ledger(

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Literal, NamedTuple
 
 from schoolbeat_server.evidence import SiteFacts, Window
+from schoolbeat_server.inspections import Inspected
 from schoolbeat_server.register_values import Device, Room
 from schoolbeat_server.said import Said
 from schoolbeat_server.targets import Condition, Join, Target
@@ -60,7 +61,8 @@ class Indicator(NamedTuple):
 
 
 class Case(NamedTuple):
-    """What a condition is judged on: a site, the device or room if it is of one, and the target with its window."""
+    """What a condition is judged on: a site, its device, room or inspection if it is of one, and the target with its
+    window."""
 
     facts: SiteFacts
     device: Device | None
@@ -68,6 +70,7 @@ class Case(NamedTuple):
     condition: Condition
     window: Window  # the target's own: the tail of what was gathered
     room: Room | None = None
+    inspection: Inspected | None = None
 
 
 def all3(values: Iterable[bool | None]) -> bool | None:

@@ -11,6 +11,7 @@ from schoolbeat_server.evidence import SiteFacts
 from schoolbeat_server.fibre_indicator import judge_fibre
 from schoolbeat_server.finding import Case, Finding, Indicator, Threshold
 from schoolbeat_server.holding_indicator import judge_recorded
+from schoolbeat_server.inspection_indicator import judge_digital
 from schoolbeat_server.register import Device
 from schoolbeat_server.room_indicators import judge_equipped, judge_ready, judge_ready_rooms
 from schoolbeat_server.said import Said
@@ -324,6 +325,23 @@ INDICATORS: dict[str, Indicator] = {
             " it. Strange hosts that an agent can only count are not in it",
         ),
         best="inventoried",
+    ),
+    "inspection.digital": Indicator(
+        "inspection",
+        "none",
+        (),
+        "",
+        (),
+        judge_digital,
+        Said("kiểm tra qua môi trường số", "inspection done digitally"),
+        "",
+        about=Said(
+            "Cuộc kiểm tra được ghi là qua môi trường số và có bản chụp số liệu lúc ấy, giữ cùng mã SHA-256; chưa ghi"
+            " cuộc nào thì chỉ tiêu không áp dụng. Cuộc kiểm tra tại trường tính vào mẫu số khi có người ghi nó",
+            "The inspection was entered as a digital one and holds a snapshot of that moment, kept with its SHA-256;"
+            " with none entered the target does not apply. One on site counts in the denominator once it is entered",
+        ),
+        best="observed",
     ),
 }
 

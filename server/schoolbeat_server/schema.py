@@ -550,6 +550,37 @@ day_proof = Table(  # the digest of digests that left the server on a local day
     Column("digest", LargeBinary, nullable=False),
 )
 
+inspection = Table(  # one held; nothing of it is changed later, what is said of it afterwards is added: inspections.py
+    "inspection",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("school", String(40), nullable=False, index=True),
+    Column("site", String(40), nullable=False),  # "" for the whole school
+    Column("kind", String(10), nullable=False),  # digital | on_site
+    Column("held_on", String(10), nullable=False),  # ISO date
+    Column("inspector", Text, nullable=False),  # as the operator typed it
+    Column("scope", Text, nullable=False),
+    Column("findings", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("who", String(80), nullable=False),  # entered it: cli USER | api
+    Column("snapshot", LargeBinary),  # zlib of canonical JSON: what the pages said; NULL: on site
+    Column("digest", LargeBinary),  # SHA-256 of that JSON
+    sqlite_autoincrement=True,
+)
+
+inspection_word = Table(
+    "inspection_word",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("inspection", Integer, ForeignKey("inspection.id"), nullable=False, index=True),
+    Column("kind", String(10), nullable=False),  # finding | reply | closed | withdrawn
+    Column("author", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("who", String(80), nullable=False),
+    sqlite_autoincrement=True,
+)
+
 incident = Table(
     "incident",
     metadata,

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from schoolbeat_server.evidence import Evidence, SiteFacts
-from schoolbeat_server.register import Area, Device, Room
+from schoolbeat_server.inspections import Inspected
+from schoolbeat_server.register import Area, Device, Room, Site
+from schoolbeat_server.school_calendar import day_number, first_minute_of
 from schoolbeat_server.targets import Target
 
 
 class Part(NamedTuple):
-    """A site, with the devices or the room in question."""
+    """A site, with the devices, the room or the inspection in question."""
 
     facts: SiteFacts
     devices: tuple[Device, ...] = ()
     room: Room | None = None
+    inspection: Inspected | None = None
 
 
 class Counted(NamedTuple):
@@ -31,6 +35,9 @@ class Counted(NamedTuple):
 
 def counted_units(target: Target, evidence: Evidence) -> Iterator[Counted]:
     areas = _areas_within(target.filter.areas, evidence)
+    if target.unit == "inspection":
+        yield from _inspections(target, evidence, areas)
+        return
     sites: dict[str, list[SiteFacts]] = {}
     for facts in evidence.sites.values():
         sites.setdefault(facts.site.school, []).append(facts)
@@ -72,6 +79,23 @@ def _within_site(target: Target, facts: SiteFacts, school: str, area: str) -> It
                 name = f"{device.name or device.id}, {place}"
                 part = Part(facts, (device,))
                 yield Counted(f"{site.id}/{device.id}", name, area, site.school, site.id, (part,))
+
+
+def _inspections(target: Target, evidence: Evidence, areas: frozenset[str] | None) -> Iterator[Counted]:
+    """Those of the target's window, by the first minute of their day; a school's closing undoes none."""
+    end = evidence.window.end_minute
+    for one in evidence.inspections:
+        school = evidence.schools.get(one.school)
+        if school is None or not end - target.window_minutes <= first_minute_of(day_number(one.held_on)) < end:
+            continue
+        area, wanted = evidence.area_of(school), target.filter
+        if areas is not None and area not in areas:
+            continue
+        if _passes(school.level, wanted.levels) and _passes(school.manager, wanted.managers):
+            facts = evidence.sites.get(one.site) or SiteFacts(Site("", school.id, "", "main", None, None))
+            part = Part(replace(facts, silent=False), inspection=one)  # held, whether or not an agent ever reported
+            name = f"{school.name}, {one.held_on:%d/%m/%Y}"
+            yield Counted(f"inspection-{one.id}", name, area, school.id, one.site, (part,))
 
 
 def _passes(value: object, allowed: Sequence[object]) -> bool:

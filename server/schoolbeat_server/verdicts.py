@@ -15,6 +15,7 @@ from schoolbeat_server.evidence import (
     Window,
     read_register,
     with_holdings,
+    with_inspections,
     with_ledger,
     with_rooms,
 )
@@ -193,7 +194,7 @@ def _judge_part(target: Target, part: Part, window: Window) -> _PartVerdict:
 def _find(target: Target, condition: Condition, part: Part, window: Window) -> Finding:
     indicator = INDICATORS[condition.indicator]
     if indicator.of != "device":
-        return indicator.judge(Case(part.facts, None, target, condition, window, part.room))
+        return indicator.judge(Case(part.facts, None, target, condition, window, part.room, part.inspection))
     found = [indicator.judge(Case(part.facts, device, target, condition, window)) for device in part.devices]
     if not found:
         return Finding(None, "declared", None, None, _NO_DEVICE)
@@ -296,6 +297,8 @@ def collect(
         evidence = with_rooms(evidence, read_room_needs(connection), calendar)
     if any(indicator.of == "holding" for indicator in asked):
         evidence = with_holdings(connection, evidence)
+    if any(target.unit == "inspection" for target in plan.targets):
+        evidence = with_inspections(connection, evidence)
     wanted = _wanted(plan, evidence)
     if sites is not None:
         wanted = {site: wanted[site] for site in sites & wanted.keys()}

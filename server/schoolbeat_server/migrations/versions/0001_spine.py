@@ -325,6 +325,38 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "inspection",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("school", sa.String(length=40), nullable=False),
+        sa.Column("site", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("held_on", sa.String(length=10), nullable=False),
+        sa.Column("inspector", sa.Text(), nullable=False),
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("findings", sa.Text(), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("who", sa.String(length=80), nullable=False),
+        sa.Column("snapshot", sa.LargeBinary(), nullable=True),
+        sa.Column("digest", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_inspection_school", "inspection", ["school"])
+    op.create_table(
+        "inspection_word",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("inspection", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("who", sa.String(length=80), nullable=False),
+        sa.ForeignKeyConstraint(["inspection"], ["inspection.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_inspection_word_inspection", "inspection_word", ["inspection"])
+    op.create_table(
         "summary",
         sa.Column("site", sa.String(length=40), nullable=False),
         sa.Column("month", sa.Integer(), nullable=False),
@@ -669,6 +701,8 @@ def downgrade() -> None:
     op.drop_table("day_touched")
     op.drop_table("kept_day")
     op.drop_table("kept_names")
+    op.drop_table("inspection_word")
+    op.drop_table("inspection")
     op.drop_table("summary")
     op.drop_table("day_digest")
     with op.batch_alter_table("report", schema=None) as batch_op:
