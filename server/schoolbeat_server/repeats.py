@@ -12,6 +12,7 @@ from schoolbeat_server import schema
 from schoolbeat_server.batch import Batch, EpochKey
 from schoolbeat_wire import bounds
 from schoolbeat_wire import report as reports
+from schoolbeat_wire.catalogue import DISPUTED, UNKNOWN
 from schoolbeat_wire.errors import WireError
 from schoolbeat_wire.inventory import Inventory
 
@@ -36,8 +37,14 @@ def fresh_seqs(batch: Batch, key: EpochKey, report: reports.Report, payload: byt
         return Fresh([], clash=False)
     known = {minute: stored.revision for stored in found for minute in _minutes(reports.decode(stored.payload))}
     seqs = [minute[0] for minute in _minutes(report) if known.get(minute) != report.revision]
-    used = {seq for (seq, _, _), revision in known.items() if revision == report.revision}
-    return Fresh(seqs, clash=not used.isdisjoint(seqs))
+    used = {seq for (seq, _, told), revision in known.items() if revision == report.revision and _claims(told)}
+    claimed = {seq for seq, _, told in _minutes(report) if seq in seqs and _claims(told)}
+    return Fresh(seqs, clash=not used.isdisjoint(claimed))
+
+
+def _claims(told: bytes) -> bool:
+    """Not of a minute that a wrong clock had placed and that the agent takes back: it is the same machine."""
+    return bool(told.strip(bytes([DISPUTED, UNKNOWN])))
 
 
 def _in_batch(batch: Batch, key: EpochKey, report: reports.Report) -> Iterator[Stored]:

@@ -407,6 +407,26 @@ def test_minutes_that_two_nameless_machines_tell_are_disputed_and_people_are_tol
     assert told(engine) == [("open", "clone"), ("close", "clone")]
 
 
+@pytest.mark.parametrize("first_comes", ["what it told", "what it takes back"])
+def test_a_minute_that_an_agent_takes_back_under_the_same_seq_is_no_word_of_a_copy(
+    engine: Engine, server: Watched, first_comes: str
+) -> None:
+    """A wrong clock had placed it; the ack of its first sending was lost, or a line repeats it late."""
+    school, again = School("s1"), School("s1")
+    present = school.presence(hardware=FIRST, boot=BOOT)
+    told_first = school.minute(M0 - 4)
+    taken_back = again.minute(M0 - 4, **{name.replace(".", "_", 1): DISPUTED for name in again.signals})
+    server.step(school.inventory_message(), present)
+
+    both = [told_first, taken_back] if first_comes == "what it told" else [taken_back, told_first]
+    for message in both:
+        server.step(message)
+
+    assert isp(server, M0 - 4, 1) == bytes([DISPUTED])
+    assert states(engine) == [(FIRST, BOOT, "true")]
+    assert told(engine) == []
+
+
 def test_when_minutes_clash_the_boot_that_seemed_over_waits_for_an_operator(engine: Engine, server: Watched) -> None:
     """One broker let both in, or the first sends what it had kept: its last boot was taken for over."""
     school, copy = School("s1"), School("s1", epoch="cd" * 8)
