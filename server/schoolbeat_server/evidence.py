@@ -11,6 +11,8 @@ from sqlalchemy import Connection, select
 
 from schoolbeat_server import register, schema
 from schoolbeat_server.inspections import Inspected, read_inspected
+from schoolbeat_server.kept import Key
+from schoolbeat_server.kept_days import KeptDays, read_days
 from schoolbeat_server.local_time import local
 from schoolbeat_server.measured import Measured, Row
 from schoolbeat_server.reconcile import Holding, read_found, reconcile
@@ -18,7 +20,7 @@ from schoolbeat_server.register import Area, Asset, Device, Line, Room, School, 
 from schoolbeat_server.register_areas import Boundaries, areas_on
 from schoolbeat_server.register_needs import RoomNeeds
 from schoolbeat_server.register_shifts import busiest, read_shifts
-from schoolbeat_server.school_calendar import SchoolCalendar
+from schoolbeat_server.school_calendar import SchoolCalendar, day_of
 
 LedgerReader = Callable[[str, str, int, int], bytes]
 """(site, signal, first_minute, end_minute) -> one byte a minute."""
@@ -52,7 +54,8 @@ class SiteFacts:
     """silent: nothing was ever reported from here. measured: by signal, over the whole window. pupils: of the busiest
     shift on the window's last day; None: the register does not say. watched: of services, Wi-Fi
     networks and line.main, the signals that are asked for there now. needs: what rooms must hold. lesson_starts: the
-    first minute of each lesson in the window; None: nobody told the lessons. These, and holdings, where asked for."""
+    first minute of each lesson in the window; None: nobody told the lessons. kept: kept readings of the window's local
+    days. These, and holdings, where asked for."""
 
     site: Site
     lines: tuple[Line, ...] = ()
@@ -67,6 +70,7 @@ class SiteFacts:
     needs: RoomNeeds | None = None
     lesson_starts: tuple[int, ...] | None = None
     holdings: tuple[Holding, ...] = ()
+    kept: KeptDays | None = None
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,20 @@ def with_holdings(connection: Connection, evidence: Evidence) -> Evidence:
         site: replace(one, holdings=tuple(reconcile(site, found.get(site, ()), one.devices, book.get(site, ()))))
         for site, one in evidence.sites.items()
     }
+    return replace(evidence, sites=facts)
+
+
+def with_kept(
+    connection: Connection, evidence: Evidence, wanted: Mapping[str, frozenset[Key]], calendar: SchoolCalendar | None
+) -> Evidence:
+    """wanted: series of kept readings by site."""
+    asked = {site: keys for site, keys in wanted.items() if keys and not evidence.sites[site].silent}
+    if not asked:
+        return evidence
+    first, end = day_of(evidence.window.first_minute), day_of(evidence.window.end_minute - 1) + 1
+    facts = dict(evidence.sites)
+    for site, found in read_days(connection, asked, first, end, calendar).items():
+        facts[site] = replace(facts[site], kept=found)
     return replace(evidence, sites=facts)
 
 

@@ -98,6 +98,12 @@ class Both:
     def at_hand(self, first: int, end: int, clock: Clock) -> Availability:
         return self.seconds(first, end, clock)
 
+    def around(self, first: int, end: int, clock: Clock) -> Availability | None:
+        return None
+
+    def days_around(self, first: int, end: int, clock: Clock) -> Availability | None:
+        return None
+
     def all_seconds(self, first: int, end: int, clock: Clock) -> int:
         return self.one.all_seconds(first, end, clock)
 

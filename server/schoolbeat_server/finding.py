@@ -44,7 +44,8 @@ class Indicator(NamedTuple):
     "none" for what is true or not. needs: the standard assumptions that its target must state. signal: what it reads
     of the ledger ("" for none, "device." for the device's own). choice: what the assumption named by a condition's
     `of` lists ("" where there is no such choice). about: what it says and what it cannot say. best: the highest grade
-    of evidence that it can reach."""
+    of evidence that it can reach. kept: the kept readings that it is judged by, (subject, reading), the subject written
+    as a signal above. edges: the only thresholds that can be answered exactly; empty: any."""
 
     of: Literal["site", "room", "device", "holding", "inspection"]
     threshold: Threshold
@@ -58,6 +59,8 @@ class Indicator(NamedTuple):
     grows: bool = False  # with the unit: a condition may say up_to
     about: Said = Said("", "")
     best: Grade = "proven"
+    kept: tuple[tuple[str, str], ...] = ()
+    edges: tuple[int, ...] = ()
 
 
 class Case(NamedTuple):

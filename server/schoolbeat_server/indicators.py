@@ -12,6 +12,19 @@ from schoolbeat_server.fibre_indicator import judge_fibre
 from schoolbeat_server.finding import Case, Finding, Indicator, Threshold
 from schoolbeat_server.holding_indicator import judge_recorded
 from schoolbeat_server.inspection_indicator import judge_digital
+from schoolbeat_server.kept import Key
+from schoolbeat_server.reading_indicators import (
+    COUNTERS,
+    MS_EDGES,
+    POSTURE,
+    judge_latency,
+    judge_loss,
+    judge_peak_use,
+    judge_posture,
+    judge_recording,
+    judge_service_latency,
+    judge_used,
+)
 from schoolbeat_server.register import Device
 from schoolbeat_server.room_indicators import judge_equipped, judge_ready, judge_ready_rooms
 from schoolbeat_server.said import Said
@@ -50,6 +63,23 @@ def _up(signal: str, subject: Said, name: Said, about: Said) -> Indicator:
     judge = partial(judge_availability, "" if signal == "device." else signal, subject)
     of: Literal["site", "device"] = "device" if signal == "device." else "site"
     return Indicator(of, "share", _OBSERVED, signal, (), judge, name, about=about)
+
+
+_WHOLE_DAYS = Said(
+    "xét các ngày trọn vẹn của kỳ đã qua ít nhất 12 giờ; giờ học là các giờ có tiết",
+    "whole days of the window that have been over for 12 hours; in lessons, the hours that hold any",
+)
+
+
+def _latency(signal: str, subject: Said, name: Said) -> Indicator:
+    about = Said(
+        f"Ít nhất một nửa số phút có trung vị không quá ngưỡng; {_WHOLE_DAYS.vi}",
+        f"At least half of the minutes have a median of at most the threshold; {_WHOLE_DAYS.en}",
+    )
+    judge = partial(judge_latency, signal, "rtt_ms", subject)
+    kept = ((signal, "rtt_ms"),)
+    needs = ("clock", "min_coverage")
+    return Indicator("site", "ms", needs, "", (), judge, name, "at_most", about=about, kept=kept, edges=MS_EDGES)
 
 
 _OUTSIDE_LESSONS = Said(
@@ -239,6 +269,118 @@ INDICATORS: dict[str, Indicator] = {
             "Every device of the kinds named that the register has for the site, on the target's clock",
         ),
     ),
+    "line.domestic.latency": _latency(
+        "line.domestic", Said("Độ trễ trong nước", "Domestic latency"), Said("độ trễ trong nước", "domestic latency")
+    ),
+    "line.international.latency": _latency(
+        "line.international",
+        Said("Độ trễ quốc tế", "International latency"),
+        Said("độ trễ quốc tế", "international latency"),
+    ),
+    "line.domestic.loss": Indicator(
+        "site",
+        "share",
+        ("clock", "min_coverage"),
+        "",
+        (),
+        partial(judge_loss, "line.domestic", Said("Mất gói trong nước", "Domestic loss")),
+        Said("mất gói trong nước", "domestic packet loss"),
+        "at_most",
+        about=Said(
+            "Trung bình tỷ lệ mất gói của các phút có trả lời (mỗi phút: gói mất ÷ gói gửi của khoảng sáu lượt đo);"
+            f" phút đứt hẳn là chuyện của độ khả dụng; {_WHOLE_DAYS.vi}",
+            "Mean of the shares lost in minutes that had an answer (each: lost ÷ sent of about six runs); minutes"
+            f" without any answer are availability's; {_WHOLE_DAYS.en}",
+        ),
+        kept=(("line.domestic", "loss_percent"),),
+    ),
+    "lesson.peak_use": Indicator(
+        "site",
+        "share",
+        ("lines", "min_coverage"),
+        "",
+        (),
+        judge_peak_use,
+        Said("mức dùng cao nhất trong giờ học", "highest use in lesson time"),
+        "at_most",
+        about=Said(
+            "15 phút đông nhất trong các giờ có tiết, so với hợp đồng; đếm lưu lượng thật, không đo thêm;"
+            f" {_WHOLE_DAYS.vi}",
+            "The busiest quarter-hour of hours that hold lessons against the contract; real traffic is counted,"
+            f" nothing is sent; {_WHOLE_DAYS.en}",
+        ),
+        kept=(("line.internet", "rx_quarter_bps"), ("line.internet", "tx_quarter_bps")),
+    ),
+    "service.latency": Indicator(
+        "site",
+        "ms",
+        ("clock", "min_coverage"),
+        "",
+        (),
+        judge_service_latency,
+        Said("độ trễ của dịch vụ", "latency of services"),
+        "at_most",
+        choice="services",
+        about=Said(
+            "Thời gian tải trang thử của mọi dịch vụ được nêu: ít nhất một nửa số phút không quá ngưỡng;"
+            f" {_WHOLE_DAYS.vi}",
+            "Time of the test fetch of every service named: at least half of the minutes at most the threshold;"
+            f" {_WHOLE_DAYS.en}",
+        ),
+        kept=(("service.", "http_ms"),),
+        edges=MS_EDGES,
+    ),
+    "device.posture": Indicator(
+        "device",
+        "none",
+        (),
+        "",
+        (),
+        judge_posture,
+        Said("không để hở an ninh", "nothing stands open"),
+        "",
+        about=Said(
+            "Theo lần hỏi cuối trong kỳ: không mật khẩu mặc định, không telnet, không xem được hình mà không cần mật"
+            f" khẩu; điều chưa từng hỏi thì chưa biết; không phải kiểm định an ninh; {_WHOLE_DAYS.vi}",
+            "By the last answers in the window: no default password, no telnet, no video without a password; what was"
+            f" never asked is not known; no audit of security; {_WHOLE_DAYS.en}",
+        ),
+        kept=tuple(("device.", reading) for reading in POSTURE),
+    ),
+    "device.recording": Indicator(
+        "device",
+        "share",
+        ("clock", "min_coverage"),
+        "",
+        (),
+        judge_recording,
+        Said("đang ghi hình", "recording"),
+        about=Said(
+            "Phần thời gian đầu ghi hoặc camera tự báo là đang ghi, theo giờ; không nói hình xem lại được;"
+            f" {_WHOLE_DAYS.vi}",
+            "The part of the time in which the recorder or camera itself says that it records, by hours; not that it"
+            f" can be played; {_WHOLE_DAYS.en}",
+        ),
+        kept=(("device.", "recording"),),
+    ),
+    "device.used": Indicator(
+        "device",
+        "none",
+        ("min_coverage",),
+        "",
+        (),
+        judge_used,
+        Said("có dùng trong giờ học", "used in lesson time"),
+        "",
+        about=Said(
+            "Thiết bị tự báo đã bật trong một giờ có tiết, hoặc đồng hồ giờ chạy của nó tăng; thiết bị không báo thì"
+            f" chưa biết; {_WHOLE_DAYS.vi}",
+            "The device itself says that it was on in an hour that holds lessons, or its counter of hours rose; of one"
+            f" that does not say it is not known; {_WHOLE_DAYS.en}",
+        ),
+        best="observed",
+        kept=tuple(("device.", reading) for reading in ("power_state", *COUNTERS)),
+    ),
     "data.completeness": Indicator(
         "site",
         "share",
@@ -364,3 +506,14 @@ def signals_of(condition: Condition, facts: SiteFacts, devices: Sequence[Device]
         yield from (one for one in facts.watched if one.startswith("wifi."))
     elif signal:
         yield signal
+
+
+def kept_of(condition: Condition, devices: Sequence[Device]) -> Iterator[Key]:
+    """The kept readings that the condition asks for, of a site or of the given devices of it."""
+    for subject, reading in INDICATORS[condition.indicator].kept:
+        if subject == "device.":
+            yield from ((device.signal, reading) for device in devices)
+        elif subject == "service.":
+            yield from ((f"service.{service}", reading) for service in condition.of)
+        else:
+            yield subject, reading

@@ -62,10 +62,10 @@ def scale_of(reading: str) -> int:
 
 
 class Part(NamedTuple):
-    """Of an hour, or of a whole day: how many minutes had a value, and their sum, lowest and highest, as on the wire.
-    bins: how many were in each."""
+    """Of an hour, or of a whole day: known is how many minutes had a value; their sum, lowest and highest, as on the
+    wire. bins: how many were in each."""
 
-    count: int
+    known: int
     total: int
     low: int
     high: int
@@ -74,7 +74,7 @@ class Part(NamedTuple):
     def __add__(self, other: Part) -> Part:  # type: ignore[override]  # these are no sequences to be joined
         bins = tuple(map(int.__add__, self.bins, other.bins))
         return Part(
-            self.count + other.count,
+            self.known + other.known,
             self.total + other.total,
             min(self.low, other.low),
             max(self.high, other.high),
@@ -162,12 +162,12 @@ def _pack_series(series: Series) -> bytes:
     parts = list(series.parts.values())
     hours = sum(1 << hour for hour in series.parts)
     used = [place for place in range(len(series.edges) + 1) if any(part.bins and part.bins[place] for part in parts)]
-    numbers = [*(part[field] for field in (1, 2, 3) for part in parts)]
+    numbers = [part.total for part in parts] + [part.low for part in parts] + [part.high for part in parts]
     code = next(code for code, limit in _CODES if all(-limit <= number < limit for number in numbers))
     places = sum(1 << place for place in used)
     flags, size = _DAILY if series.daily else 0, array(code).itemsize
     head = _HEAD.pack(flags, hours, places, series.last_minute, series.last, size, len(series.edges))
-    counts = [part.count for part in parts] + [part.bins[place] for place in used for part in parts]
+    counts = [part.known for part in parts] + [part.bins[place] for place in used for part in parts]
     return head + array("q", series.edges).tobytes() + array(_COUNTS, counts).tobytes() + array(code, numbers).tobytes()
 
 

@@ -152,9 +152,9 @@ def summarised(values: Values, first: int) -> dict[Key, Series]:
 # ---- kept --------------------------------------------------------------------------------------------------
 
 
-def make_day(connection: Connection, layouts: Layouts, site: str, day: int, up_to: int = 2**62) -> None:
+def make_day(connection: Connection, layouts: Layouts, site: str, day: int, up_to: int = 2**62) -> bool:
     """From the reports up to that id. `connection` writes. Where reports of the day are deleted already, what they
-    brought stands, and newer ones are added to it."""
+    brought stands, and newer ones are added to it. True: something else was kept of the day before."""
     first, end = first_minute_of(day), first_minute_of(day + 1)
     table, names = schema.kept_day.c, schema.kept_names.c
     row = connection.execute(
@@ -168,18 +168,19 @@ def make_day(connection: Connection, layouts: Layouts, site: str, day: int, up_t
     found = summarised(gather(connection, layouts, site, told, first, end), first)
     if late and row is not None:
         if not found:
-            return
+            return False
         stored = readable(site, day, row.names, row.payload)
         both = stored.keys() & found.keys()
         found = stored | found | {key: kept.added(stored[key], found[key]) for key in both}
     if not found:
         connection.execute(delete(schema.kept_day).where(table.site == site, table.day == day))
-        return
+        return row is not None
     last = max((one.id for one in told), default=after)
     digest, packed = kept.pack_names(found)
     upsert(connection, schema.kept_names, [{"site": site, "digest": digest, "names": packed}], ("site", "digest"))
     one = {"site": site, "day": day, "names": digest, "last_report": last, "payload": kept.pack(found)}
     upsert(connection, schema.kept_day, [one], ("site", "day"))
+    return row is not None and (row.payload, row.names) != (one["payload"], packed)
 
 
 def readable(

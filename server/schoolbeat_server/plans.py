@@ -454,6 +454,14 @@ def _condition(draft: _Draft, condition: ConditionShape) -> Condition:
         else _read(draft, parse, _text(draft.assumptions[one].value), said, ("assumptions", one, "value"))
         for one in (name, condition.up_to)
     )
+    if indicator.edges and value not in indicator.edges:
+        edges = ", ".join(map(str, indicator.edges))
+        unit = indicator.threshold
+        draft.refuse(
+            ("assumptions", name, "value"),
+            f"chỉ trả lời chính xác được cho các ngưỡng ({unit}): {edges}",
+            f"only these thresholds can be answered exactly ({unit}): {edges}",
+        )
     least, most = (value, None) if indicator.compares == "at_least" else (None, value)
     return Condition(condition.indicator, name, at_least=least, at_most=most, of=of, up_to=up_to)
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from schoolbeat_server import kept_days, proof, schema, summaries
+from schoolbeat_server import issued, kept_days, proof, schema, summaries
 from schoolbeat_server.database import get_meta, set_meta, writing
 from schoolbeat_server.layouts import Layouts
 from schoolbeat_server.ledger import Ledger
@@ -148,7 +148,8 @@ class ProofMaking:
             if due is not None:
                 proof.write(connection, due, now_ms)
             summaries.make_day(connection, self.ledger, self.calendar(), site, day)
-            kept_days.make_day(connection, self.layouts, site, day, last_report)
+            if kept_days.make_day(connection, self.layouts, site, day, last_report):
+                issued.touch(connection, [(site, first_minute_of(day), first_minute_of(day + 1), "late")], now_ms)
             connection.execute(delete(schema.day_touched).where(touched.site == site, touched.day == day))
 
 

@@ -16,11 +16,13 @@ from schoolbeat_server.evidence import (
     read_register,
     with_holdings,
     with_inspections,
+    with_kept,
     with_ledger,
     with_rooms,
 )
 from schoolbeat_server.finding import Case, Finding, Grade, all3, join3, joined, stated, weakest
-from schoolbeat_server.indicators import INDICATORS, signals_of
+from schoolbeat_server.indicators import INDICATORS, kept_of, signals_of
+from schoolbeat_server.kept import Key
 from schoolbeat_server.register_needs import read_room_needs
 from schoolbeat_server.said import Said
 from schoolbeat_server.school_calendar import SchoolCalendar
@@ -302,8 +304,26 @@ def collect(
     wanted = _wanted(plan, evidence)
     if sites is not None:
         wanted = {site: wanted[site] for site in sites & wanted.keys()}
+    series = _wanted_kept(plan, evidence)
+    if sites is not None:
+        series = {site: series[site] for site in sites & series.keys()}
+    evidence = with_kept(connection, evidence, series, calendar)
     windows = {window_of(target, window.end_minute) for target in plan.targets}
     return with_ledger(evidence, wanted, windows, source)
+
+
+def _wanted_kept(plan: Plan, evidence: Evidence) -> dict[str, frozenset[Key]]:
+    """Series of kept readings by site."""
+    if not any(INDICATORS[condition.indicator].kept for target in plan.targets for condition in target.conditions):
+        return {}
+    found: dict[str, set[Key]] = {}
+    for target in plan.targets:
+        for counted in counted_units(target, evidence):
+            for part in counted.parts:
+                mine = found.setdefault(part.facts.site.id, set())
+                for condition in target.conditions:
+                    mine.update(kept_of(condition, part.devices))
+    return {site: frozenset(mine) for site, mine in found.items() if mine}
 
 
 def _wanted(plan: Plan, evidence: Evidence) -> dict[str, frozenset[str]]:

@@ -130,7 +130,7 @@ def test_a_series_is_what_its_values_are(values: dict[int, int], key: Key) -> No
     again = kept.unpack(kept.pack_names([key])[1], kept.pack({key: series}))[key]
 
     assert again == series
-    assert sum(part.count for part in series.parts.values()) == len(values)
+    assert sum(part.known for part in series.parts.values()) == len(values)
     for edge in series.edges:
         at_most = sum(series.at_most(part, edge) for part in series.parts.values())
         assert at_most == sum(value <= edge for value in values.values())
@@ -178,7 +178,7 @@ def test_kept_is_what_a_plain_pass_gives_in_any_order_with_repeats_and_late_data
     assert figures(found) == expected_figures(expected)
     assert before != figures(found)
     for series in found.values():
-        assert all(sum(part.bins) in (0, part.count) for part in series.parts.values())
+        assert all(sum(part.bins) in (0, part.known) for part in series.parts.values())
 
 
 def test_two_different_values_of_one_minute_are_none(province: Province) -> None:

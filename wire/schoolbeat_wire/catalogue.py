@@ -154,7 +154,7 @@ READINGS: dict[str, Reading] = {
         "Power: 0 standby, 1 on, 2 cooling, 3 warming up",
     ),
     "input_source": Reading("code", 0, 0, 10_000, False, "Ngõ vào đang chọn", "Input selected"),
-    "on_hours": Reading("h", 0, 0, 10**7, False, "Số giờ đã bật", "Hours switched on"),
+    "on_hours": Reading("h", 0, 0, 10**7, True, "Số giờ đã bật", "Hours switched on"),
     "lamp_hours": Reading("h", 0, 0, 10**6, True, "Số giờ đèn", "Lamp hours"),
     "filter_hours": Reading("h", 0, 0, 10**6, False, "Số giờ lưới lọc", "Filter hours"),
     "error_flags": Reading(
