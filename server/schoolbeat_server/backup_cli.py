@@ -129,6 +129,7 @@ def _repair(_arguments: argparse.Namespace, settings: Settings, language: str, n
         for one in repair.rebuild_all(ingest, now_ms):
             if one.ledger_days or one.outages or one.refused:
                 print(rebuilt_told(one, language), flush=True)
+        repair.recount(ingest, done.ledger, now_ms)
         with engine.connect() as connection:
             unknown = repair.unknown_days(connection)
         engine.dispose()

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, delete, select, update
 
-from schoolbeat_server import backup, damage, database, rebuild, schema
+from schoolbeat_server import backup, damage, database, issued, rebuild, schema, summaries
 from schoolbeat_server.ingest import WANTED, Ingest
 from schoolbeat_server.ledger import DAY, unpack_day
 from schoolbeat_server.ranges import Ranges
 from schoolbeat_server.school_calendar import day_of, first_minute_of
+from schoolbeat_server.sums import SUMMED_TO
 from schoolbeat_wire import codec
 from schoolbeat_wire import inventory as inventories
 from schoolbeat_wire import report as reports
@@ -317,6 +318,21 @@ def rebuild_all(ingest: Ingest, now_ms: int) -> Iterator[rebuild.Rebuilt]:
         first = rebuild.first_kept_day(connection)
     for site in sites:
         yield rebuild.rebuild_site(ingest, site, first, day_of(now_ms // 60_000) + 1, now_ms)
+
+
+def recount(ingest: Ingest, thrown_away: Iterable[tuple[str, int]], now_ms: int) -> int:
+    """Sums of the local days that have lost minutes say what the ledger says now, and verdicts on them are revised; the
+    number of days. thrown_away: (site, UTC day). After `rebuild_all`; once is as good as twice."""
+    with database.writing(ingest.engine) as connection:
+        lost = {(site, day_of(day * DAY + at)) for site, day in thrown_away for at in (0, DAY - 1)}
+        lost.update(unknown_days(connection))
+        summed_to = int(database.get_meta(connection, SUMMED_TO) or 0)
+        found = sorted((site, day) for site, day in lost if day < summed_to)
+        for site, day in found:
+            summaries.make_day(connection, ingest.ledger, ingest.asked.calendar, site, day)
+        over = [(site, first_minute_of(day), first_minute_of(day + 1), "rebuilt") for site, day in found]
+        issued.touch(connection, over, now_ms)
+    return len(found)
 
 
 def unknown_days(connection: Connection) -> list[tuple[str, int]]:
