@@ -115,10 +115,10 @@ def _silence(one: silence_shown.SilenceShown) -> SilenceOut:
         lost_ms=one.lost_ms,
         is_back=one.is_back,
         cause=one.cause,
-        sentence=_words(one.sentence),
+        sentence=words_out(one.sentence),
         minutes=one.minutes,
-        known=[_words(said) for said in one.known],
-        waited=[_words(said) for said in one.waited],
+        known=[words_out(said) for said in one.known],
+        waited=[words_out(said) for said in one.waited],
     )
 
 
@@ -217,8 +217,8 @@ def _incident(row: province.IncidentRow) -> IncidentOut:
     explained = silence_shown.of_incident(row.facts)
     return IncidentOut(
         **(row._asdict() | {"facts": json.loads(row.facts)}),
-        known=[_words(said) for said in explained.known],
-        waited=[_words(said) for said in explained.waited],
+        known=[words_out(said) for said in explained.known],
+        waited=[words_out(said) for said in explained.waited],
         revised=[RevisedOut(**one._asdict()) for one in explained.revised],
     )
 
@@ -252,7 +252,7 @@ def verdicts(context: Context, units: bool = True) -> list[VerdictOut]:
     revised since, in the last 31 days."""
     with context.engine.connect() as connection:
         revised = issued.revised_lately(connection, context.now_ms() - issued.SHOWN_MS)
-    return [_verdict(one, units, revised.get((one.plan.id, one.target.id))) for one in context.verdicts()]
+    return [verdict_out(one, units, revised.get((one.plan.id, one.target.id))) for one in context.verdicts()]
 
 
 @router.get("/verdicts/issued", response_model=list[IssuedOut])
@@ -307,21 +307,21 @@ def stamp_out(found: Stamp) -> StampOut:
     )
 
 
-def _words(said: Said) -> Words:
+def words_out(said: Said) -> Words:
     return Words(vi=said.vi, en=said.en)
 
 
-def _verdict(one: Verdict, with_units: bool, revised: issued.Issue | None) -> VerdictOut:
+def verdict_out(one: Verdict, with_units: bool, revised: issued.Issue | None) -> VerdictOut:
     target = one.target
     share = Fraction(one.numerator, one.denominator) if one.denominator else None
     return VerdictOut(
         plan=one.plan.id,
         target=target.id,
-        document=_words(one.plan.document),
-        issuer=_words(one.plan.issuer),
-        clause=_words(target.clause),
-        quote=_words(target.quote),
-        name=_words(target.name),
+        document=words_out(one.plan.document),
+        issuer=words_out(one.plan.issuer),
+        clause=words_out(target.clause),
+        quote=words_out(target.quote),
+        name=words_out(target.name),
         unit=target.unit,
         status=one.status,
         required=stated(target.share).en if target.count is None else str(target.count),
@@ -336,9 +336,9 @@ def _verdict(one: Verdict, with_units: bool, revised: issued.Issue | None) -> Ve
         grade=one.grade,
         first_minute=one.window.first_minute,
         end_minute=one.window.end_minute,
-        reasons=[_words(said) for said in one.reasons],
+        reasons=[words_out(said) for said in one.reasons],
         assumptions=[
-            AssumptionOut(name=a.name, value=a.value, reason=_words(a.reason), source=a.source)
+            AssumptionOut(name=a.name, value=a.value, reason=words_out(a.reason), source=a.source)
             for a in target.assumptions
         ],
         revised=None if revised is None else IssuedOut(**revised._asdict()),
@@ -356,7 +356,7 @@ def _unit(unit: UnitVerdict) -> UnitOut:
         since_minute=unit.since_minute,
         coverage=_float(unit.coverage),
         grade=unit.grade,
-        reasons=[_words(said) for said in unit.reasons],
+        reasons=[words_out(said) for said in unit.reasons],
     )
 
 

@@ -21,10 +21,15 @@ from schoolbeat_server.web import (
     issued_pages,
     live,
     metrics,
+    minutes_page,
     pages,
+    plan_pages,
+    plans_api,
     quarantine_page,
     register_api,
+    school_page,
 )
+from schoolbeat_server.web.plan_book import PlanBook
 from schoolbeat_server.web.server_view import WebContext
 
 STATIC = Path(__file__).parent / "static"
@@ -51,13 +56,18 @@ def create_app(context: WebContext) -> FastAPI:
         openapi_url="/api/v1/openapi.json",
     )
     app.state.context = context
+    app.state.plan_book = PlanBook(context.engine, context.verdicts)
     app.include_router(api.router)
     app.include_router(calendar_api.router)
+    app.include_router(plans_api.router)
     app.include_router(register_api.router)
     app.include_router(metrics.router)
     app.include_router(live.router)
     app.include_router(pages.router)
     app.include_router(issued_pages.router)
+    app.include_router(plan_pages.router)
+    app.include_router(school_page.router)
+    app.include_router(minutes_page.router)
     app.include_router(calendar_pages.router)
     app.include_router(quarantine_page.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

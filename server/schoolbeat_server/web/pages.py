@@ -135,7 +135,7 @@ def _filtered(
     return [row for row in sites if (wanted is None or row.area in wanted) and (not isp or isp in row.isps)]
 
 
-def _query(**values: object) -> str:
+def query_of(**values: object) -> str:
     return "?" + urlencode({key: value for key, value in values.items() if value})
 
 
@@ -186,7 +186,7 @@ def province_page(
         commune=commune,
         isp=isp,
         bar=pictures.share_bar,
-        query=_query,
+        query=query_of,
     )
 
 
@@ -228,7 +228,7 @@ def sites_page(
         isp=isp,
         state=state,
         states=site_state.STATES,
-        query=_query,
+        query=query_of,
     )
 
 
@@ -264,7 +264,7 @@ def notices_page(
         rows = province.read_notices(connection, delivery=delivery or None, before=before, limit=ALL_NOTICES + 1)
     older = rows[ALL_NOTICES - 1].id if len(rows) > ALL_NOTICES else None
     return rendered(
-        request, say, "notices.html", notices=rows[:ALL_NOTICES], older=older, delivery=delivery, query=_query
+        request, say, "notices.html", notices=rows[:ALL_NOTICES], older=older, delivery=delivery, query=query_of
     )
 
 

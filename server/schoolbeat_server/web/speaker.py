@@ -101,6 +101,10 @@ class Speaker:
         """With its day, also today: for what is kept and printed."""
         return _moment(ms, "HH:mm, dd/MM/yyyy" if self.language == "vi" else "HH:mm, d MMM yyyy", self._locale)
 
+    def clock(self, minute: int) -> str:
+        """'08:15', of a day that stands above it."""
+        return f"{local(minute * 60_000):%H:%M}"
+
     def exact(self, ms: int) -> str:
         """For machines and for the tooltip: ISO 8601 with the offset."""
         return local(ms).isoformat(timespec="seconds")

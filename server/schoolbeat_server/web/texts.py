@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from schoolbeat_server.web.plan_texts import PLAN_TEXTS
+
 TEXTS: dict[str, tuple[str, str]] = {
     # ---- every page ------------------------------------------------------------------------------------------
     "brand": ("SchoolBeat", "SchoolBeat"),
@@ -9,6 +11,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "nav": ("Các trang", "Pages"),
     "nav.province": ("Toàn tỉnh", "Province"),
     "nav.sites": ("Điểm trường", "Sites"),
+    "nav.plans": ("Kế hoạch", "Plans"),
     "nav.notices": ("Thông báo", "Notices"),
     "nav.about": ("Giải thích", "What it means"),
     "nav.other_language": ("English", "Tiếng Việt"),
@@ -135,6 +138,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "unit.site": ("điểm trường", "sites"),
     "unit.room": ("phòng", "rooms"),
     "unit.device": ("thiết bị", "devices"),
+    "unit.holding": ("tài sản (thấy hoặc đã khai)", "holdings (seen or declared)"),
+    "unit.inspection": ("cuộc kiểm tra", "inspections"),
     # ---- incidents and notices -------------------------------------------------------------------------------
     "incident.since": ("Bắt đầu", "Since"),
     "incident.lasted": ("Kéo dài", "Lasted"),
@@ -642,4 +647,4 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "about.counters": ("Bản tin bị gạt ra, theo lý do", "Messages set aside, by reason"),
     "about.counters.none": ("Không có bản tin nào bị gạt ra.", "No message was set aside."),
-}
+} | PLAN_TEXTS

@@ -1,0 +1,389 @@
+"""The pages of plans: all of them with their targets, and one target with who misses it, its days and its forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from fractions import Fraction
+from typing import Annotated, NamedTuple
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+from markupsafe import Markup
+from starlette.exceptions import HTTPException
+
+from schoolbeat_server import issued
+from schoolbeat_server.finding import stated
+from schoolbeat_server.forecast import LEAST_WEEKS, WEEK, Forecast
+from schoolbeat_server.history import AT_DEADLINE_WORDS, Kept, Point, Reached, at_deadline, kept
+from schoolbeat_server.local_time import clock_and_day
+from schoolbeat_server.plan_tables import GROUPS, changes_table, groups_table, history_table
+from schoolbeat_server.plans_shown import GRADE_WORDS
+from schoolbeat_server.said import Said
+from schoolbeat_server.tables import Column, Table, cell_text, page_of
+from schoolbeat_server.verdicts import STATUS_WORDS, UNIT_WORDS, Verdict
+from schoolbeat_server.web import pictures
+from schoolbeat_server.web.history_picture import history
+from schoolbeat_server.web.pages import Lang, query_of, rendered, speaker_of
+from schoolbeat_server.web.plan_book import PlanBook
+from schoolbeat_server.web.server_view import Context
+from schoolbeat_server.web.speaker import Speaker
+from schoolbeat_server.web.table_answers import FORMATS, Format, as_file
+from schoolbeat_server.web.target_view import (
+    LISTS,
+    Chosen,
+    PageAsked,
+    PageWanted,
+    choose,
+    counts_of_lists,
+    found_verdict,
+    group_words,
+    last_day,
+    minutes_link,
+    rows_of,
+    whole,
+)
+
+router = APIRouter(include_in_schema=False)
+
+ROWS = 25
+GROUP_ROWS = 12
+CHANGES = 30
+LIKELY = 12
+AREA_FORECASTS = 12
+WEEKS = 26
+
+
+def book_of(request: Request) -> PlanBook:
+    book: PlanBook = request.app.state.plan_book
+    return book
+
+
+Book = Annotated[PlanBook, Depends(book_of)]
+
+
+class TargetRow(NamedTuple):
+    """A target on the overview: its verdict and what became of the promise."""
+
+    verdict: Verdict
+    reached: Reached | None
+    kept: Kept
+
+
+def target_row(verdict: Verdict, points: Sequence[Point], today: date) -> TargetRow:
+    target = verdict.target
+    reached = None if target.deadline is None else at_deadline(points, target.deadline, today)
+    return TargetRow(verdict, reached, kept(points, points[-1].day if points else today))
+
+
+def share(verdict: Verdict) -> Fraction | None:
+    return Fraction(verdict.met, verdict.denominator) if verdict.denominator else None
+
+
+def required(verdict: Verdict) -> Said:
+    count = verdict.target.count
+    return stated(verdict.target.share) if count is None else Said(str(count), str(count))
+
+
+def mark(verdict: Verdict) -> tuple[int, int] | None:
+    """Where the required share lies on a bar."""
+    if verdict.target.count is not None:
+        return (verdict.target.count, max(verdict.target.count, verdict.denominator)) if verdict.denominator else None
+    return verdict.target.share.numerator, verdict.target.share.denominator
+
+
+# ---- all of them -------------------------------------------------------------------------------------------
+
+
+@router.get("/plans")
+def plans_page(
+    request: Request,
+    context: Context,
+    book: Book,
+    format: Annotated[Format | None, Query()] = None,  # noqa: A002
+    lang: Lang = None,
+) -> Response:
+    say = speaker_of(request, context)
+    seen, days = book.seen(), book.all_points()
+    rows = {key: target_row(verdict, days.get(key, ()), say.today()) for key, verdict in seen.targets.items()}
+    if format is not None:
+        return as_file(plans_table(list(rows.values())), format, say.language, say.today().isoformat())
+    return rendered(
+        request,
+        say,
+        "plans.html",
+        plans=[
+            (plan, _in_order([row for (ident, _), row in rows.items() if ident == plan.id])) for plan in seen.plans()
+        ],
+        as_of=max((verdict.window.end_minute for verdict in seen.verdicts), default=None),
+        formats=FORMATS,
+        query=query_of,
+        **_words(),
+    )
+
+
+def _in_order(rows: Sequence[TargetRow]) -> list[TargetRow]:
+    """Variants under the target that they read another way."""
+    own = [row for row in rows if not row.verdict.target.variant_of]
+    return [
+        one
+        for row in own
+        for one in (row, *(other for other in rows if other.verdict.target.variant_of == row.verdict.target.id))
+    ]
+
+
+def _words() -> dict[str, object]:
+    return {
+        "bar": pictures.share_bar,
+        "share": share,
+        "required": required,
+        "mark": mark,
+        "units": UNIT_WORDS,
+        "grades": GRADE_WORDS,
+        "at_deadline": AT_DEADLINE_WORDS,
+    }
+
+
+PLAN_COLUMNS: tuple[Column, ...] = (
+    Column("plan", Said("Văn bản", "Document")),
+    Column("target", Said("Mã chỉ tiêu", "Target id")),
+    Column("name", Said("Chỉ tiêu", "Target")),
+    Column("clause", Said("Điều khoản", "Clause")),
+    Column("quote", Said("Trích", "Quote")),
+    Column("unit", Said("Đơn vị", "Unit")),
+    Column("required", Said("Yêu cầu", "Required")),
+    Column("status", Said("Kết luận", "Verdict"), "status"),
+    Column("share", Said("Tỷ lệ đạt", "Share met"), "share"),
+    Column("met", Said("Đạt", "Met"), "count"),
+    Column("missed", Said("Chưa đạt", "Missed"), "count"),
+    Column("unknown", Said("Chưa đủ dữ liệu", "Unknown"), "count"),
+    Column("silent", Said("Chưa từng gửi số liệu", "Never reported"), "count"),
+    Column("grade", Said("Minh chứng", "Evidence"), "grade"),
+    Column("deadline", Said("Hạn", "Deadline"), "day"),
+    Column("at_deadline", Said("Khi đến hạn", "At the deadline")),
+    Column("first_proven", Said("Chứng minh lần đầu", "First proven"), "day"),
+)
+
+
+def plans_table(rows: Sequence[TargetRow]) -> Table:
+    cells = []
+    for verdict, reached, since in rows:
+        target = verdict.target
+        cells.append(
+            (
+                verdict.plan.document,
+                target.id,
+                target.name,
+                target.clause,
+                target.quote,
+                UNIT_WORDS[target.unit],
+                required(verdict),
+                verdict.status,
+                share(verdict),
+                verdict.met,
+                verdict.missed,
+                verdict.unknown,
+                verdict.silent,
+                verdict.grade,
+                target.deadline,
+                None if reached is None else AT_DEADLINE_WORDS[reached.answer],
+                since.since,
+            )
+        )
+    links = tuple(f"/plans/{row.verdict.plan.id}/{row.verdict.target.id}" for row in rows)
+    return Table("plans", Said("Kế hoạch và chỉ tiêu", "Plans and targets"), PLAN_COLUMNS, tuple(cells), links)
+
+
+# ---- one target --------------------------------------------------------------------------------------------
+
+
+@router.get("/plans/{plan}/{target}")
+def target_page(request: Request, context: Context, book: Book, plan: str, target: str, wanted: PageAsked) -> Response:
+    say = speaker_of(request, context)
+    found = found_verdict(book, plan, target)
+    if found is None:
+        raise HTTPException(404, say.t("error.no_target", id=f"{plan} {target}"[:80]))
+    seen, verdict = found
+    chosen = choose(seen, verdict, wanted, say)
+    points = book.points(plan, target)
+    if wanted.format is not None:
+        table = _table(context, verdict, chosen, points, wanted, say)
+        return as_file(table, wanted.format, say.language, last_day(verdict).isoformat(), _head(verdict, say))
+    return rendered(
+        request,
+        say,
+        "target.html",
+        row=target_row(verdict, points, say.today()),
+        wanted=wanted,
+        lists=counts_of_lists(verdict),
+        chosen=chosen,
+        boundaries_day=date.fromisoformat(chosen.limits.day),
+        base=_base(wanted),
+        query=query_of,
+        formats=FORMATS,
+        group_kinds=GROUPS,
+        cell=lambda cell, column: cell_text(cell, column.kind, say.language),
+        **_list(verdict, chosen, wanted, say),
+        **_groups(verdict, chosen, wanted),
+        **_days(verdict, points, say),
+        **_forecast(book, verdict, chosen, say),
+        **_changes(context, verdict, chosen, points, wanted, say),
+        **_words(),
+    )
+
+
+def _base(wanted: PageWanted) -> dict[str, object]:
+    """What every link of the page keeps."""
+    return {
+        "list": wanted.which if wanted.which != "exceptions" else "",
+        "area": wanted.area,
+        "isp": wanted.isp,
+        "q": wanted.q,
+        "sort": wanted.sort,
+        "order": wanted.order if wanted.order != "asc" else "",
+        "on": wanted.on,
+        "by": wanted.by if wanted.by != "area" else "",
+        "then": wanted.then,
+    }
+
+
+def _list(verdict: Verdict, chosen: Chosen, wanted: PageWanted, say: Speaker) -> dict[str, object]:
+    table, count = rows_of(verdict, chosen, wanted, say.language, (wanted.page - 1) * ROWS, ROWS)
+    pages = max(1, -(-count // ROWS))
+    if wanted.page > pages:
+        raise HTTPException(404, say.t("error.no_page", page=wanted.page, pages=pages))
+    shown = ("unit", "status", "since", "why", "area", "isp", "coverage", "grade")
+    places = [(table.place(key), table.columns[table.place(key)]) for key in shown]
+    return {"table": table, "places": places, "count": count, "pages": pages, "all_lists": LISTS}
+
+
+def _groups(verdict: Verdict, chosen: Chosen, wanted: PageWanted) -> dict[str, object]:
+    table = _group_table(verdict, chosen, wanted)
+    return {"groups": page_of(table, 0, GROUP_ROWS), "groups_count": len(table.rows)}
+
+
+def _group_table(verdict: Verdict, chosen: Chosen, wanted: PageWanted) -> Table:
+    base = _base(wanted)
+
+    def link(key: str) -> str:
+        if wanted.by in ("area", "over"):
+            return query_of(**{**base, "list": "all", "area": key}) + "#who"
+        return query_of(**{**base, "list": "all", "isp": key}) + "#who" if wanted.by == "isp" else ""
+
+    return groups_table(verdict, wanted.by, chosen.where, link, group_words(wanted.by))
+
+
+def _days(verdict: Verdict, points: Sequence[Point], say: Speaker) -> dict[str, object]:
+    if not points:
+        return {"points": points, "picture": Markup(""), "weeks": None}
+    first, last = points[0], points[-1]
+    parts = [say.percent(Fraction(one.met, one.units or 1), verdict.target.share or None) for one in (first, last)]
+    label = say.t(
+        "target.history.label", first=say.day(first.day), last=say.day(last.day), begin=parts[0], end=parts[1]
+    )
+    picture = history(points, label, mark(verdict), verdict.target.deadline)
+    ends = [one for one in points if (last.day - one.day).days % WEEK.days == 0][-WEEKS:]
+    return {"points": points, "picture": picture, "weeks": history_table(verdict, ends)}
+
+
+def _forecast(book: PlanBook, verdict: Verdict, chosen: Chosen, say: Speaker) -> dict[str, object]:
+    plan, target = verdict.plan.id, verdict.target
+    likely = set(book.likely(plan, target.id))
+    link = minutes_link(verdict)
+    units = [(unit.name, link(unit)) for unit in verdict.units if unit.id in likely]
+    areas = book.area_forecasts(verdict, chosen.limits)
+    told = sorted(
+        (
+            (chosen.limits.areas[area].name, told_forecast(one, say))
+            for area, one in areas.items()
+            if one.answer != "too_little"
+        ),
+        key=lambda pair: pair[0],
+    )
+    return {
+        "forecast": told_forecast(book.forecast(plan, target), say),
+        "likely": units[:LIKELY],
+        "likely_count": len(units),
+        "area_forecasts": told[:AREA_FORECASTS],
+    }
+
+
+def told_forecast(one: Forecast, say: Speaker) -> str:
+    """In a sentence or two."""
+    if one.answer == "too_little":
+        return say.t("target.forecast.too_little", weeks=one.weeks, least=LEAST_WEEKS)
+    if one.answer == "reached":
+        return say.t("target.forecast.reached")
+    beyond = say.t("target.forecast.beyond")
+    text = say.t("target.forecast.not_in_sight", weeks=one.weeks)
+    if one.answer == "expected":
+        likely = say.t("target.forecast.unlikely")
+        if one.likely is not None:
+            likely = say.t("target.forecast.likely", day=say.day(one.likely))
+        text = say.t(
+            "target.forecast.expected",
+            weeks=one.weeks,
+            likely=likely,
+            earliest=say.day(one.earliest) if one.earliest else beyond,
+            latest=say.day(one.latest) if one.latest else beyond,
+        )
+    if one.by_deadline is not None:
+        text += " " + say.t("target.forecast.by_deadline", chance=one.by_deadline)
+    return text
+
+
+def _changes(
+    context: Context, verdict: Verdict, chosen: Chosen, points: Sequence[Point], wanted: PageWanted, say: Speaker
+) -> dict[str, object]:
+    if wanted.then is None:
+        return {"changes": None, "changes_count": 0}
+    table = _changed(context, verdict, chosen, points, wanted.then, say)
+    return {"changes": page_of(table, 0, CHANGES), "changes_count": len(table.rows)}
+
+
+def _changed(
+    context: Context, verdict: Verdict, chosen: Chosen, points: Sequence[Point], then: date, say: Speaker
+) -> Table:
+    point = next((one for one in points if one.day == then), None)
+    if point is None:
+        if not points:
+            raise HTTPException(404, say.t("error.no_days", day=then))
+        raise HTTPException(404, say.t("error.no_day", day=then, first=points[0].day, last=points[-1].day))
+    with context.engine.connect() as connection:
+        told = issued.read_units(connection, point.issue)
+    units: Mapping[str, Mapping[str, object]] = told[1] if told else {}
+    return changes_table(verdict, units, chosen.where, minutes_link(verdict))
+
+
+def _table(
+    context: Context, verdict: Verdict, chosen: Chosen, points: Sequence[Point], wanted: PageWanted, say: Speaker
+) -> Table:
+    """The table that a file is asked of, whole."""
+    if wanted.table == "groups":
+        return _group_table(verdict, chosen, wanted)
+    if wanted.table == "history":
+        return history_table(verdict, points)
+    if wanted.table == "changes":
+        then = wanted.then or (points[0].day if points else say.today())
+        return _changed(context, verdict, chosen, points, then, say)
+    return whole(verdict, chosen, wanted, say.language)
+
+
+def _head(verdict: Verdict, say: Speaker) -> list[tuple[str, str]]:
+    """What the workbook is of, on its first sheet."""
+    plan, target = verdict.plan, verdict.target
+    window = " – ".join(clock_and_day(minute * 60_000, say.language) for minute in verdict.window)
+    what: list[tuple[Said, str]] = [
+        (Said("Văn bản", "Document"), f"{say.of(plan.document)} ({say.of(plan.issuer)})"),
+        (Said("Chỉ tiêu", "Target"), f"{target.id}: {say.of(target.name)}"),
+        (Said("Trích", "Quote"), f"“{say.of(target.quote)}” ({say.of(target.clause)})"),
+        (Said("Kỳ xét", "Window"), window),
+        (Said("Kết luận", "Verdict"), say.of(STATUS_WORDS[verdict.status])),
+        *((Said("Lý do", "Reason"), say.of(one)) for one in verdict.reasons),
+        (Said("Minh chứng", "Evidence"), say.of(GRADE_WORDS[verdict.grade])),
+        *(
+            (Said("Giả định", "Assumption"), f"{a.name} = {a.value}: {say.of(a.reason)} [{a.source}]")
+            for a in target.assumptions
+        ),
+    ]
+    return [(say.of(name), value) for name, value in what]

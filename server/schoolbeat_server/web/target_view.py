@@ -1,0 +1,171 @@
+"""Which of a target's units are asked for, in which order: the same for page, file and API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Annotated, Literal, NamedTuple
+from urllib.parse import urlencode
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from schoolbeat_server import register_columns
+from schoolbeat_server.plan_tables import COUNT_COLUMNS, UNIT_COLUMNS, Where, WhereOf, signal_of, units_table
+from schoolbeat_server.register_areas import Boundaries
+from schoolbeat_server.said import Said
+from schoolbeat_server.school_calendar import date_of, day_of
+from schoolbeat_server.tables import Table, ordered, page_of, searched
+from schoolbeat_server.verdicts import UnitVerdict, Verdict
+from schoolbeat_server.web.plan_book import PlanBook, Seen
+from schoolbeat_server.web.speaker import Speaker
+from schoolbeat_server.web.table_answers import Format
+
+List = Literal["exceptions", "unknown", "met", "all"]
+LISTS: tuple[List, ...] = ("exceptions", "unknown", "met", "all")
+MOST_DAYS = 31  # of minutes that one page lists
+
+
+class Wanted(BaseModel):
+    """What page, file and API may be asked of a target's units."""
+
+    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+
+    which: List = Field("exceptions", alias="list", description="exceptions: missed, and who never reported")
+    area: str = Field("", max_length=60, description="An area's id; with all under it")
+    isp: str = Field("", max_length=60)
+    q: str = Field("", max_length=80, description="Words that must all stand in a row; accents do not matter")
+    sort: str = Field("", max_length=20, description="A column's key; absent: who is to be looked at first")
+    order: Literal["asc", "desc"] = "asc"
+    on: date | None = Field(None, description="The day whose boundaries count; absent: the plan's own")
+
+
+class PageWanted(Wanted):
+    """And of the page."""
+
+    page: int = Field(1, ge=1, le=10_000)
+    by: Literal["area", "over", "isp", "manager", "level"] = "area"
+    then: date | None = None
+    format: Format | None = None
+    table: Literal["units", "groups", "history", "changes"] = "units"
+    lang: Literal["vi", "en"] | None = None
+
+
+def found_verdict(book: PlanBook, plan: str, target: str) -> tuple[Seen, Verdict] | None:
+    seen = book.seen()
+    verdict = seen.targets.get((plan, target))
+    return None if verdict is None else (seen, verdict)
+
+
+def last_day(verdict: Verdict) -> date:
+    """Of its window."""
+    return date_of(day_of(verdict.window.end_minute - 1))
+
+
+def limits_of(seen: Seen, verdict: Verdict, on: date | None) -> Boundaries:
+    return seen.boundaries((on or verdict.plan.boundaries or last_day(verdict)).isoformat())
+
+
+class Chosen(NamedTuple):
+    """units: those of the list, within area and ISP, in the verdict's order. areas: id -> name of all that hold any."""
+
+    units: list[UnitVerdict]
+    areas: dict[str, str]
+    isps: list[str]
+    where: WhereOf
+    limits: Boundaries
+
+
+def choose(seen: Seen, verdict: Verdict, wanted: Wanted, say: Speaker) -> Chosen:
+    """Raises HTTPException that names what is not there."""
+    limits = limits_of(seen, verdict, wanted.on)
+    where = seen.where(limits)
+    of_list = _LISTS[wanted.which]
+    within = _within(limits, wanted.area, say) if wanted.area else None
+    isps = sorted(set(seen.isps.values()))
+    if wanted.isp and wanted.isp not in isps:
+        raise HTTPException(400, say.t("error.no_isp", id=wanted.isp))
+    if wanted.sort and wanted.sort not in _keys(verdict):
+        raise HTTPException(400, say.t("error.no_column", id=wanted.sort, allowed=", ".join(_keys(verdict))))
+    units = [unit for unit in verdict.units if of_list(unit) and _lies(where(unit), within, wanted.isp)]
+    return Chosen(units, _areas(limits, verdict), isps, where, limits)
+
+
+def _lies(place: Where, within: frozenset[str] | None, isp: str) -> bool:
+    return (within is None or place.area in within) and (not isp or place.isp == isp)
+
+
+_LISTS: dict[List, Callable[[UnitVerdict], bool]] = {
+    "exceptions": lambda unit: unit.status == "missed" or unit.silent,
+    "unknown": lambda unit: unit.status == "unknown" and not unit.silent,
+    "met": lambda unit: unit.status == "met",
+    "all": lambda unit: True,
+}
+
+
+def counts_of_lists(verdict: Verdict) -> dict[List, int]:
+    return {name: sum(map(_LISTS[name], verdict.units)) for name in LISTS}
+
+
+def _within(limits: Boundaries, area: str, say: Speaker) -> frozenset[str]:
+    if area not in limits.areas:
+        raise HTTPException(400, say.t("error.no_unit_area", id=area, day=limits.day))
+    return frozenset(one for one in limits.areas if any(above.id == area for above in limits.up(one)))
+
+
+def _areas(limits: Boundaries, verdict: Verdict) -> dict[str, str]:
+    """By name."""
+    schools = {unit.school for unit in verdict.units}
+    direct = {limits.area_of[school] for school in schools if school in limits.area_of}
+    held = {one.id: one.name for area in direct for one in limits.up(area)}
+    return dict(sorted(held.items(), key=lambda pair: pair[1]))
+
+
+def _keys(verdict: Verdict) -> tuple[str, ...]:
+    columns = UNIT_COLUMNS + (COUNT_COLUMNS if verdict.target.unit == "holding" else ())
+    return tuple(column.key for column in columns)
+
+
+def rows_of(
+    verdict: Verdict, chosen: Chosen, wanted: Wanted, language: str, first: int, count: int
+) -> tuple[Table, int]:
+    """Rows [first, first + count) of what is wanted, and how many there are."""
+    link = minutes_link(verdict)
+    if not wanted.q.strip() and not wanted.sort:
+        units = chosen.units[first : first + count]
+        return units_table(verdict, units, chosen.where, link), len(chosen.units)
+    table = whole(verdict, chosen, wanted, language)
+    return page_of(table, first, count), len(table.rows)
+
+
+def whole(verdict: Verdict, chosen: Chosen, wanted: Wanted, language: str) -> Table:
+    table = units_table(verdict, chosen.units, chosen.where, minutes_link(verdict))
+    table = searched(table, wanted.q, language)
+    return ordered(table, wanted.sort, descending=wanted.order == "desc", language=language) if wanted.sort else table
+
+
+def minutes_link(verdict: Verdict) -> Callable[[UnitVerdict], str]:
+    """Where a unit's minutes are shown: the window's last day, and as much of the window as a page lists."""
+    day = last_day(verdict).isoformat()
+    days = min(MOST_DAYS, verdict.target.window_days)
+
+    def link(unit: UnitVerdict) -> str:
+        if not unit.site:
+            return f"/school/{unit.school}"
+        query = urlencode({"signal": signal_of(verdict.target, unit), "day": day, "days": days})
+        return f"/site/{unit.site}/minutes?{query}"
+
+    return link
+
+
+def group_words(by: str) -> Callable[[str], Said | str]:
+    """What a manager or level is called; the register's own word for anything else."""
+    if by not in ("manager", "level"):
+        return lambda word: word
+    vi = register_columns.COLUMNS["schools"][by].words
+    return lambda word: Said(vi.get(word, word), word.replace("_", " "))
+
+
+Asked = Annotated[Wanted, Query()]
+PageAsked = Annotated[PageWanted, Query()]
