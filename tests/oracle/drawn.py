@@ -120,9 +120,11 @@ def runs(random: Random, begin: int, end: float, failing: int, ragged: bool) -> 
     out = []
     for probe in PROBES:
         at = begin + random.randrange(3 * SPLIT) / SPLIT
+        over = at  # of one probe no run begins before the last one is over
         while at < end:
-            started = at + (random.randrange(2 * SPLIT) / SPLIT if ragged else 0)
+            started = max(over, at + (random.randrange(2 * SPLIT) / SPLIT if ragged else 0))
             seconds = (1 + random.randrange((9 if ragged else 1) * SPLIT)) / SPLIT
-            out.append(Ran(probe, started, started + seconds, random.randrange(100) >= failing))
+            over = started + seconds
+            out.append(Ran(probe, started, over, random.randrange(100) >= failing))
             at += EVERY_SECONDS[probe] * (2 if ragged and random.randrange(12) == 0 else 1)
     return Runs(out)
