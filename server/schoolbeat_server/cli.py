@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from schoolbeat_server import backup_cli, calendar_cli, decided_cli, register_cli, report_cli
+from schoolbeat_server import backup_cli, calendar_cli, decided_cli, inspection_cli, register_cli, report_cli
 from schoolbeat_server.proof_cli import words as proof_words
 from schoolbeat_server.said import Said
 from schoolbeat_server.settings import LANGUAGES, Settings, SettingsError, load
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         otherwise = _keep if hasattr(arguments, "keep") else _prove if hasattr(arguments, "prove") else _decide
         command: Command = getattr(arguments, "do", otherwise)
         return command(arguments, language)
-    except (Stop, decided_cli.Refused, calendar_cli.Refused) as stop:
+    except (Stop, decided_cli.Refused, calendar_cli.Refused, inspection_cli.Refused) as stop:
         print(stop.said.to(language), file=sys.stderr)
     except SettingsError as error:
         print(error, file=sys.stderr)
@@ -98,6 +98,7 @@ def _parser(language: str) -> argparse.ArgumentParser:
     backup_cli.words(commands, said)
     calendar_cli.calendar_words(commands, said).set_defaults(do=_calendar)
     _plan_words(commands, said)
+    inspection_cli.inspection_words(commands, said).set_defaults(do=_inspection)
     report_cli.words(commands, said).set_defaults(do=_report)
     demo = commands.add_parser(
         "demo",
@@ -160,7 +161,7 @@ def _check(arguments: argparse.Namespace, language: str) -> int:
     from schoolbeat_server.plans import PlanError, all_plans
 
     try:
-        plans = all_plans(settings.plans)
+        plans = all_plans(settings.plans, settings.follow)
     except PlanError as error:
         raise Stop(error.said.vi, error.said.en) from None
     names = ", ".join(plan.id for plan in plans)
@@ -181,6 +182,11 @@ def _decide(arguments: argparse.Namespace, language: str) -> int:
 def _calendar(arguments: argparse.Namespace, language: str) -> int:
     settings, engine = _database(arguments)
     return calendar_cli.run(arguments, settings, engine, language, time.time_ns() // 1_000_000)
+
+
+def _inspection(arguments: argparse.Namespace, language: str) -> int:
+    settings, engine = _database(arguments)
+    return inspection_cli.run(arguments, settings, engine, language, time.time_ns() // 1_000_000)
 
 
 def _keep(arguments: argparse.Namespace, language: str) -> int:
@@ -305,7 +311,8 @@ def _verdict(arguments: argparse.Namespace, language: str) -> int:
 
     settings, engine = _database(arguments)
     try:
-        chosen = [plans.load_plan(arguments.path)] if arguments.path else plans.all_plans(settings.plans)
+        path = arguments.path
+        chosen = [plans.load_plan(path)] if path else plans.all_plans(settings.plans, settings.follow)
     except plans.PlanError as error:
         raise Stop(*error.said) from None
     now_ms = time.time_ns() // 1_000_000

@@ -76,7 +76,7 @@ class TargetShape(_Struct, frozen=True):
     conditions: Annotated[list[ConditionShape], Meta(min_length=1, max_length=20)]
     share: _Line | None = None  # this or count
     count: _Line | None = None
-    deadline: _Line | None = None  # only a profile has none
+    deadline: _Line | None = None  # a profile and a claim may have none
     assumptions: Annotated[dict[_Name, Any], Meta(max_length=50)] = {}  # converted one by one, to name the bad one
     filter: FilterShape = FilterShape()
     claim: Literal["yes", "no"] = "no"  # said to be reached already, not promised

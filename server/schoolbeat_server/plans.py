@@ -30,24 +30,41 @@ from schoolbeat_server.targets import Assumption, Condition, Filter, Plan, Targe
 from schoolbeat_wire.catalogue import DEVICE_KINDS
 
 SHIPPED = Path(__file__).parent / "plan_files"
+FOLLOWED = ("lao-cai-2022-2025",)  # while server.toml says nothing
 MOST_BYTES = 1024 * 1024
 MOST_WINDOW_DAYS = 366
 MOST_COUNT = 1_000_000
 
-__all__ = ["PlanError", "all_plans", "load_plan", "parse"]
+__all__ = ["FOLLOWED", "PlanError", "all_plans", "available", "load_plan", "parse"]
 
 
 # ---- reading -----------------------------------------------------------------------------------------------
 
 
-def all_plans(folder: Path | None = None) -> list[Plan]:
-    """The shipped plans, then those of the folder. A plan of the folder replaces a shipped one of its id."""
-    found = {plan.id: plan for plan in _folder(SHIPPED)}
+def all_plans(folder: Path | None = None, follow: Collection[str] = FOLLOWED) -> list[Plan]:
+    """The plans that are judged: the shipped ones that are followed, by id ("*": every one), and all of the folder. A
+    plan of the folder replaces a shipped one of its id. PlanError for an id that there is not."""
+    shipped, own = available(), {}
     if folder is not None:
         if not folder.is_dir():
             raise PlanError(Said(f"{folder}: không có thư mục kế hoạch này", f"{folder}: there is no such plan folder"))
-        found |= {plan.id: plan for plan in _folder(folder)}
-    return list(found.values())
+        own = {plan.id: plan for plan in _folder(folder)}
+    for name in follow:
+        if name != "*" and name not in shipped and name not in own:
+            ids = ", ".join(shipped)
+            raise PlanError(
+                Said(
+                    f"follow = {name!r}: không có kế hoạch này; có sẵn: {ids}",
+                    f"follow = {name!r}: there is no such plan; shipped are {ids}",
+                )
+            )
+    chosen = {name: plan for name, plan in shipped.items() if "*" in follow or name in follow}
+    return list((chosen | own).values())
+
+
+def available() -> dict[str, Plan]:
+    """The shipped plans by id, followed or not."""
+    return {plan.id: plan for plan in _folder(SHIPPED)}
 
 
 def _folder(folder: Path) -> list[Plan]:
@@ -305,8 +322,9 @@ def _how_many(draft: _Draft) -> tuple[Fraction, int | None]:
 def _deadline(draft: _Draft, kind: str) -> date | None:
     if draft.raw.deadline is not None:
         return _read(draft, _day, draft.raw.deadline, _DAY_ALLOWED, ("deadline",))
-    if kind == "plan":
-        draft.refuse((), "thiếu khóa deadline (chỉ kind: profile mới không có hạn)", "key deadline is missing")
+    if kind == "plan" and draft.raw.claim == "no":
+        vi = "thiếu khóa deadline (chỉ kind: profile hoặc claim: yes mới không có hạn)"
+        draft.refuse((), vi, "key deadline is missing (only kind: profile or claim: yes has none)")
     return None
 
 

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace, settings: Settings, engine: Engine, langu
     from schoolbeat_server.sums import Sums
 
     try:
-        chosen = plans.all_plans(settings.plans)
+        chosen = plans.all_plans(settings.plans, settings.follow)
         period = report_facts.checked_period(arguments.first, arguments.last, now_ms)
         ingest = Ingest(engine, "", ContactBook(now_ms), lambda: now_ms, settings.lessons)  # reads only
         ingest.load()

@@ -281,7 +281,7 @@ def _assembled(settings: Settings) -> Assembled:
         knows_time=knows_time,
     )
     heart = make_heart(settings, engine, feed, deliverer)
-    ledger, judged = heart.ingest.ledger, plans.all_plans(settings.plans)
+    ledger, judged = heart.ingest.ledger, plans.all_plans(settings.plans, settings.follow)
     judge = Judge(engine, ledger, judged, now_ms, lambda: heart.ingest.asked.calendar, knows_time=knows_time)
     return Assembled(engine, feed, deliverer, heart, judge)
 

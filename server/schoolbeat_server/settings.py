@@ -83,6 +83,7 @@ class Settings:
     folder: Path
     language: str = "vi"
     plans: Path | None = None  # further plan files
+    follow: tuple[str, ...] = ("lao-cai-2022-2025",)  # shipped plans that are judged, by id; "*": all
     report_days: int = 14
     demo: bool = False  # pages say that most schools are simulated
     web: Web = Web()
@@ -205,6 +206,7 @@ SECTIONS: dict[str, dict[str, Check]] = {
         "folder": _path,
         "language": _one_of(*LANGUAGES),
         "plans": _path,
+        "follow": _texts,
         "report_days": _number(1, 3_650),
         "demo": _yes_no,
     },

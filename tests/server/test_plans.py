@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from schoolbeat_server.indicators import INDICATORS
-from schoolbeat_server.plans import SHIPPED, STANDARD, PlanError, all_plans, load_plan, parse
+from schoolbeat_server.plans import SHIPPED, STANDARD, PlanError, all_plans, available, load_plan, parse
 from schoolbeat_server.plans_shown import indicators_table
 from schoolbeat_server.said import Said
 from schoolbeat_server.targets import Assumption, Condition, Filter, Plan, Target
@@ -76,43 +76,92 @@ def test_a_plan_file_becomes_a_plan() -> None:
     assert plan == Plan("p", Said("Kế hoạch", "Plan"), Said("Sở", "Department"), "p.yaml", (target,))
 
 
-def test_the_shipped_plan_states_the_two_targets_of_lao_cai() -> None:
-    plan = load_plan(LAO_CAI)
+def test_the_plan_of_lao_cai_states_fibre_by_school_and_high_speed_by_satellite_site() -> None:
+    targets = {target.id: target for target in load_plan(LAO_CAI).targets}
 
-    told = [(one.id, one.unit, one.share, one.deadline, one.filter.site_kinds) for one in plan.targets]
-    assert told == [
-        ("T1", "school", Fraction(1), date(2025, 12, 31), ()),
-        ("T2", "site", Fraction(9, 10), date(2025, 12, 31), ("satellite",)),
-    ]
-    assert [target.conditions for target in plan.targets] == [
-        (
-            Condition("line.technology", "technologies", one_of=("fibre",)),
-            Condition("line.internet.availability", "min_availability", at_least=Fraction(95, 100)),
-        ),
-        (Condition("line.download.median", "high_speed", at_least=Fraction(20_000_000)),),
-    ]
+    fibre, high_speed, every_site = targets["T1"], targets["T2"], targets["T2.all"]
+    assert (fibre.unit, fibre.share, fibre.deadline) == ("school", Fraction(1), date(2025, 12, 31))
+    assert (high_speed.unit, high_speed.share, high_speed.filter.site_kinds) == (
+        "site",
+        Fraction(9, 10),
+        ("satellite",),
+    )
+    assert (every_site.variant_of, every_site.filter.site_kinds) == ("T2", ("main", "satellite"))
+    assert fibre.conditions == (
+        Condition("line.technology", "technologies", one_of=("fibre",)),
+        Condition("line.internet.availability", "min_availability", at_least=Fraction(95, 100)),
+    )
+    assert high_speed.conditions == (Condition("line.download.median", "high_speed", at_least=Fraction(20_000_000)),)
+
+
+def test_the_shipped_plans_hold_the_promises_of_five_documents_and_five_yardsticks() -> None:
+    told = {plan.id: [target.id for target in plan.targets] for plan in available().values()}
+
+    assert {name: ids for name, ids in told.items() if not name.startswith("profile-")} == {
+        "bim-son-2023-2025": ["T3", "T5", "T6", "T7", "T8", "T11", "T13", "T14", "T17", "T18"],
+        "lao-cai-2022-2025": ["T1", "T2", "T2.all", "T7", "T9", "T12", "T13", "T14", "T16", "T18"],
+        "quang-binh-kh-1414": ["T4", "T4.mountain", "T8", "T10", "T13", "T15", "T17"],
+        "quang-ninh": ["fibre", "rooms.1395", "rooms.level1", "rooms.level2", "rooms.online", "cameras", "network"],
+        "quynh-phu": ["platform", "online"],
+    }
+    assert {name for name in told if name.startswith("profile-")} == {
+        "profile-brazil-enec",
+        "profile-contract-80",
+        "profile-giga-itu",
+        "profile-qcvn-34",
+        "profile-uk-dfe",
+    }
+
+
+def test_a_claim_is_no_promise_and_a_profile_promises_nothing() -> None:
+    plans = available()
+
+    assert {plan.id for plan in plans.values() for target in plan.targets if target.claim} == {
+        "quang-ninh",
+        "quynh-phu",
+    }
+    assert all((plan.kind == "profile") == plan.id.startswith("profile-") for plan in plans.values())
+
+
+def test_followed_are_those_that_are_named_and_all_of_the_operators_own(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(SMALL, encoding="utf-8")
+
+    assert [plan.id for plan in all_plans(tmp_path, ["quynh-phu"])] == ["quynh-phu", "p"]
+    assert len(all_plans(None, ["*"])) == len(available()) == 10
+    assert all_plans(None, []) == []
+    with pytest.raises(PlanError, match="follow = 'lao-cai': không có kế hoạch này; có sẵn: bim-son"):
+        all_plans(None, ["lao-cai"])
 
 
 def test_every_assumption_of_every_shipped_plan_has_a_reason_in_both_languages_and_a_source() -> None:
-    assumptions = [one for plan in all_plans() for target in plan.targets for one in target.assumptions]
+    assumptions = [one for plan in available().values() for target in plan.targets for one in target.assumptions]
 
-    assert len(assumptions) >= 10
+    assert len(assumptions) >= 100
     assert all(one.reason.vi and one.reason.en and one.source for one in assumptions)
 
 
 @pytest.mark.skipif(
     not SEEDS.is_dir(), reason="the documents that are quoted lie beside the checkout, in ../shared/seeds"
 )
-def test_the_quotes_stand_word_for_word_in_the_document() -> None:
-    (seed,) = SEEDS.glob("001*.txt")
-    document = seed.read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("name", "seed"),
+    [
+        ("quang-binh-kh-1414", "000"),
+        ("lao-cai-2022-2025", "001"),
+        ("bim-son-2023-2025", "002"),
+        ("quang-ninh", "003"),
+        ("quynh-phu", "004"),
+    ],
+)
+def test_the_quotes_stand_word_for_word_in_the_document(name: str, seed: str) -> None:
+    """Lines of the document may be broken anywhere; [sic] marks an error that is the document's own."""
+    (path,) = SEEDS.glob(f"{seed}*.txt")
+    document = " ".join(path.read_text(encoding="utf-8").split())
 
-    plan = load_plan(LAO_CAI)
+    plan = available()[name]
 
-    assert plan.document.vi in document
-    for target in plan.targets:
-        assert target.quote.vi in document
-        assert target.clause.vi in document
+    quotes = [plan.document.vi, *(target.quote.vi.replace(" [sic]", "") for target in plan.targets)]
+    assert [quote for quote in quotes if quote not in document] == []
 
 
 def changed(old: str, new: str) -> str:
