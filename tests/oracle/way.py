@@ -28,12 +28,12 @@ def on_the_way(story: Story, cards: dict[str, list[list[MinuteRow]]]) -> list[Ev
     altered = [one for one in sent if random.randrange(100) < way.altered]
     for n, one in enumerate(altered):
         sent.append(one._replace(card=0xA0 + n, rows=tuple(_other(row, n, random) for n, row in enumerate(one.rows))))
-    events: list[Event] = [Operator(what.minute * 60, what) for what in story.operators]
-    events += [one for who in story.watchers for one in _inventories(story, who, random)]
+    operators: list[Event] = [Operator(what.minute * 60, what) for what in story.operators]
+    events: list[Event] = [one for who in story.watchers for one in _inventories(story, who, random)]
     events += [one._replace(at=_comes_at(one.rows, way, random)) for one in sent]
     if way.shuffled:
         random.shuffle(events)
-    return sorted(events, key=lambda event: event.at)
+    return sorted([*operators, *events], key=lambda event: event.at)
 
 
 def _together(who: Watcher, card: int, rows: list[MinuteRow], way: Way, random: Random) -> Iterator[Sent]:
