@@ -17,7 +17,7 @@ from typing import NamedTuple, NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / ".set-up"
-EXTRAS = ".[server,dev,discover]"
+EXTRAS = ".[server,dev,discover,paper]"
 
 # sbin is not on everybody's PATH, and that is where most of these live.
 _PATH = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
@@ -45,12 +45,17 @@ BENCH_PACKAGES = (
     Package("procps", ("sysctl",)),
     Package("curl", ("curl",)),
 )
+_MACHINES = ("x86_64-linux-gnu", "aarch64-linux-gnu", "arm-linux-gnueabihf")
 # The pages are looked at by a browser, with letters for Vietnamese.
 TEST_PACKAGES = (
     *BENCH_PACKAGES,
     Package("chromium", ("chromium", "chromium-browser", "google-chrome")),
     Package("snmpd", ("snmpd",)),
     Package("fonts-dejavu-core", ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",)),
+    # Paper is set in the letters of official documents, by Pango.
+    Package("fonts-liberation", ("/usr/share/fonts/truetype/liberation/LiberationSerif-Regular.ttf",)),
+    Package("libpangoft2-1.0-0", tuple(f"/usr/lib/{one}/libpangoft2-1.0.so.0" for one in _MACHINES)),
+    Package("libharfbuzz-subset0", tuple(f"/usr/lib/{one}/libharfbuzz-subset.so.0" for one in _MACHINES)),
     # A UPS server and a DHCP server to ask; of the first no service runs, the second brings none.
     Package("nut-server", ("/lib/nut/upsd", "/usr/lib/nut/upsd")),
     Package("dnsmasq-base", ("dnsmasq",)),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from schoolbeat_server.local_time import local
+from schoolbeat_server.report_parts import Section
 from schoolbeat_server.reports import Report
 from schoolbeat_server.said import Said
 from schoolbeat_server.settings import Office
@@ -18,7 +20,8 @@ from schoolbeat_server.tables import NUMERIC, Table, cell_text, page_of, pairs
 FOLDER: Final = Path(__file__).parent / "paper_files"
 STYLE: Final = FOLDER / "paper.css"
 MOST_ROWS: Final = 300  # of a table; whoever wants more takes the workbook
-WIDE: Final = 7  # more columns than this lie across
+WIDE: Final = 10  # more columns than this lie across
+IN_THE_TEXT: Final = 30  # more rows than this are an annex on paper, after the signature
 _ROMAN: Final = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
 
 _templates = Environment(
@@ -39,6 +42,8 @@ class Heading(NamedTuple):
     no_signer: Said = Said("CHỨC VỤ CỦA NGƯỜI KÝ", "TITLE OF SIGNATORY")
     about: Said = Said("Thuyết minh", "About this report")
     files: Said = Said("Tải về", "Download")
+    annex: Said = Said("PHỤ LỤC", "ANNEX")
+    see: Said = Said("xem Phụ lục", "see Annex")
     draft: Said = Said(
         "Bản do máy lập; có hiệu lực khi cơ quan ghi số và ký.",
         "Made by a machine; valid once the agency has numbered and signed it.",
@@ -52,6 +57,7 @@ def to_html(
     report: Report, office: Office, language: str, *, downloads: Sequence[tuple[str, str]] = (), paper: bool = False
 ) -> str:
     """paper: the style is in the document and links lead nowhere. downloads: (name, address)."""
+    sections = _sections(report, language, paper)
     return _templates.get_template("report.html").render(
         language=language,
         words={name: said.to(language) for name, said in HEADING._asdict().items()},
@@ -60,18 +66,24 @@ def to_html(
         dated=dated(office.place, local(report.made_ms).date(), language),
         title=report.title.to(language),
         about=[(what.to(language), value.to(language)) for what, value in report.about],
-        sections=[
-            {
-                "number": number,
-                "heading": section.heading.to(language),
-                "paragraphs": [one.to(language) for one in section.paragraphs],
-                "tables": [_table(table, language, linked=not paper) for table in section.tables],
-            }
-            for number, section in zip(_ROMAN, report.sections, strict=False)
-        ],
+        sections=sections,
+        annexes=[table for section in sections for table in section["tables"] if table["annex"]],
         downloads=downloads,
         style=STYLE.read_text(encoding="utf-8") if paper else "",
     )
+
+
+def _sections(report: Report, language: str, paper: bool) -> list[dict[str, Any]]:
+    found, annexes = [], 0
+    for number, section in zip(_ROMAN, report.sections, strict=False):
+        tables = _tables(section, language, linked=not paper)
+        for one in tables:
+            if paper and (one["wide"] or len(one["rows"]) > IN_THE_TEXT):
+                annexes += 1
+                one["annex"] = annexes
+        told = [one.to(language) for one in section.paragraphs]
+        found.append({"number": number, "heading": section.heading.to(language), "paragraphs": told, "tables": tables})
+    return found
 
 
 def dated(place: str, day: date, language: str) -> str:
@@ -83,6 +95,16 @@ def dated(place: str, day: date, language: str) -> str:
     return f"{place}, ngày {day.day:02d} tháng {month} năm {day.year}"
 
 
+def _tables(section: Section, language: str, *, linked: bool) -> list[dict[str, Any]]:
+    """A note that several share is told once, under the last; the section's own heading is not said again."""
+    found = [_table(table, language, linked=linked) for table in section.tables]
+    for one, after in pairwise(found):
+        one["note"] = "" if one["note"] == after["note"] else one["note"]
+    for one in found:
+        one["caption"] = "" if one["title"] == section.heading.to(language) else one["title"]
+    return found
+
+
 def _table(table: Table, language: str, *, linked: bool) -> dict[str, Any]:
     shown = page_of(table, 0, MOST_ROWS)
     links = shown.links if linked and shown.links else ("",) * len(shown.rows)
@@ -92,6 +114,7 @@ def _table(table: Table, language: str, *, linked: bool) -> dict[str, Any]:
         f"{left} more rows: see the XLSX, CSV or JSON of the same report.",
     )
     return {
+        "annex": 0,
         "title": table.title.to(language),
         "note": table.note.to(language),
         "wide": len(table.columns) > WIDE,

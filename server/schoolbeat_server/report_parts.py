@@ -118,6 +118,9 @@ UNITS: Final = (
 )
 
 
+NO_DAY: Final = Said("–", "–")
+
+
 def unit_rows(facts: Facts, met_too: bool) -> tuple[list[tuple[Cell, ...]], list[str]]:
     rows: list[tuple[Cell, ...]] = []
     links = []
@@ -131,7 +134,7 @@ def unit_rows(facts: Facts, met_too: bool) -> tuple[list[tuple[Cell, ...]], list
                         Said(f"{one.plan.id} {one.target.id}", f"{one.plan.id} {one.target.id}"),
                         Said(unit["name"], unit["name"]),
                         unit["status"],
-                        unit["since_minute"],
+                        NO_DAY if unit["status"] == "met" else unit["since_minute"],
                         unit["grade"],
                         why,
                     )

@@ -131,7 +131,7 @@ def _of_area(facts: Facts) -> tuple[Said, list[Section]]:
     bounds = facts.evidence.boundaries
     assert bounds is not None
     area = bounds.areas[facts.id]
-    name = area.name
+    name = in_sentence(area.name)
     children = any(one.parent == area.id for one in bounds.areas.values())
     whole = [_all(facts)]
     sections = [
@@ -157,6 +157,14 @@ def _of_area(facts: Facts) -> tuple[Said, list[Section]]:
     if bounds.without:
         sections.append(_without(facts))
     return _titled(name), sections
+
+
+def in_sentence(name: str) -> str:
+    """'xã Bản Gió': the kind of area has a capital only where a line begins with it."""
+    kind = next(
+        (one for one in ("Tỉnh ", "Thành phố ", "Huyện ", "Xã ", "Phường ", "Đặc khu ") if name.startswith(one)), ""
+    )
+    return kind.lower() + name.removeprefix(kind)
 
 
 def _titled(name: str) -> Said:
@@ -290,7 +298,7 @@ def _of_league(facts: Facts) -> tuple[Said, list[Section]]:
         Section(schools.title, (), (ranked(schools, "lessons", "lessons_coverage"),)),
         Section(isps.title, (by_line, ISP_METHOD), (ranked(isps, "line", "line_coverage"),)),
     ]
-    return Said(f"Bảng xếp hạng kết nối của {area.name}", f"League table of {area.name}"), sections
+    return Said(f"Bảng xếp hạng kết nối của {in_sentence(area.name)}", f"League table of {area.name}"), sections
 
 
 _MADE = {"area": _of_area, "school": _of_school, "isp": _of_isp, "league": _of_league}
