@@ -18,6 +18,7 @@ from schoolbeat_server.web import (
     api,
     calendar_api,
     calendar_pages,
+    inspections_api,
     issued_pages,
     live,
     metrics,
@@ -61,6 +62,8 @@ def create_app(context: WebContext) -> FastAPI:
     app.include_router(calendar_api.router)
     app.include_router(plans_api.router)
     app.include_router(register_api.router)
+    app.include_router(inspections_api.router)
+    app.include_router(inspections_api.pages_router)
     app.include_router(metrics.router)
     app.include_router(live.router)
     app.include_router(pages.router)
