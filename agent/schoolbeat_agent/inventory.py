@@ -26,12 +26,12 @@ from schoolbeat_agent.probes.host import HostTarget
 from schoolbeat_agent.probes.http import HttpTarget
 from schoolbeat_agent.probes.icmp import IcmpTarget
 from schoolbeat_agent.probes.internet import InternetTarget
-from schoolbeat_agent.probes.path import PathTarget
+from schoolbeat_agent.probes.path import MAIN, ROUTER, PathTarget
 from schoolbeat_agent.probes.tcp import TcpTarget
 from schoolbeat_agent.settings import Device, Settings
 from schoolbeat_agent.watch import Watch
 from schoolbeat_agent.watch import of as _of
-from schoolbeat_wire import bounds, catalogue, inventory
+from schoolbeat_wire import bounds, catalogue, inventory, video
 from schoolbeat_wire.catalogue import RUNGS
 from schoolbeat_wire.inventory import Column, Inventory
 
@@ -121,7 +121,8 @@ def _existing(folder: Path) -> Path:
 
 
 def _path(settings: Settings) -> Watch:
-    target = PathTarget(settings.domestic, settings.international, settings.router or None, settings.isp_ttl)
+    edges = settings.main_edges
+    target = PathTarget(settings.domestic, settings.international, settings.router or None, settings.isp_ttl, edges)
     there = {
         "lan.router": True,
         "line.isp": bool(settings.domestic or settings.international),
@@ -129,7 +130,9 @@ def _path(settings: Settings) -> Watch:
         "line.international": bool(settings.international),
     }
     rungs = tuple(rung for rung in RUNGS if there[rung])
-    return Watch("path", target, rungs, tuple(pair for rung in rungs for pair in _of(rung, "rtt_ms", "loss_percent")))
+    main = (MAIN,) if edges and there["line.isp"] else ()
+    readings = tuple(pair for rung in rungs for pair in _of(rung, "rtt_ms", "loss_percent"))
+    return Watch("path", target, (*rungs, *main), readings)
 
 
 def _device(device: Device) -> Watch:
@@ -147,6 +150,7 @@ def behind(settings: Settings, signals: Iterable[str]) -> dict[str, str]:
     rungs = [rung for rung in RUNGS if rung in there]
     out = {upper: lower for lower, upper in pairwise(rungs)}
     out |= {signal: rungs[-1] for signal in there if signal.startswith("service.")}
+    out |= {MAIN: ROUTER} if MAIN in there else {}
     for device in devices(settings):
         out[f"device.{device.id}"] = device.behind
     return out
@@ -201,6 +205,8 @@ def of(settings: Settings, all_watches: Iterable[Watch], version: str, offered: 
     listed = list(all_watches)
     signals = list(dict.fromkeys(signal for watch in listed for signal in watch.signals))
     probes = list(dict.fromkeys(watch.probe for watch in listed))
+    tells_video = bool(video.path_of(signals))
+    signals += [video.SIGNAL] if tells_video else []
     found = inventory.with_revision(
         Inventory(
             revision="",
@@ -214,7 +220,7 @@ def of(settings: Settings, all_watches: Iterable[Watch], version: str, offered: 
             behind=behind(settings, signals),
             role=settings.role,
             version=version[: bounds.TEXT],
-            capabilities=probes,
+            capabilities=[*probes, *([video.PROFILE.name] if tells_video else [])],
         )
     )
     inventory.check(found)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from schoolbeat_agent.observation import Run, State
-from schoolbeat_wire import catalogue
+from schoolbeat_wire import catalogue, video
 from schoolbeat_wire.inventory import Inventory
 from schoolbeat_wire.report import MinuteRow, Off
 
@@ -203,7 +203,7 @@ class Cutter:
         row = MinuteRow(
             seq=0,
             minute=minute,
-            signals=signals,
+            signals=_with_video(inventory.signals, signals, tally),
             values=_values(inventory, tally),
             failures=_failures(inventory, tally),
             causes=_causes(inventory, tally, signals),
@@ -222,6 +222,17 @@ class Cutter:
         """The clock was wrong: what was said is placed at seconds that are not true."""
         self.said.clear()
         self.tallies.clear()
+
+
+def _with_video(names: list[str], signals: bytes, tally: Tally) -> bytes:
+    """What would carry a video lesson is no probe's word: it follows from the minute's other figures."""
+    if video.SIGNAL not in names:
+        return signals
+    path = video.path_of(names)
+    rtt_ms, loss_percent = (_value(reading, path, tally) for reading in ("rtt_ms", "loss_percent"))
+    byte = video.seconds_of(signals[names.index(video.INTERNET)], signals[names.index(path)], rtt_ms, loss_percent)
+    at = names.index(video.SIGNAL)
+    return signals[:at] + bytes([byte]) + signals[at + 1 :]
 
 
 def _values(inventory: Inventory, tally: Tally) -> list[list[int | None]]:

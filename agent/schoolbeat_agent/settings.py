@@ -170,6 +170,7 @@ class Settings:
     isp_ttl: int
     domestic: tuple[str, ...]
     international: tuple[str, ...]
+    main_edges: tuple[str, ...]
     internet_names: tuple[str, ...]
     internet_targets: tuple[tuple[str, int], ...]
     resolvers: tuple[tuple[str, int], ...]
@@ -270,6 +271,7 @@ def build(found: dict[str, Any], path: Path, credentials: Mapping[str, Credentia
         isp_ttl=read["path"]["isp_ttl"],
         domestic=read["path"]["domestic"],
         international=read["path"]["international"],
+        main_edges=read["path"]["main_edges"],
         internet_names=read["internet"]["names"],
         internet_targets=read["internet"]["targets"],
         resolvers=read["dns"]["resolvers"],

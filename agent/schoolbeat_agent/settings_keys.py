@@ -385,6 +385,16 @@ SECTIONS: Final[dict[str, tuple[Key, ...]]] = {
             _IPV4_LIST,
             Text("đích quốc tế (ICMP)", "international targets (ICMP)"),
         ),
+        Key(
+            "main_edges",
+            _list(_ipv4, 8),
+            (),
+            _IPV4_LIST,
+            Text(
+                "biên nhà mạng của đường truyền chính; có thì mới theo dõi trường đang dùng đường chính hay dự phòng",
+                "the ISP's edges on the main line; with them it is watched whether the main line or another is in use",
+            ),
+        ),
     ),
     "internet": (
         Key(

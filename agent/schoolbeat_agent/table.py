@@ -46,12 +46,17 @@ SIGNAL_NAMES: Final = {
     "line.isp": Text("Biên nhà mạng", "The ISP's edge"),
     "line.domestic": Text("Mạng trong nước", "Domestic network"),
     "line.international": Text("Mạng quốc tế", "International network"),
+    "line.main": Text("Đang dùng đường truyền chính", "The main line is in use"),
+    "lesson.video": Text("Học được qua video", "Good enough for a video lesson"),
     "line.internet": Text("Internet dùng được", "Usable Internet"),
     "power.mains": Text("Điện lưới", "Mains power"),
 }
 
 # What to do, by cause.
 REMEDIES: Final = {
+    "other_line": Text(
+        "đường truyền chính hỏng hoặc bị rút: gọi nhà mạng", "the main line is broken or unplugged: call the ISP"
+    ),
     "timeout": Text("xem thiết bị có bật và cắm cáp không", "see whether it is switched on and plugged in"),
     "refused": Text(
         "máy sống nhưng cổng đóng: kiểm tra cổng trong cấu hình",

@@ -119,6 +119,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Trong nước vẫn tới được nhưng không tới được đích quốc tế — lỗi hướng quốc tế của nhà mạng",
         "Domestic targets answer but international ones do not — a fault of the ISP's international links",
     ),
+    "line.main": (
+        "Trường đang đi ra bằng đường dự phòng, không phải đường truyền chính",
+        "The school goes out by a line that stands by, not by its main line",
+    ),
+    "lesson.video": (
+        "Đường truyền không đủ tốt cho bài giảng video",
+        "The line is not good enough for a video lesson",
+    ),
     "service": (
         "Các chặng mạng đều trả lời nhưng không phân giải được tên miền hoặc không mở được kết nối",
         "All rungs of the path answer, but no name resolves or no connection opens",

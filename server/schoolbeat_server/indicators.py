@@ -24,6 +24,7 @@ from schoolbeat_server.reading_indicators import (
     judge_recording,
     judge_service_latency,
     judge_used,
+    judge_video,
 )
 from schoolbeat_server.register import Device
 from schoolbeat_server.room_indicators import judge_equipped, judge_ready, judge_ready_rooms
@@ -41,6 +42,7 @@ from schoolbeat_server.site_indicators import (
 )
 from schoolbeat_server.speed_indicator import Direction, What, judge_speed
 from schoolbeat_server.targets import Condition
+from schoolbeat_wire.video import PROFILE
 
 # ---- the list ----------------------------------------------------------------------------------------------
 
@@ -293,6 +295,23 @@ INDICATORS: dict[str, Indicator] = {
             f" without any answer are availability's; {_WHOLE_DAYS.en}",
         ),
         kept=(("line.domestic", "loss_percent"),),
+    ),
+    "lesson.video": Indicator(
+        "site",
+        "share",
+        ("min_coverage",),
+        "lesson.video",
+        (),
+        judge_video,
+        Said("giờ học đủ mạng cho bài giảng video", "lesson time fit for video lessons"),
+        about=Said(
+            f"Phần giờ học mà mỗi phút có Internet, khứ hồi dưới {PROFILE.below_rtt_ms} ms và mất gói dưới"
+            f" {PROFILE.below_loss_percent}% (chuẩn M-Lab/Giga, `{PROFILE.name}`), do tác tử xét từng phút; không đo độ"
+            " rung (jitter) và phần băng thông còn trống",
+            f"The part of lesson time whose minutes had Internet, round trip below {PROFILE.below_rtt_ms} ms and loss"
+            f" below {PROFILE.below_loss_percent}% (profile of M-Lab and Giga, `{PROFILE.name}`), judged minute by"
+            " minute by the agent; jitter and headroom are not measured",
+        ),
     ),
     "lesson.peak_use": Indicator(
         "site",

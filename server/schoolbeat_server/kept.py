@@ -94,7 +94,8 @@ class Series(NamedTuple):
 
     def at_most(self, part: Part, most: int) -> int:
         """How many values were at most that. ValueError unless it is an edge."""
-        return sum(part.bins[: self.edges.index(most) + 1])
+        bins: tuple[int, ...] = part.bins
+        return sum(bins[: self.edges.index(most) + 1])
 
 
 def summarised(subject: str, reading: str, values: Mapping[int, int]) -> Series:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Final, NamedTuple
 
 from schoolbeat_server import kept
 from schoolbeat_server.availability import shown
+from schoolbeat_server.availability_indicator import judge_availability
 from schoolbeat_server.finding import Case, Finding, Grade, grade_unseen, joined, stated
 from schoolbeat_server.kept import HOUR_MINUTES, Key, Part, Series
 from schoolbeat_server.kept_days import KeptDays
@@ -15,6 +17,7 @@ from schoolbeat_server.register_values import Device
 from schoolbeat_server.said import Said
 from schoolbeat_server.school_calendar import day_of, first_minute_of
 from schoolbeat_server.speed_indicator import contract_of, mbps
+from schoolbeat_wire import video
 
 MADE_MINUTES: Final = 12 * 60
 """A local day is looked at when it has been over for so long: its kept readings are made in the night after it."""
@@ -216,6 +219,15 @@ def _over(share: Fraction, most: Fraction, point: str) -> str:
 def milliseconds(value: Fraction) -> Said:
     text = f"{float(value):g}"
     return Said(f"{text.replace('.', ',')} ms", f"{text} ms")
+
+
+# ---- video lessons -----------------------------------------------------------------------------------------
+
+
+def judge_video(case: Case) -> Finding:
+    """The ledger's minutes of lesson time, whatever the target's clock."""
+    name = Said("Bài giảng qua video", "Video lessons")
+    return judge_availability(video.SIGNAL, name, case._replace(target=replace(case.target, clock="lessons")))
 
 
 # ---- the busiest quarter-hour ------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from schoolbeat_agent.echo import Reply
 from schoolbeat_agent.observation import Observation, ProbeFailed, State
 from schoolbeat_agent.probes import path
 from schoolbeat_agent.probes.attempts import Patience, first_answer
-from schoolbeat_agent.probes.path import PathTarget, Route, decide, has_no_carrier, parse_default_route
+from schoolbeat_agent.probes.path import PathTarget, Route, decide, has_no_carrier, line_in_use, parse_default_route
 from schoolbeat_agent.probes.world import Memory, World
 from schoolbeat_wire.catalogue import CAUSES, READINGS, RUNGS
 
@@ -225,6 +225,27 @@ def test_only_the_newest_edges_are_remembered_each_once() -> None:
         memory.saw_isp_edge(f"100.77.0.{number}")
 
     assert memory.isp_edges == [f"100.77.0.{number}" for number in (4, 5, 6, 7, 8, 10, 11, 9)]
+
+
+@pytest.mark.parametrize(
+    ("isp", "state", "cause"),
+    [
+        ((hop(EDGE),), UP, None),
+        ((SILENT, hop(EDGE)), UP, None),
+        ((hop("100.99.0.1"),), DOWN, "other_line"),
+        ((SILENT, SILENT, SILENT), UNSEEN, None),
+        ((hop(ROUTER),), UNSEEN, None),
+        ((answered(HERE),), UNSEEN, None),  # a target so near that no edge stands before it
+        ((unreachable(EDGE),), UNSEEN, None),
+    ],
+)
+def test_the_line_in_use_is_known_by_the_edge_that_answers(
+    isp: tuple[Reply, ...], state: State, cause: str | None
+) -> None:
+    seen = line_in_use({"line.isp": isp}, ROUTER, (EDGE,))
+
+    assert seen.states == {"line.main": state}
+    assert seen.causes == ({"line.main": cause} if cause else {})
 
 
 # --- in namespaces ---------------------------------------------------------------------------------------------
@@ -444,3 +465,16 @@ def test_a_slow_answer_to_the_first_packet_counts_though_a_second_was_sent(lab: 
     assert [reply.kind for reply in replies] == ["reply"]
     assert replies[0].rtt_ms is not None
     assert replies[0].rtt_ms > 500
+
+
+@pytest.mark.namespaces
+def test_the_main_line_is_in_use_while_its_own_edge_answers(lab: Lab) -> None:
+    def line_main(*edges: str) -> tuple[State | None, str | None]:
+        seen = climb(lab, target=PathTarget((HERE,), (ABROAD,), main_edges=edges, patience=QUICK))
+        return seen.states.get("line.main"), seen.causes.get("line.main")
+
+    mine, other, unasked = line_main(EDGE, "100.99.0.1"), line_main("100.99.0.1"), line_main()
+    lab.cut_line()
+
+    assert (mine, other, unasked) == ((UP, None), (DOWN, "other_line"), (None, None))
+    assert line_main(EDGE) == (UNSEEN, None)

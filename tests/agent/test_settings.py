@@ -45,6 +45,7 @@ def test_site_and_broker_are_enough(tmp_path: Path) -> None:
         isp_ttl=2,
         domestic=(),
         international=("1.1.1.1", "8.8.8.8", "9.9.9.9"),
+        main_edges=(),
         internet_names=("moet.gov.vn", "chinhphu.vn", "vnexpress.net"),
         internet_targets=(("vnexpress.net", 443), ("moet.gov.vn", 443), ("chinhphu.vn", 443)),
         resolvers=(),
@@ -82,6 +83,7 @@ router = "192.168.1.1"
 isp_ttl = 3
 domestic = ["203.0.113.1"]
 international = []
+main_edges = ["203.0.113.254"]
 [internet]
 names = ["a.vn"]
 targets = ["[2001:db8::2]:80", "b.vn:443"]
@@ -126,6 +128,7 @@ behind = "device.sw-1"
         isp_ttl=3,
         domestic=("203.0.113.1",),
         international=(),
+        main_edges=("203.0.113.254",),
         internet_names=("a.vn",),
         internet_targets=(("2001:db8::2", 80), ("b.vn", 443)),
         resolvers=(("192.168.1.1", 53), ("192.168.1.2", 5353), ("2001:db8::53", 53)),
@@ -304,6 +307,7 @@ def test_the_inventory_names_every_signal_with_what_it_is_behind(tmp_path: Path)
         "service.lms",
         "device.sw-1",
         "device.cam-1",
+        "lesson.video",
     ]
     assert found.behind == {
         "line.isp": "lan.router",

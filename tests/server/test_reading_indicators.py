@@ -21,12 +21,14 @@ from schoolbeat_server.finding import Case, Finding
 from schoolbeat_server.indicators import INDICATORS
 from schoolbeat_server.kept import Key
 from schoolbeat_server.kept_days import KeptDays
+from schoolbeat_server.measured import Row
 from schoolbeat_server.reading_indicators import days_of
 from schoolbeat_server.register import Device, Line, Site
 from schoolbeat_server.school_calendar import LessonHours, SchoolCalendar, first_minute_of
 from schoolbeat_server.speed_indicator import median
 from schoolbeat_server.targets import Condition, Target
 from schoolbeat_server.verdicts import Verdict, collect, judge_plan, window_of
+from schoolbeat_wire.catalogue import UNKNOWN
 from schoolbeat_wire.messages import Lesson
 
 DAYS = range(DAY, DAY + 7)
@@ -161,6 +163,26 @@ def test_loss_of_the_unknown_minutes_may_be_anything() -> None:
 
     assert found("line.domestic.loss", facts, Fraction(1, 2)).met is True
     assert found("line.domestic.loss", facts, Fraction(1, 100)).met is None
+
+
+# ---- video lessons -----------------------------------------------------------------------------------------
+
+
+def test_video_lessons_are_judged_in_lesson_time_whatever_the_targets_clock() -> None:
+    minutes = bytes(60 if 420 <= at % 1_440 < 540 else 0 for at in range(7 * 1_440))
+    lessons = bytes(int(420 <= at % 1_440 < 540) for at in range(7 * 1_440))
+    window = Window(first_minute_of(DAY), first_minute_of(DAY + 7))
+
+    def told(codes: bytes, in_lessons: bytes | None = lessons) -> Finding:
+        facts = replace(site({}), measured={"lesson.video": Row(window.first_minute, codes, in_lessons)})
+        condition = Condition("lesson.video", "a", at_least=Fraction(95, 100))
+        return INDICATORS["lesson.video"].judge(Case(facts, None, TARGET, condition, window))
+
+    assert told(minutes).met is True
+    assert told(bytes(7 * 1_440)).met is False
+    assert told(bytes([UNKNOWN]) * (7 * 1_440)).met is None
+    assert told(minutes, None).met is None
+    assert told(minutes).said.vi.startswith("Bài giảng qua video: thông 100% thời gian")
 
 
 # ---- services, use -----------------------------------------------------------------------------------------

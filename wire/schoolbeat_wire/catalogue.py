@@ -33,6 +33,20 @@ SIGNAL_KINDS: dict[str, SignalKind] = {
         "Trường có Internet: phân giải được tên miền và mở được kết nối tới đích trong nước",
         "The school has Internet: a name resolves and a connection to a domestic target opens",
     ),
+    "line.main": SignalKind(
+        25,
+        "always",
+        None,
+        "Đang đi ra bằng đường truyền chính, không phải đường dự phòng",
+        "What leaves the school goes by its main line, not by one that stands by",
+    ),
+    "lesson.video": SignalKind(
+        25,
+        "lessons",
+        None,
+        "Đường truyền mang được bài giảng video trong phút ấy (video.py nói thế nào là được)",
+        "The line would carry a video lesson in that minute (video.py says what that takes)",
+    ),
     "service.": SignalKind(25, "always", 5, "Dịch vụ trả lời qua TLS hợp lệ", "The service answers over valid TLS"),
     "device.": SignalKind(25, "always", None, "Thiết bị trả lời", "The device answers"),
     "wifi.": SignalKind(900, "lessons", None, "Một chỗ ngồi dùng được mạng Wi-Fi này", "A seat could use this Wi-Fi"),
@@ -265,6 +279,7 @@ CAUSES: dict[str, tuple[int, str, str]] = {
         "Wi-Fi của máy này đang bận nên không đo",
         "this machine's Wi-Fi is in use, so it was not measured",
     ),
+    "other_line": (31, "đang đi ra bằng đường truyền khác", "what leaves the school goes by another line"),
 }
 CAUSE_NAMES: dict[int, str] = {code: name for name, (code, _, _) in CAUSES.items()}
 

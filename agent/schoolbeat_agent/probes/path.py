@@ -17,6 +17,7 @@ from schoolbeat_agent.probes.world import Memory, World, read_text
 from schoolbeat_wire.catalogue import RUNGS
 
 ROUTER, ISP, DOMESTIC, INTERNATIONAL = RUNGS
+MAIN = "line.main"
 RTF_UP, RTF_GATEWAY, RTF_REJECT = 0x1, 0x2, 0x200  # linux/route.h
 
 Exchanges = Mapping[str, tuple[Reply, ...]]  # rung -> what became of its packets; an answer is the last
@@ -27,12 +28,14 @@ class PathTarget:
     """Targets as IPv4 addresses. `router` None: the default route's. A rung without targets is not asked.
 
     isp_ttl: at how many hops the ISP begins; 3 where a second router (the ISP's ONT) stands in the school.
+    main_edges: the ISP's edges by which the main line is known; empty: which line is in use is not watched.
     """
 
     domestic: tuple[str, ...] = ()
     international: tuple[str, ...] = ()
     router: str | None = None
     isp_ttl: int = 2
+    main_edges: tuple[str, ...] = ()
     patience: Patience = PATIENT
 
 
@@ -117,6 +120,21 @@ def decide(router: str | None, exchanges: Exchanges, edges: Sequence[str]) -> Ob
     return Observation(states, readings, causes, notes)
 
 
+def line_in_use(exchanges: Exchanges, router: str | None, main_edges: Sequence[str]) -> Observation:
+    """State of line.main: by whose edge what leaves the school goes. UNSEEN when no edge says who it is."""
+    hops = [
+        reply.from_address
+        for reply in exchanges.get(ISP, ())
+        if reply.kind == "ttl_exceeded" and reply.from_address not in ("", router)
+    ]
+    if not hops:
+        return Observation({MAIN: State.UNSEEN}, {}, {}, {})
+    notes = {MAIN: hops[-1]}
+    if hops[-1] in main_edges:
+        return Observation({MAIN: State.UP}, {}, {}, notes)
+    return Observation({MAIN: State.DOWN}, {}, {MAIN: "other_line"}, notes)
+
+
 def without_route(target: PathTarget, no_carrier: bool) -> Observation:
     """No router is configured and no default route is there: nothing can be asked, and nothing can be reached."""
     causes = {ROUTER: "no_carrier" if no_carrier else "no_router"}
@@ -181,6 +199,11 @@ async def probe(target: PathTarget, world: World) -> Observation:
     exchanges = await ask(target, router, world)
     seen = decide(router, exchanges, tuple(world.memory.isp_edges))
     learn(world.memory, router, exchanges, seen)
+    if target.main_edges:
+        line = line_in_use(exchanges, router, target.main_edges)
+        seen.states.update(line.states)
+        seen.causes.update(line.causes)
+        seen.notes.update(line.notes)
     for rung in exchanges:
         asked = (router or "") if rung == ROUTER else ", ".join(targets_of(target, rung))
         seen.notes.setdefault(rung, asked)
