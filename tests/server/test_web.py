@@ -553,7 +553,8 @@ def test_the_api_tells_what_the_pages_tell(client: Client, made: Made) -> None:
     ]
     assert [one["id"] for one in client.get("/api/v1/sites?state=lost").json()["sites"]] == ["t1"]
     verdicts = client.get("/api/v1/verdicts").json()
-    assert [(one["target"], one["status"], one["numerator"], one["denominator"], one["share"]) for one in verdicts] == [
+    first = [one for one in verdicts if one["target"] in ("T1", "T2")]
+    assert [(one["target"], one["status"], one["numerator"], one["denominator"], one["share"]) for one in first] == [
         ("T1", "missed", 5, 60, "8.3%"),
         ("T2", "missed", 0, 15, "0%"),
     ]
@@ -655,6 +656,11 @@ def test_the_api_describes_itself_and_loads_nothing_from_elsewhere(client: Clien
         "/api/v1/clones",
         "/api/v1/incidents",
         "/api/v1/notices",
+        "/api/v1/plans",
+        "/api/v1/plans/{plan}/targets/{target}",
+        "/api/v1/plans/{plan}/targets/{target}/forecast",
+        "/api/v1/plans/{plan}/targets/{target}/history",
+        "/api/v1/plans/{plan}/targets/{target}/units",
         "/api/v1/quarantine",
         "/api/v1/register/export.xlsx",
         "/api/v1/server-away",

@@ -27,6 +27,8 @@ from schoolbeat_wire import bounds
 router = APIRouter(include_in_schema=False)
 
 ROWS = 25  # of a list on the first page
+FRONT_TARGETS = 4  # shown whole, with who misses them; the others by a line each, profiles and variants on the page of plans only
+FRONT_LINES = 12
 SITES = 60
 INCIDENTS = 6
 NOTICES = 5  # events; each has a notice per channel
@@ -155,9 +157,12 @@ def province_page(
         notices = province.by_event(province.read_notices(connection, limit=NOTICE_ROWS))[:NOTICES]
         revised = issued.revised_lately(connection, say.now_ms - issued.SHOWN_MS)
     chosen = _filtered(sites, areas, isps, commune, isp, say)
-    verdicts = context.verdicts()
-    missing = exceptions.missing(verdicts, chosen)
-    unknown = exceptions.unknown(verdicts, chosen)
+    everything = context.verdicts()
+    promised = [one for one in everything if one.plan.kind == "plan" and not one.target.variant_of]
+    promised.sort(key=lambda one: one.status == "not_applicable")
+    front = promised[:FRONT_TARGETS]
+    missing = exceptions.missing(front, chosen)
+    unknown = exceptions.unknown(front, chosen)
     rows, pages = _slice(missing, page, ROWS, say)
     return rendered(
         request,
@@ -169,7 +174,10 @@ def province_page(
         counts=province.count_states(sites),
         heard_ms=max((row.heard_ms for row in sites if row.heard_ms is not None), default=None),
         heard_count=sum(row.heard_ms is not None and row.heard_ms > say.now_ms - HEARD_LATELY_MS for row in sites),
-        verdicts=verdicts,
+        verdicts=front,
+        further=promised[FRONT_TARGETS : FRONT_TARGETS + FRONT_LINES],
+        targets_count=len(everything),
+        plans_count=len({one.plan.id for one in everything}),
         revised=revised,
         revised_why=issued.WHY_WORDS,
         incidents=incidents[:INCIDENTS],

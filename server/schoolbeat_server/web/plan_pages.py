@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from fractions import Fraction
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
@@ -132,7 +132,7 @@ def _in_order(rows: Sequence[TargetRow]) -> list[TargetRow]:
     ]
 
 
-def _words() -> dict[str, object]:
+def _words() -> dict[str, Any]:
     return {
         "bar": pictures.share_bar,
         "share": share,
@@ -232,7 +232,7 @@ def target_page(request: Request, context: Context, book: Book, plan: str, targe
     )
 
 
-def _base(wanted: PageWanted) -> dict[str, object]:
+def _base(wanted: PageWanted) -> dict[str, Any]:
     """What every link of the page keeps."""
     return {
         "list": wanted.which if wanted.which != "exceptions" else "",
@@ -247,7 +247,7 @@ def _base(wanted: PageWanted) -> dict[str, object]:
     }
 
 
-def _list(verdict: Verdict, chosen: Chosen, wanted: PageWanted, say: Speaker) -> dict[str, object]:
+def _list(verdict: Verdict, chosen: Chosen, wanted: PageWanted, say: Speaker) -> dict[str, Any]:
     table, count = rows_of(verdict, chosen, wanted, say.language, (wanted.page - 1) * ROWS, ROWS)
     pages = max(1, -(-count // ROWS))
     if wanted.page > pages:
@@ -257,7 +257,7 @@ def _list(verdict: Verdict, chosen: Chosen, wanted: PageWanted, say: Speaker) ->
     return {"table": table, "places": places, "count": count, "pages": pages, "all_lists": LISTS}
 
 
-def _groups(verdict: Verdict, chosen: Chosen, wanted: PageWanted) -> dict[str, object]:
+def _groups(verdict: Verdict, chosen: Chosen, wanted: PageWanted) -> dict[str, Any]:
     table = _group_table(verdict, chosen, wanted)
     return {"groups": page_of(table, 0, GROUP_ROWS), "groups_count": len(table.rows)}
 
@@ -273,7 +273,7 @@ def _group_table(verdict: Verdict, chosen: Chosen, wanted: PageWanted) -> Table:
     return groups_table(verdict, wanted.by, chosen.where, link, group_words(wanted.by))
 
 
-def _days(verdict: Verdict, points: Sequence[Point], say: Speaker) -> dict[str, object]:
+def _days(verdict: Verdict, points: Sequence[Point], say: Speaker) -> dict[str, Any]:
     if not points:
         return {"points": points, "picture": Markup(""), "weeks": None}
     first, last = points[0], points[-1]
@@ -286,7 +286,7 @@ def _days(verdict: Verdict, points: Sequence[Point], say: Speaker) -> dict[str, 
     return {"points": points, "picture": picture, "weeks": history_table(verdict, ends)}
 
 
-def _forecast(book: PlanBook, verdict: Verdict, chosen: Chosen, say: Speaker) -> dict[str, object]:
+def _forecast(book: PlanBook, verdict: Verdict, chosen: Chosen, say: Speaker) -> dict[str, Any]:
     plan, target = verdict.plan.id, verdict.target
     likely = set(book.likely(plan, target.id))
     link = minutes_link(verdict)
@@ -334,7 +334,7 @@ def told_forecast(one: Forecast, say: Speaker) -> str:
 
 def _changes(
     context: Context, verdict: Verdict, chosen: Chosen, points: Sequence[Point], wanted: PageWanted, say: Speaker
-) -> dict[str, object]:
+) -> dict[str, Any]:
     if wanted.then is None:
         return {"changes": None, "changes_count": 0}
     table = _changed(context, verdict, chosen, points, wanted.then, say)

@@ -48,6 +48,10 @@ PLAN_TEXTS: dict[str, tuple[str, str]] = {
         "Mọi kế hoạch và chỉ tiêu ({targets} chỉ tiêu, {plans} văn bản)",
         "All plans and targets ({targets} targets, {plans} documents)",
     ),
+    "exceptions.which": (
+        "Theo các chỉ tiêu nêu đầy đủ ở trên; mỗi chỉ tiêu khác có danh sách ở trang riêng.",
+        "By the targets told in full above; each of the others has its list on its own page.",
+    ),
     "plans.files": ("Tải về", "Take it away"),
     # ---- one target ------------------------------------------------------------------------------------------
     "target.who": ("Ai chưa đạt, vì sao, từ khi nào", "Who misses it, why, since when"),
@@ -181,6 +185,7 @@ PLAN_TEXTS: dict[str, tuple[str, str]] = {
         "The register has no school “{id}”. Please look in the list of sites.",
     ),
     # ---- minutes ---------------------------------------------------------------------------------------------
+    "site.minutes": ("Từng phút, từng ngày", "Minute by minute, day by day"),
     "minutes.title": ("Từng phút: {signal}", "Minute by minute: {signal}"),
     "minutes.day": ("Ngày {day}", "{day}"),
     "minutes.signal": ("Tín hiệu", "Signal"),
