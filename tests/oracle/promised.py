@@ -1,0 +1,164 @@
+"""Promises to ask of a province, with thresholds that some unit of it reaches exactly or misses by very little."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from random import Random
+
+from tests.oracle import books
+from tests.oracle.promises import SIGNAL_OF, Asks, Promise, Which, busiest, last_day
+from tests.oracle.provinces import (
+    DEVICE_KINDS,
+    LEVELS,
+    MBIT,
+    ROOM_KINDS,
+    SERVICES,
+    TAGS,
+    Province,
+    Site,
+)
+
+LITTLE = (Fraction(0), Fraction(0), Fraction(0), Fraction(1, 10**9), Fraction(-1, 10**9))
+OF_SITES = (
+    *SIGNAL_OF,
+    "line.technology",
+    "line.contract.download",
+    "line.contract.upload",
+    "line.backup",
+    "line.fibre",
+    "line.download.median",
+    "line.download.tenth",
+    "line.download.of_contract",
+    "line.download.per_pupil",
+    "line.upload.median",
+    "line.upload.tenth",
+    "line.upload.of_contract",
+    "service.availability",
+    "wifi.availability",
+    "lan.devices.availability",
+    "data.completeness",
+    "data.freshness",
+    "rooms.ready.count",
+)
+UNITS = ("school", "school", "site", "site", "site", "room", "room", "device", "holding")
+
+
+def drawn(random: Random, province: Province, boundaries: str | None) -> Promise:
+    unit = random.choice(UNITS)
+    days = random.choice((1, (province.end - province.first) // 1_440, (province.end - province.first) // 1_440))
+    asks = {one.indicator: one for one in (_asks(random, province, unit) for _ in range(random.choice((1, 1, 2))))}
+    return Promise(
+        unit,
+        _which(random, unit),
+        tuple(asks.values()),
+        *random.choice(
+            ((Fraction(1), None), (Fraction(random.randrange(1, 12), 12), None), (Fraction(0), random.randrange(1, 40)))
+        ),
+        days=days,
+        clock=random.choice(("always", "lessons")),
+        coverage=_within(_covered(random, province) + random.choice(LITTLE)),
+        off_is_down=random.random() < 0.5,
+        lines=random.choice(("any", "every")),
+        sites=random.choice(("any", "main", "every")) if unit == "school" else "every",
+        devices=random.choice(("any", "every")),
+        tests=random.choice((1, 3, 4, 10)),
+        boundaries=boundaries,
+    )
+
+
+def _which(random: Random, unit: str) -> Which:
+    def some(choices: tuple[str, ...], chance: float) -> tuple[str, ...]:
+        return tuple(random.sample(choices, random.randrange(1, 3))) if random.random() < chance else ()
+
+    return Which(
+        some(("p", "d1", "d2", "c1", "x1", "x2", "y"), 0.4),
+        some(LEVELS, 0.2),
+        some(("commune", "province"), 0.15),
+        some(TAGS, 0.15) if unit != "school" else (),
+        some(("main", "satellite"), 0.3) if unit != "school" else (),
+        some(ROOM_KINDS, 0.3) if unit == "room" else (),
+        random.choice(((), (), (1,), (1, 2))) if unit == "room" else (),
+        some(DEVICE_KINDS, 0.3) if unit == "device" else (),
+    )
+
+
+def _asks(random: Random, province: Province, unit: str) -> Asks:
+    if unit == "holding":
+        return Asks("holding.recorded")
+    if unit == "room":
+        name = random.choice(("room.equipped", "room.ready", "room.ready", "device.availability", "line.fibre"))
+    elif unit == "device":
+        name = "device.availability"
+    else:
+        name = random.choice(OF_SITES)
+    return _NEEDS.get(name, _share)(random, province, name)
+
+
+def _share(random: Random, province: Province, name: str) -> Asks:
+    return Asks(name, _within(_up(random, province) + random.choice(LITTLE)))
+
+
+def _within(share: Fraction) -> Fraction:
+    return min(max(share, Fraction(1, 10**9)), Fraction(1))
+
+
+def _seconds(random: Random, province: Province) -> tuple[int, int, int, int]:
+    rows = [row for site in _sites(province) for row in site.minutes.values()]
+    return books.availability(random.choice(rows), 0, lessons=False) if rows else (60, 60, 0, 0)
+
+
+def _up(random: Random, province: Province) -> Fraction:
+    up, down, off, unknown = _seconds(random, province)
+    of = random.choice((up + down, up + down + off, up + down + off + unknown, 2 * up))
+    return Fraction(up, of) if of else Fraction(1, 2)
+
+
+def _covered(random: Random, province: Province) -> Fraction:
+    up, down, off, unknown = _seconds(random, province)
+    return Fraction(random.choice((up + down, up + down + off)), up + down + off + unknown)
+
+
+def _sites(province: Province) -> list[Site]:
+    return [site for school in province.schools for site in school.sites]
+
+
+def _bps(random: Random, _province: Province, name: str) -> Asks:
+    return Asks(name, random.choice((10, 16, 20, 25, 26, 40)) * MBIT + random.choice((-1, 0, 0, 1)))
+
+
+def _per_pupil(random: Random, province: Province, name: str) -> Asks:
+    pupils = [count for site in _sites(province) if (count := busiest(site, last_day(province)))]
+    each = Fraction(random.choice((10, 20, 50)) * MBIT, random.choice(pupils or [40]))
+    return Asks(name, each, most=random.choice((None, Fraction(20 * MBIT))))
+
+
+_NEEDS: dict[str, Callable[[Random, Province, str], Asks]] = {
+    "line.technology": lambda random, _, name: Asks(
+        name, words=random.choice((("fibre",), ("fibre", "copper"), ("mobile",)))
+    ),
+    "line.backup": lambda _random, _province, name: Asks(name),
+    "room.equipped": lambda _random, _province, name: Asks(name),
+    "line.contract.download": _bps,
+    "line.contract.upload": _bps,
+    "line.download.median": _bps,
+    "line.download.tenth": _bps,
+    "line.upload.median": _bps,
+    "line.upload.tenth": _bps,
+    "line.download.per_pupil": _per_pupil,
+    "line.download.of_contract": lambda random, _, name: Asks(name, Fraction(random.choice((2, 4, 5)), 5)),
+    "line.upload.of_contract": lambda random, _, name: Asks(name, Fraction(random.choice((2, 4, 5)), 5)),
+    "service.availability": lambda random, province, name: _share(random, province, name)._replace(
+        of=random.choice((SERVICES, SERVICES[:1]))
+    ),
+    "lan.devices.availability": lambda random, province, name: _share(random, province, name)._replace(
+        of=tuple(random.sample(DEVICE_KINDS, 2))
+    ),
+    "data.freshness": lambda random, _, name: Asks(name, Fraction(random.choice((0, 1, 30, 144, 288)))),
+    "rooms.ready.count": lambda random, _, name: Asks(
+        name, Fraction(random.choice((1, 1, 2))), of=tuple(random.sample(ROOM_KINDS, 2))
+    ),
+    "room.ready": lambda random, province, name: random.choice(
+        (_share(random, province, name), Asks(name, Fraction(random.randrange(1, 6), 5)))
+    ),
+}
