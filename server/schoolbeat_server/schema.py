@@ -326,6 +326,8 @@ off = Table(
     Column("first_minute", Integer, primary_key=True),
     Column("count", Integer, nullable=False),
     Column("reason", String(20), nullable=False),
+    Column("epoch", String(32), nullable=False, default="", server_default=""),  # of the word that stands; its seq
+    Column("seq", BigInteger, nullable=False, default=0, server_default="0"),
 )
 
 edge = Table(
@@ -660,4 +662,26 @@ meta = Table(
     metadata,
     Column("key", String(40), primary_key=True),
     Column("value", Text, nullable=False),
+)
+
+report_job = Table(  # reports asked for in the background: report_jobs.py; deleted some days after they were made
+    "report_job",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("asked_ms", BigInteger, nullable=False),
+    Column("kind", String(10), nullable=False),  # report_facts.Kind
+    Column("ident", String(60), nullable=False),
+    Column("first_day", String(10), nullable=False),  # ISO dates, both included
+    Column("last_day", String(10), nullable=False),
+    Column("format", String(10), nullable=False),
+    Column("language", String(2), nullable=False),
+    Column("state", String(10), nullable=False, default="waiting"),  # waiting | running | done | failed
+    Column("step", Integer, nullable=False, default=0),
+    Column("done_ms", BigInteger),
+    Column("name", String(200), nullable=False, default=""),
+    Column("bytes", BigInteger, nullable=False, default=0),
+    Column("sha256", String(64), nullable=False, default=""),
+    Column("error_vi", Text, nullable=False, default=""),
+    Column("error_en", Text, nullable=False, default=""),
+    sqlite_autoincrement=True,
 )
