@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from schoolbeat_server import schema
 from schoolbeat_server.availability import Availability, availability
 from schoolbeat_server.evidence import SpeedTest
-from schoolbeat_server.school_calendar import date_of, day_number, first_minute_of
+from schoolbeat_server.school_calendar import date_of, day_number, day_of, first_minute_of
 from schoolbeat_server.web import pictures, site
 from schoolbeat_server.web.pages import Lang, query_of, rendered, speaker_of
 from schoolbeat_server.web.pictures import DAY_MINUTES
@@ -70,6 +70,8 @@ def minutes_page(
     chosen = day or today
     if chosen > today:
         raise HTTPException(404, say.t("error.future", day=chosen))
+    if day_number(chosen) - days < day_of(bounds.FIRST_MINUTE):
+        raise HTTPException(404, say.t("error.past", day=chosen))
     first_day, end_day = day_number(chosen) - days + 1, day_number(chosen) + 1
     start, end = first_minute_of(first_day), first_minute_of(end_day)
     with context.engine.connect() as connection:

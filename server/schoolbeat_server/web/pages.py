@@ -27,7 +27,8 @@ from schoolbeat_wire import bounds
 router = APIRouter(include_in_schema=False)
 
 ROWS = 25  # of a list on the first page
-FRONT_TARGETS = 4  # shown whole, with who misses them; the others by a line each, profiles and variants on the page of plans only
+# Shown whole, with who misses them; further ones by a line each, profiles and variants on the page of plans only.
+FRONT_TARGETS = 4
 FRONT_LINES = 12
 SITES = 60
 INCIDENTS = 6

@@ -233,5 +233,9 @@ PLAN_TEXTS: dict[str, tuple[str, str]] = {
         "signal = “{id}”: không phải tên tín hiệu, chẳng hạn line.internet.",
         "signal = “{id}”: no signal's name, such as line.internet.",
     ),
+    "error.past": (
+        "day = {day}: trước ngày đầu có thể có số liệu.",
+        "day = {day}: before the first day of which there can be data.",
+    ),
     "error.future": ("day = {day}: ngày này chưa đến.", "day = {day}: that day is still to come."),
 }
