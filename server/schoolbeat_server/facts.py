@@ -41,12 +41,38 @@ class Saying(NamedTuple):
 
 def off_rows(site: str, agent: str, report: reports.Report) -> list[Off]:
     """Without reasons that nobody knows."""
-    rows = {}
-    for _, first, count, code in report.off:
+    rows: dict[int, Off] = {}
+    for index, first, count, code in report.off:
         reason = OFF_NAMES.get(code)
-        if reason is not None:
-            rows[first] = {"site": site, "agent": agent, "first_minute": first, "count": count, "reason": reason}
+        if reason is None:
+            continue
+        row = {"site": site, "agent": agent, "first_minute": first, "count": count, "reason": reason}
+        row |= {"epoch": report.epoch, "seq": report.seq + index}
+        if stands(row, rows.get(first)):
+            rows[first] = row
     return list(rows.values())
+
+
+def stands(new: Off, known: Off | None) -> bool:
+    """Whether a word that came later stands over the one known. A backlog comes newest first: in one epoch the word
+    with the greater seq is the last, whenever it comes. No seq tells which of two epochs was first."""
+    return known is None or bool(new["epoch"] != known["epoch"] or new["seq"] >= known["seq"])
+
+
+def keep_off(connection: Connection, rows: Sequence[Off]) -> list[tuple[int, int]]:
+    """rows: of one agent. (first minute, count) of what is known otherwise now, both as it was and as it is."""
+    known = {}
+    for row in rows:
+        table = schema.off.c
+        mine = (table.site == row["site"], table.agent == row["agent"], table.first_minute == row["first_minute"])
+        found = connection.execute(select(schema.off).where(*mine)).mappings().one_or_none()
+        if found is not None:
+            known[row["first_minute"]] = dict(found)
+    fresh = [row for row in rows if stands(row, known.get(row["first_minute"]))]
+    if fresh:
+        upsert(connection, schema.off, fresh, ("site", "agent", "first_minute"))
+    before = [known[row["first_minute"]] for row in fresh if row["first_minute"] in known]
+    return [(row["first_minute"], row["count"]) for row in (*fresh, *before)]
 
 
 def speeds(
@@ -92,18 +118,25 @@ def collect(connection: Connection, layouts: Layouts, site: str, told: Iterable[
 
 def told_lines(sayings: Iterable[Saying], first: int, end: int, up_to: int = 2**62) -> set[Line]:
     """What the reports up to that id make of the minutes [first, end): the last word on each stands."""
-    off: dict[tuple[str, int], Off] = {}
+    sayings = [saying for saying in sayings if saying.report <= up_to]
     tests: dict[int, dict[str, Any]] = {}
     for saying in sayings:
-        if saying.report > up_to:
-            continue
-        for row in saying.off:
-            off[row["agent"], row["first_minute"]] = row
         for minute, values in saying.speeds:
             if first <= minute < end:
                 tests.setdefault(minute, {}).update(values)
-    lines = {_off_line(row) for row in off.values() if _touches(row, first, end)}
+    lines = {_off_line(row) for row in last_words(sayings).values() if _touches(row, first, end)}
     return lines | {("speed", minute, *(values.get(name) for name in _SPEED)) for minute, values in tests.items()}
+
+
+def last_words(sayings: Iterable[Saying]) -> dict[tuple[str, int], Off]:
+    """By agent and first minute."""
+    found: dict[tuple[str, int], Off] = {}
+    for saying in sayings:
+        for row in saying.off:
+            key = row["agent"], row["first_minute"]
+            if stands(row, found.get(key)):
+                found[key] = row
+    return found
 
 
 def stored_lines(connection: Connection, site: str, first: int, end: int) -> set[Line]:
@@ -141,10 +174,11 @@ def differ(one: set[Line], other: set[Line]) -> int:
 
 
 def put(
-    connection: Connection, site: str, wanted: set[Line], first: int, end: int, off_may_go: Callable[[], bool]
+    connection: Connection, site: str, sayings: Sequence[Saying], first: int, end: int, off_may_go: Callable[[], bool]
 ) -> set[Line]:
-    """The tables say of the minutes [first, end) what is wanted; the lines that changed. off_may_go: whether every
+    """The tables say of the minutes [first, end) what the sayings do; the lines that changed. off_may_go: whether every
     report is there that may have told of off-minutes, which is a later one than they."""
+    wanted, words = told_lines(sayings, first, end), last_words(sayings)
     stored = stored_lines(connection, site, first, end)
     gone = stored - wanted
     if any(line[0] == "off" for line in gone) and not off_may_go():
@@ -158,14 +192,10 @@ def put(
             test = schema.speed_test.c
             connection.execute(delete(schema.speed_test).where(test.site == site, test.minute == line[1]))
     fresh = wanted - stored
-    off = [
-        dict(zip(("agent", "first_minute", "count", "reason"), one[1:], strict=True))
-        for one in fresh
-        if one[0] == "off"
-    ]
+    off = [words[one[1], one[2]] for one in fresh if one[0] == "off"]
     tests = [dict(zip(("minute", *_SPEED), one[1:], strict=True)) for one in fresh if one[0] == "speed"]
     if off:
-        upsert(connection, schema.off, [{"site": site, **row} for row in off], ("site", "agent", "first_minute"))
+        upsert(connection, schema.off, off, ("site", "agent", "first_minute"))
     if tests:
         upsert(connection, schema.speed_test, [{"site": site, **row} for row in tests], ("site", "minute"))
     return gone | fresh

@@ -477,10 +477,12 @@ class Ingest:
         strange = sum(code not in OFF_NAMES for *_, code in report.off)
         if strange:
             batch.counts["aside.off_reason"] += strange
-        rows = facts.off_rows(site, agent, report)
-        if rows:
-            upsert(batch.connection, schema.off, rows, ("site", "agent", "first_minute"))
-            self.proofs.note_off(batch.connection, site, [(first, count) for _, first, count, _ in report.off])
+        changed = facts.keep_off(batch.connection, facts.off_rows(site, agent, report))
+        if changed:
+            self.proofs.note_off(batch.connection, site, changed)
+            end = max(first + count for first, count in changed)  # of a word taken back it may lie after this report
+            self._touch(batch, site, min(first for first, _ in changed), end)
+            batch.place(site, min(first for first, _ in changed), end)
         batch.sites.add(site)
 
     # ---- inventory, presence, event ------------------------------------------------------------------------

@@ -139,8 +139,7 @@ def _put_facts(
 
     for day in days:
         first, end = first_minute_of(day), first_minute_of(day + 1)
-        wanted = facts.told_lines(sayings, first, end)
-        found[day] = facts.put(connection, site, wanted, first, end, later_days_are_sound)
+        found[day] = facts.put(connection, site, sayings, first, end, later_days_are_sound)
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, delete, select, update
 
-from schoolbeat_server import backup, damage, database, issued, rebuild, schema, summaries
+from schoolbeat_server import backup, damage, database, facts, issued, rebuild, schema, summaries
 from schoolbeat_server.ingest import WANTED, Ingest
 from schoolbeat_server.ledger import DAY, unpack_day
 from schoolbeat_server.ranges import Ranges
@@ -21,7 +21,6 @@ from schoolbeat_server.sums import SUMMED_TO
 from schoolbeat_wire import codec
 from schoolbeat_wire import inventory as inventories
 from schoolbeat_wire import report as reports
-from schoolbeat_wire.catalogue import OFF_NAMES
 from schoolbeat_wire.errors import WireError
 
 TOGETHER: Final = 1_000  # rows asked for at once; where that fails, fewer and fewer
@@ -266,16 +265,18 @@ def ask_again(connection: Connection) -> None:
 
 def declare_again(connection: Connection) -> int:
     """The off-minutes that the stored reports tell of, where table `off` has lost them."""
-    report, added = schema.report.c, 0
+    report = schema.report.c
     have = set(connection.execute(select(schema.off.c.site, schema.off.c.agent, schema.off.c.first_minute)).tuples())
-    for site, agent, payload in connection.execute(select(report.site, report.agent, report.payload)).all():
-        for _, first, count, code in reports.decode(payload).off:
-            if (site, agent, first) not in have and code in OFF_NAMES:
-                have.add((site, agent, first))
-                row = {"site": site, "agent": agent, "first_minute": first, "count": count, "reason": OFF_NAMES[code]}
-                connection.execute(schema.off.insert().values(**row))
-                added += 1
-    return added
+    lost: dict[tuple[str, str, int], facts.Off] = {}
+    told = select(report.site, report.agent, report.payload).order_by(report.id)
+    for site, agent, payload in connection.execute(told).all():
+        for row in facts.off_rows(site, agent, reports.decode(payload)):
+            key = site, agent, row["first_minute"]
+            if key not in have and facts.stands(row, lost.get(key)):
+                lost[key] = row
+    if lost:
+        connection.execute(schema.off.insert(), list(lost.values()))
+    return len(lost)
 
 
 def repair(path: Path) -> Repaired:

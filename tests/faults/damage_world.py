@@ -64,7 +64,7 @@ def said(server: Server, *words: str) -> tuple[int, str]:
 
 
 def is_whole(agent: Agent, expected: dict[int, list[MinuteRow]]) -> bool:
-    if not agent.is_settled():
-        return False
+    if not agent.is_settled() or agent.server.rows("SELECT 1 FROM report WHERE NOT placed"):
+        return False  # a settled report may still wait for its inventory
     found = made_up(agent.server, agent.site, min(expected), max(expected) - min(expected) + 1)
     return found.keys() == expected.keys()

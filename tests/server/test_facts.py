@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import select
 from tests.server.school import School, register
 from tests.server.test_proof import DAY, NOON, Province, change, kinds
 
-from schoolbeat_server import database, facts, rebuild, schema
+from schoolbeat_server import database, facts, rebuild, schema, summaries
+from schoolbeat_server.batch import Message
 from schoolbeat_server.proof_cli import told
 from schoolbeat_server.school_calendar import first_minute_of
 from schoolbeat_server.stamp import digest_of, stamp
@@ -78,7 +80,7 @@ def test_a_day_with_off_minutes_and_speed_tests_stands(province: Province, schoo
         ("DELETE FROM off", 1),
         ("UPDATE off SET count = count + 1", 1),
         ("UPDATE off SET reason = 'clean_stop'", 1),
-        ("INSERT INTO off VALUES ('s1', 'gateway', %d, 5, 'power')" % (START - 30), 1),  # noqa: UP031
+        (f"INSERT INTO off VALUES ('s1', 'gateway', {START - 30}, 5, 'power', '', 0)", 1),
         ("UPDATE speed_test SET download_bps = 90000000 WHERE minute = %d" % (START + 2), 1),  # noqa: UP031
         ("DELETE FROM speed_test", 2),
         ("INSERT INTO speed_test (site, minute, download_bps) VALUES ('s1', %d, 1)" % (START + 7), 1),  # noqa: UP031
@@ -197,3 +199,63 @@ def test_lines_have_one_digest_in_any_order() -> None:
 
     assert facts.digest(lines) == facts.digest(lines[::-1]) != facts.digest(lines[:1])
     assert facts.differ({lines[0]}, {("off", "gateway", 5, 4, "power"), lines[1]}) == 2
+
+
+def shorter(school: School, first: int, off: reports.Off) -> Message:
+    row = reports.MinuteRow(school.seq, first, school.signal_row(), [[125], [None]], off=[off])
+    school.seq += 1
+    return school.report([row])
+
+
+def summed(province: Province, day: int) -> tuple[int, ...] | None:
+    """Of line.internet, by the summary."""
+    table, month = schema.summary.c, summaries.month_of(day)
+    with province.engine.connect() as connection:
+        row = connection.execute(select(table.names, table.days).where(table.site == "s1", table.month == month)).one()
+    return summaries.opened(month, row.names, row.days).of_day(day, "line.internet")
+
+
+def counted(province: Province, day: int) -> tuple[int, ...]:
+    """The same, by the ledger."""
+    first, end = first_minute_of(day), first_minute_of(day + 1)
+    with province.engine.connect() as connection:
+        found = province.ingest.ledger.read(connection, "s1", ["line.internet"], first, end)["line.internet"]
+    return summaries.seconds_of(found, None)
+
+
+def test_a_word_on_off_minutes_that_shrinks_makes_anew_the_days_it_leaves(province: Province) -> None:
+    school = School("s1")
+    tell(province, school, START)
+    province.night(DAY)
+    long = reports.Off(START + 20, 2 * 1440, OFF_REASONS["power"][0])  # to the noon of the day after next
+    tell(province, school, START + 20 + 2 * 1440, off=long)
+    tell(province, school, START + 40 + 2 * 1440)
+    province.night(DAY + 2)
+    before = [summed(province, day) for day in range(DAY, DAY + 3)]
+    province.take(shorter(school, START + 60 + 2 * 1440, msgspec.structs.replace(long, count=60)))
+    province.night(DAY + 3)
+
+    days = range(DAY, DAY + 3)
+    assert all(found is not None and found[2] > 0 for found in before)
+    assert [summed(province, day) for day in days] == [counted(province, day) for day in days]
+    assert [counted(province, day)[2] for day in days] == [3600, 0, 0]
+    assert kinds(province.find(DAY, DAY + 3)) == ["revised"] * 3
+
+
+def test_rebuilding_finds_the_last_word_though_it_came_first(province: Province) -> None:
+    school = School("s1")
+    tell(province, school, START)
+    long = reports.Off(START + 20, 60, OFF_REASONS["power"][0])
+    told = [shorter(school, START + 80, long), shorter(school, START + 81, msgspec.structs.replace(long, count=10))]
+    province.minute = START + 90
+    province.take(told[1])
+    province.take(told[0])
+    province.night(DAY)
+    before = stored(province)
+    with province.engine.begin() as connection:
+        connection.execute(schema.off.delete())
+
+    rebuild.rebuild_site(province.ingest, "s1", DAY, DAY + 1, 1)
+
+    assert [row[3] for row in before[0]] == [10]
+    assert stored(province) == before

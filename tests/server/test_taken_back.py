@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import permutations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from tests.server.school import School, register
 from tests.server.test_breaks_ledger import Server, outage_rows
 
-from schoolbeat_server import database
+from schoolbeat_server import database, schema
 from schoolbeat_server.availability import Availability, availability
 from schoolbeat_wire.catalogue import DISPUTED, OFF, UNKNOWN
 
@@ -72,3 +73,36 @@ def test_of_what_an_agent_says_of_its_absence_the_last_word_stands(server: Serve
 
     assert claimed == bytes([60] + [UNKNOWN] * 2 + [OFF] * 37 + [60])
     assert internet(server, -60, -19) == bytes([60] + [UNKNOWN] * 2 + [OFF] * 10 + [UNKNOWN] * 27 + [60])
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_the_last_word_stands_though_a_backlog_comes_newest_first(
+    engine: Engine, server: Server, order: tuple[int, ...]
+) -> None:
+    school = School("s1")
+    row = school.signal_row()
+    told = [
+        school.minute(NOW - 60),
+        school.report(school.rows(NOW - 20, [row], off=[(NOW - 57, 37, "power")])),
+        school.report(school.rows(NOW - 19, [row], off=[(NOW - 57, 10, "power")])),
+    ]
+    server.step(school.inventory_message())
+
+    for index in order:
+        server.step(told[index])
+
+    with engine.connect() as connection:
+        off = schema.off.c
+        kept = connection.execute(select(off.first_minute, off.count, off.reason, off.epoch, off.seq)).all()
+    assert kept == [(NOW - 57, 10, "power", school.epoch, 2)]
+    assert internet(server, -60, -18) == bytes([60] + [UNKNOWN] * 2 + [OFF] * 10 + [UNKNOWN] * 27 + [60] * 2)
+
+
+def test_of_another_epoch_the_word_that_comes_last_stands(server: Server) -> None:
+    old, new = School("s1", seq=500), School("s1", epoch="cd" * 8)
+    row = old.signal_row()
+    server.step(old.inventory_message(), old.report(old.rows(NOW - 20, [row], off=[(NOW - 57, 37, "power")])))
+
+    server.step(new.report(new.rows(NOW - 19, [row], off=[(NOW - 57, 10, "power")])))
+
+    assert internet(server, -57, -18) == bytes([OFF] * 10 + [UNKNOWN] * 27 + [60] * 2)
