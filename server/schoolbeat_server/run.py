@@ -39,6 +39,7 @@ from schoolbeat_server.outside_broker import (
     check_outside_broker,
     parse_broker_url,
 )
+from schoolbeat_server.report_jobs import Desk
 from schoolbeat_server.settings import Settings
 from schoolbeat_server.web.app import create_app
 from schoolbeat_server.web.live import LiveFeed
@@ -161,7 +162,9 @@ def make_heart(settings: Settings, engine: Engine, feed: LiveFeed, deliverer: De
     )
 
 
-def web_context(settings: Settings, engine: Engine, heart: Heart, feed: LiveFeed, judge: Judge) -> WebContext:
+def web_context(
+    settings: Settings, engine: Engine, heart: Heart, feed: LiveFeed, judge: Judge, desk: Desk
+) -> WebContext:
     """What pages and API see; everything is read, nothing is changed."""
     ledger = heart.ingest.ledger
 
@@ -186,6 +189,7 @@ def web_context(settings: Settings, engine: Engine, heart: Heart, feed: LiveFeed
         language=settings.language,
         banner=DEMO_BANNER if settings.demo else None,
         report_days=settings.report_days,
+        reports=desk,
     )
 
 
@@ -261,6 +265,7 @@ class Assembled(NamedTuple):
     deliverer: Deliverer
     heart: Heart
     judge: Judge
+    desk: Desk
 
 
 def _assembled(settings: Settings) -> Assembled:
@@ -283,7 +288,16 @@ def _assembled(settings: Settings) -> Assembled:
     heart = make_heart(settings, engine, feed, deliverer)
     ledger, judged = heart.ingest.ledger, plans.all_plans(settings.plans, settings.follow)
     judge = Judge(engine, ledger, judged, now_ms, lambda: heart.ingest.asked.calendar, knows_time=knows_time)
-    return Assembled(engine, feed, deliverer, heart, judge)
+    desk = Desk(
+        engine,
+        ledger,
+        judged,
+        settings.folder / "reports",
+        now_ms,
+        lambda: heart.ingest.asked.calendar,
+        settings.office,
+    )
+    return Assembled(engine, feed, deliverer, heart, judge, desk)
 
 
 def _assembled_in_the_end(settings: Settings) -> Assembled:
@@ -329,11 +343,11 @@ def _write_refused(folder: Path) -> str:
 
 
 def _serve(settings: Settings, parts: Assembled) -> int:
-    engine, feed, deliverer, heart, judge = parts
+    engine, feed, deliverer, heart, judge, desk = parts
     web = _WebServer(
         feed,
         uvicorn.Config(
-            create_app(web_context(settings, engine, heart, feed, judge)),
+            create_app(web_context(settings, engine, heart, feed, judge, desk)),
             host=settings.web.host,
             port=settings.web.port,
             log_level="warning",
@@ -347,6 +361,7 @@ def _serve(settings: Settings, parts: Assembled) -> int:
     deliverer.run()
     thread.start()
     judge.start()
+    desk.start()
     gc.collect()
     gc.freeze()  # modules and tables stay for good: walking them again and again cost pages 60 ms now and then
     log.info("pages at http://%s:%s (no login yet: loopback only)", settings.web.host, settings.web.port)
@@ -357,6 +372,7 @@ def _serve(settings: Settings, parts: Assembled) -> int:
         thread.join(30)
         deliverer.stop()
         judge.stop()
+        desk.stop()
         if heart.broker is not None:
             heart.broker.stop()
         engine.dispose()  # the last one out puts the WAL into the file: who copies the file has all of it

@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import io
 import json
 import unicodedata
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import httpx
 import openpyxl
 import pytest
 from pypdf import PdfReader
-from sqlalchemy import insert
+from sqlalchemy import delete, insert, update
 from tests.server import synthetic
 from tests.server.synthetic import NOW_MS, Made
 from tests.server.test_web import Client
 
-from schoolbeat_server import cli, compare, paper, plans, report_facts, report_files, report_parts, reports, schema
+from schoolbeat_server import (
+    cli,
+    compare,
+    paper,
+    plans,
+    report_facts,
+    report_files,
+    report_jobs,
+    report_parts,
+    reports,
+    schema,
+)
 from schoolbeat_server.database import writing
 from schoolbeat_server.judge import Judge
 from schoolbeat_server.report_facts import Facts, Period, Refused
+from schoolbeat_server.report_jobs import Desk, Wanted
 from schoolbeat_server.reports import Report
 from schoolbeat_server.said import Said
 from schoolbeat_server.school_calendar import LessonHours, SchoolCalendar
@@ -427,6 +444,159 @@ def test_what_the_register_does_not_have_is_named(made: Made, kind: report_facts
 def test_a_period_must_be_days_that_are_over(first: date, last: date, said: str) -> None:
     with pytest.raises(Refused, match=said):
         report_facts.checked_period(first, last, NOW_MS)
+
+
+# ---- pages, API and jobs -----------------------------------------------------------------------------------
+
+ASKED = "from=2026-11-16&to=2026-11-20"
+
+
+@pytest.fixture
+def desk(made: Made, tmp_path: Path) -> Iterator[Desk]:
+    found = Desk(made.engine, made.ledger, PLANS, tmp_path / "reports", lambda: NOW_MS, lambda: CALENDAR, OFFICE)
+    found.begin()
+    yield found
+    with writing(made.engine) as connection:
+        connection.execute(delete(schema.report_job))
+
+
+class Asking(Client):
+    """Asks by POST too, as a page of our own does, or another's."""
+
+    def post(self, address: str, **given: Any) -> httpx.Response:
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
+                return await client.post(address, **given)
+
+        return asyncio.run(ask())
+
+
+@pytest.fixture
+def asking(made: Made, desk: Desk) -> Asking:
+    return Asking(create_app(synthetic.context(made, calendar=lambda: CALENDAR, reports=desk)))
+
+
+def test_a_page_is_the_report_with_its_downloads_and_ways_to_the_proof(made: Made, asking: Asking) -> None:
+    page = asking.get(f"/reports/area?id=lc&{ASKED}")
+
+    assert page.status_code == 200
+    report = reported(made, "area", "lc")
+    assert report.title.vi in page.text
+    for link in table(report, "verdicts").links:
+        assert f'<a href="{link}">' in page.text
+        assert asking.get(link).status_code == 200
+    for form in ("pdf", "xlsx", "csv", "json"):
+        assert f"format={form}" in page.text
+    assert asking.get("/reports/paper.css").headers["content-type"].startswith("text/css")
+
+
+def test_the_api_gives_the_same_report(made: Made, asking: Asking) -> None:
+    told = asking.get(f"/api/v1/reports/isp?id=VNPT&{ASKED}").json()
+
+    assert told == json.loads(json.dumps(report_files.as_json(reported(made, "isp", "VNPT"))))
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "said"),
+    [
+        (f"/api/v1/reports/school?id=t99&{ASKED}", 404, "trường 't99': không có trong sổ đăng ký"),
+        ("/api/v1/reports/area?id=lc&from=2026-11-20&to=2026-11-21&lang=en", 400, "a report is of days that are over"),
+        (f"/api/v1/reports/nothing?id=lc&{ASKED}", 422, "kind"),
+        ("/api/v1/report-jobs/999", 404, "report job 999: there is none"),
+        (f"/reports/area?id=xa-77&{ASKED}", 404, "địa bàn &#39;xa-77&#39;"),
+    ],
+)
+def test_what_cannot_be_made_is_answered_with_why(asking: Asking, address: str, status: int, said: str) -> None:
+    answer = asking.get(address)
+
+    assert answer.status_code == status
+    assert said in answer.text
+
+
+def test_a_report_is_made_in_the_background_and_can_be_fetched_again(asking: Asking, desk: Desk) -> None:
+    body = {"kind": "school", "id": "t3", "first_day": "2026-11-16", "last_day": "2026-11-20", "format": "xlsx"}
+    waiting = asking.post("/api/v1/report-jobs", json=body)
+    again = asking.post("/api/v1/report-jobs", json=body)
+
+    assert desk.make_next()
+
+    number = waiting.json()["job"]
+    assert (waiting.status_code, waiting.json()["state"], waiting.json()["file"]) == (202, "waiting", None)
+    assert again.json()["job"] == number
+    assert not desk.make_next()
+    done = asking.get(f"/api/v1/report-jobs/{number}").json()
+    assert (done["state"], done["step"], done["steps"]) == ("done", 3, 3)
+    files = [asking.get(done["file"]) for _ in range(2)]
+    assert [hashlib.sha256(one.content).hexdigest() for one in files] == [done["sha256"]] * 2
+    assert "schoolbeat-school-t3-2026-11-16-2026-11-20.xlsx" in files[0].headers["content-disposition"]
+    assert openpyxl.load_workbook(io.BytesIO(files[0].content)).sheetnames[0] == "Thuyết minh"
+    assert done["name"] in asking.get("/reports").text
+
+
+def test_a_form_of_our_own_page_asks_and_one_of_another_site_is_refused(asking: Asking, desk: Desk) -> None:
+    form = {"kind": "league", "id": "lc", "from": "2026-11-16", "to": "2026-11-20", "format": "html"}
+
+    foreign = asking.post("/reports", data=form, headers={"Origin": "https://elsewhere.example"})
+    by_api = asking.post("/api/v1/report-jobs", json={}, headers={"Origin": "null"})
+    own = asking.post("/reports", data=form, headers={"Origin": "http://127.0.0.1:8080"})
+    wrong = asking.post("/reports", data=form | {"kind": "nothing"})
+
+    assert (foreign.status_code, by_api.status_code, own.status_code, wrong.status_code) == (403, 403, 303, 422)
+    assert [job.kind for job in desk.jobs()] == ["league"]
+    assert "đang đợi" in asking.get("/reports").text
+
+
+def test_jobs_are_bounded_and_a_failed_one_says_why(asking: Asking, desk: Desk) -> None:
+    def ask(ident: str) -> httpx.Response:
+        body = {"kind": "school", "id": ident, "first_day": "2026-11-16", "last_day": "2026-11-20", "format": "json"}
+        return asking.post("/api/v1/report-jobs", json=body)
+
+    answers = [ask(f"x{n}").status_code for n in range(report_jobs.MOST_WAITING + 1)]
+    while desk.make_next():
+        pass
+
+    assert answers == [202] * report_jobs.MOST_WAITING + [400]
+    assert {(job.state, job.error_en) for job in desk.jobs() if job.ident == "x3"} == {
+        ("failed", "school 'x3': not in the register")
+    }
+    assert ask("t0").status_code == 202
+
+
+def test_files_go_after_some_days_and_what_a_stopped_server_was_making_is_made_anew(made: Made, desk: Desk) -> None:
+    old = desk.ask(Wanted("league", "lc", "2026-11-16", "2026-11-20", "json", "vi"))
+    assert desk.make_next()
+    path = desk.file(desk.job(old.id))  # type: ignore[arg-type]
+    assert path is not None
+    assert path.stat().st_mode & 0o777 == 0o600
+    (desk.folder / "77777.pdf").write_bytes(b"of no row")
+    late = Desk(
+        made.engine, made.ledger, PLANS, desk.folder, lambda: NOW_MS + report_jobs.KEPT_MS + 1, lambda: CALENDAR
+    )
+    new = late.ask(Wanted("school", "t0", "2026-11-16", "2026-11-20", "json", "en"))
+    with writing(made.engine) as connection:
+        connection.execute(
+            update(schema.report_job).where(schema.report_job.c.id == new.id).values(state="running", step=1)
+        )
+
+    late.begin()
+    late.delete_old()
+
+    assert [(job.id, job.state, job.step) for job in late.jobs()] == [(new.id, "waiting", 0)]
+    assert list(desk.folder.iterdir()) == []
+    assert late.make_next()
+    assert [job.state for job in late.jobs()] == ["done"]
+
+
+def test_only_one_report_at_a_time_is_made_for_readers(
+    asking: Asking, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_jobs, "BUSY_SECONDS", 0.01)
+
+    with desk.making:
+        answer = asking.get(f"/api/v1/reports/league?id=lc&{ASKED}")
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
 
 
 def test_the_command_line_writes_the_report(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

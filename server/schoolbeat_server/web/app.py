@@ -28,6 +28,7 @@ from schoolbeat_server.web import (
     plans_api,
     quarantine_page,
     register_api,
+    reports_api,
     school_page,
 )
 from schoolbeat_server.web.plan_book import PlanBook
@@ -64,6 +65,8 @@ def create_app(context: WebContext) -> FastAPI:
     app.include_router(register_api.router)
     app.include_router(inspections_api.router)
     app.include_router(inspections_api.pages_router)
+    app.include_router(reports_api.router)
+    app.include_router(reports_api.pages_router)
     app.include_router(metrics.router)
     app.include_router(live.router)
     app.include_router(pages.router)

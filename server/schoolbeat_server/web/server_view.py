@@ -9,6 +9,7 @@ from typing import Annotated, Any, Protocol
 from fastapi import Depends, Request
 from sqlalchemy import Engine
 
+from schoolbeat_server.report_jobs import Desk
 from schoolbeat_server.school_calendar import SchoolCalendar
 from schoolbeat_server.verdicts import Verdict
 from schoolbeat_server.web.live import LiveFeed
@@ -38,6 +39,7 @@ class WebContext:
     hosts: Sequence[str] = LOOPBACK_HOSTS
     calendar: Callable[[], SchoolCalendar] = SchoolCalendar
     report_days: int = 14
+    reports: Desk | None = None
 
 
 def context_of(request: Request) -> WebContext:

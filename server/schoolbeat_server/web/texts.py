@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from schoolbeat_server.web.plan_texts import PLAN_TEXTS
+from schoolbeat_server.web.report_texts import REPORT_TEXTS
 
 TEXTS: dict[str, tuple[str, str]] = {
     # ---- every page ------------------------------------------------------------------------------------------
@@ -647,4 +648,4 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "about.counters": ("Bản tin bị gạt ra, theo lý do", "Messages set aside, by reason"),
     "about.counters.none": ("Không có bản tin nào bị gạt ra.", "No message was set aside."),
-} | PLAN_TEXTS
+} | PLAN_TEXTS | REPORT_TEXTS
