@@ -17,7 +17,10 @@ TCP_SURVIVES_SECONDS = 15  # a shorter cut of the line is bridged by TCP's retra
 
 # Who plays which part, by the site's number. Satellite sites follow their school, hence the gaps.
 CUT_NOW, POWER_CUT, DEAD_AP, SILENT, FLAPPING, NO_INTERNATIONAL = 0, 1, 3, 4, 5, 6
-PARTS = 8  # sites of a higher number have no part of their own
+PARTS = 8  # sites of a higher number have no part of their own while the viewer looks on
+# Satellite sites, in a province of 20 schools or more: one with power for some hours of lessons only, so that no speed
+# test can run, and one whose gateway was never plugged in. The one whose line is too slow is in province._line.
+LITTLE_POWER, UNPLUGGED = 12, 22
 
 CUT_AFTER_SECONDS, CUT_SECONDS = 20, 70
 POWER_AFTER_SECONDS, POWER_SECONDS, LINE_AFTER_POWER_SECONDS = 150, 215, 50
@@ -46,6 +49,8 @@ def past(site: SimulatedSite, seed: int, now_s: int, days: int) -> tuple[Fault, 
     """What failed in the history that ends at now_s, and what failed then and still does."""
     rng = Random(f"{seed} past {site.id}")
     faults: list[Fault] = []
+    if site.number == LITTLE_POWER:
+        return tuple(_dark(now_s, days))
     if site.number % 5 == 2:  # an ordinary cut of the line, of minutes to hours
         faults.append(_somewhere(rng, "line.isp", now_s, days, rng.randrange(240, 3 * HOUR)))
     if site.number % 9 == 8:
@@ -68,6 +73,22 @@ def _somewhere(rng: Random, kind: Kind, now_s: int, days: int, seconds: int) -> 
     seconds = min(seconds, days * DAY // 4)
     first = now_s - rng.randrange(1_800 + seconds, days * DAY - 60)
     return Fault(kind, first, first + seconds)
+
+
+# Of each day in local time, in minutes: no power from here to there. What is left lies within lessons.
+_DARK = ((0, 495), (645, 820), (990, 1_440))
+_UTC_PLUS_7_SECONDS = 7 * HOUR
+
+
+def _dark(now_s: int, days: int) -> Iterator[Fault]:
+    """Power came back half an hour before now, for good, whatever the hour: the history ends in peace."""
+    first_s, end_s = now_s - days * DAY, now_s - 1_800
+    for midnight in range((first_s + _UTC_PLUS_7_SECONDS) // DAY, (end_s + _UTC_PLUS_7_SECONDS) // DAY + 1):
+        for first, end in _DARK:
+            start = midnight * DAY - _UTC_PLUS_7_SECONDS
+            fault = Fault("power", max(first_s, start + first * 60), min(end_s, start + end * 60))
+            if fault.first_s < fault.end_s:
+                yield fault
 
 
 def live(site: SimulatedSite, sites: int, ready_s: int) -> tuple[Fault, ...]:
@@ -95,7 +116,7 @@ def _later(site: SimulatedSite, sites: int, ready_s: int) -> Iterator[Fault]:
 
 def silent(site: SimulatedSite) -> bool:
     """Registered and given credentials, but its gateway was never plugged in."""
-    return site.number == SILENT
+    return site.number in (SILENT, UNPLUGGED)
 
 
 def powered(faults: Iterable[Fault], at_s: float) -> bool:

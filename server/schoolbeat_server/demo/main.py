@@ -21,8 +21,19 @@ from typing import Any
 
 import msgspec
 
-from schoolbeat_server import database, enrol, register
-from schoolbeat_server.demo import children, internet, lab, province, relay, simulator, this_machine, words
+from schoolbeat_server import database, enrol, plans, register
+from schoolbeat_server.demo import (
+    children,
+    inspected,
+    internet,
+    lab,
+    past_verdicts,
+    province,
+    relay,
+    simulator,
+    this_machine,
+    words,
+)
 from schoolbeat_server.demo.children import Child
 from schoolbeat_server.demo.folder import FolderError, fresh
 from schoolbeat_server.demo.lab import Lab
@@ -180,6 +191,8 @@ async def _start(
 # ---- server ------------------------------------------------------------------------------------------------
 
 
+PLANS = Path(__file__).parent / "plan_files"
+FOLLOW = ["lao-cai-2022-2025", "profile-giga-itu", "profile-contract-80"]
 LESSONS = ("07:00-11:30", "13:30-17:00")  # of every day but Sunday
 
 
@@ -187,6 +200,8 @@ def _write_settings(folder: Path, web_port: int, broker_port: int, channels: Map
     lines = [
         f"folder = {json.dumps(str(folder / 'server'))}",
         "demo = true",
+        f"plans = {json.dumps(str(PLANS))}",
+        f"follow = {json.dumps(FOLLOW)}",
         "",
         "[web]",
         f"port = {web_port}",
@@ -226,6 +241,8 @@ def _enrol(demo: Demo, broker_port: int) -> tuple[dict[str, tuple[str, str]], En
         accounts[site.id] = (found.username, found.password)
     own = enrol.add_agent(engine, this_machine.SITE, now_ms=now_ms)
     enrolled = Enrolled("127.0.0.1", broker_port, own, database.server_id(engine))
+    past_verdicts.issue(engine, plans.all_plans(PLANS, FOLLOW), made.sites, options.seed, now_ms)
+    inspected.record(engine, made, now_ms)
     engine.dispose()
     schools = {row["id"]: row["name"] for row in rows["schools"]}
     demo.names = {

@@ -10,7 +10,7 @@ from random import Random
 
 from schoolbeat_server.demo import faults as script
 from schoolbeat_server.demo.faults import Fault
-from schoolbeat_server.demo.province import CSDL, WIFI, SimulatedSite
+from schoolbeat_server.demo.province import CSDL, MAIN_LINE, PLATFORM, WIFI, SimulatedSite
 from schoolbeat_wire.catalogue import CAUSES, OFF_REASONS, RUNGS, UNKNOWN, UP_FULL
 from schoolbeat_wire.report import Report
 
@@ -90,7 +90,8 @@ def signal_row(site: SimulatedSite, masks: Mapping[str, int]) -> bytes:
         if rung != "line.international":
             hidden |= down  # hidden: from where a domestic target cannot be seen
     codes[INTERNET] = _code(hidden, 0)
-    codes[CSDL] = _code(0, hidden)
+    codes[CSDL] = codes[PLATFORM] = _code(0, hidden)
+    codes[MAIN_LINE] = _code(0, hidden)  # nobody switches to the line that stands by
     codes[WIFI] = _code(0, masks.get("lan.router", 0))
     blocked = {"lan.router": masks.get("lan.router", 0)}
     for device in site.devices:  # a device comes after what it hangs on

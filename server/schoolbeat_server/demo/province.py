@@ -44,7 +44,8 @@ _MBPS = 1_000_000
 _FIBRE_DOWN = (100, 150, 150, 200, 300)
 _SATELLITE_FIBRE_DOWN = (80, 100, 100, 150)
 
-CSDL = "service.csdl"
+CSDL, PLATFORM = "service.csdl", "service.platform"
+MAIN_LINE = "line.main"
 WIFI = "wifi.hoc-sinh"
 
 # What devices of a kind tell beside that they answer, in the order of the columns.
@@ -213,6 +214,8 @@ def _rooms_and_devices(
         }
         for number in range(1, classes + 1)
     ]
+    if main:
+        next(room for room in rooms if not room["smart_level"]).update(name="Phòng máy tính", kind="computer")
     devices = [Device("sw-1", "Bộ chuyển mạch chính", "switch")]
     points = max(2, classes // 3)
     for number in range(1, points + 1):
@@ -226,6 +229,8 @@ def _rooms_and_devices(
         Device(f"cam-{number}", f"Camera hành lang {number}", "camera", "", "device.sw-1")
         for number in range(1, rng.randrange(3, 8))
     ]
+    if main:
+        devices.append(Device("may-gv", "Máy giáo viên phòng máy tính", "computer", "Phòng máy tính", "device.sw-1"))
     devices.append(Device("ups-1", "Bộ lưu điện", "ups", "", "device.sw-1"))
     if main:
         devices.append(Device("rec-1", "Đầu ghi hình", "recorder", "", "device.sw-1"))
@@ -258,7 +263,15 @@ def _inventory(devices: Sequence[Device]) -> Inventory:
     return with_revision(
         Inventory(
             revision="",
-            signals=[*ladder, "line.internet", CSDL, WIFI, *(f"device.{device.id}" for device in devices)],
+            signals=[
+                *ladder,
+                "line.internet",
+                MAIN_LINE,
+                CSDL,
+                PLATFORM,
+                WIFI,
+                *(f"device.{device.id}" for device in devices),
+            ],
             columns=[
                 Column("rtt_ms", ladder),
                 Column("loss_percent", ladder),

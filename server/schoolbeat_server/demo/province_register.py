@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -26,6 +27,8 @@ _PUPILS = {
 _FUNDING = ("Ngân sách tỉnh", "Ngân sách xã", "Xã hội hóa", "Dự án")
 _MODELS = {"board": ("Hãng A (mô phỏng)", "BTT-75"), "access_point": ("Hãng B (mô phỏng)", "WF-6")}
 _NEVER_BOUGHT_BY_THE_BOOK = 9  # one device in so many is in no asset book
+_BACKUP_EVERY = 6  # one school in so many has a SIM that stands by
+_DUPLICATE_EVERY = 5  # one site in so many has entered an asset twice
 _GHOST_EVERY = 3  # one site in so many has an asset that nobody has found
 
 
@@ -46,10 +49,12 @@ def complete(register: Rows, province: str, seed: int) -> None:
         register["shifts"] += _shifts(site["id"], levels[site["school"]], main, rng)
     for number, line in enumerate(register["lines"]):
         _contract(line, number, register["sites"][number]["kind"] == "main", Random(f"{seed} contract {line['id']}"))
+    register["lines"] += list(_backups(register))
     register["assets"] += _assets(register, seed)
     register["room_needs"] += [
         {"kind": "any", "smart_level": level, "device_kind": "board", "count": 1} for level in (1, 2)
     ]
+    register["room_needs"].append({"kind": "computer", "smart_level": 0, "device_kind": "computer", "count": 1})
 
 
 def _boundaries(register: Rows, province: str) -> None:
@@ -106,6 +111,26 @@ def _contract(line: dict[str, Any], number: int, main: bool, rng: Random) -> Non
         line["contract_min_bps"] = line["contract_down_bps"] // 2
 
 
+def _backups(register: Rows) -> Iterator[dict[str, Any]]:
+    """A SIM that stands by, at some main sites with fibre."""
+    mains = {site["id"] for site in register["sites"] if site["kind"] == "main"}
+    fibre = [line for line in register["lines"] if line["site"] in mains and line["technology"] == "fibre"]
+    for line in fibre[::_BACKUP_EVERY]:
+        isp = {"Viettel": "VNPT"}.get(line["isp"], "Viettel")
+        yield {
+            "id": f"{line['site']}-2",
+            "site": line["site"],
+            "isp": isp,
+            "technology": "mobile",
+            "role": "backup",
+        } | {
+            "contract": f"{line['contract']}-SIM",
+            "contract_from": "2025-09-01",
+            "contract_down_bps": 30_000_000,
+            "contract_up_bps": 10_000_000,
+        }
+
+
 def _assets(register: Rows, seed: int) -> list[dict[str, Any]]:
     """Most devices stand in the book, under the room they are in; some do not, and some that do were never found."""
     numbers: dict[str, int] = {}
@@ -140,4 +165,8 @@ def _assets(register: Rows, seed: int) -> list[dict[str, Any]]:
             status = ("in_use", "broken", "lent", "disposed")[number // _GHOST_EVERY % 4]
             ghost = {"site": site, "code": "TS-901", "name": "Máy chiếu cũ", "kind": "projector", "year": 2016}
             rows.append(ghost | {"serial": f"CU{number:06d}", "status": status})
+        if number % _DUPLICATE_EVERY == 2:
+            twice = next((row for row in rows if row["site"] == site and row["serial"]), None)
+            if twice is not None:
+                rows.append({**twice, "code": "TS-902", "device": None})
     return rows
