@@ -85,7 +85,7 @@ class Heart:
         self.batch: Batch | None = None  # the last that was committed
         self.configs_sent: dict[tuple[str, str], bytes] = {}
         self.calendar = CalendarRevision(ingest)
-        self.retraction = Retraction(ingest)
+        self.retraction = Retraction(ingest, self._retold)
         self.proofs = ProofMaking(engine, ingest.ledger, ingest.layouts, ingest.proofs, lambda: ingest.asked.calendar)
 
     def _receive(self, message: MQTTMessage) -> None:
@@ -353,6 +353,10 @@ class Heart:
         except SQLAlchemyError as error:
             log.warning("outages are not found anew yet: %s", error)
             self.retry_at = time.monotonic() + 1.0
+
+    def _retold(self, connection: Connection, site: str, first: int, end: int) -> None:
+        """What retracted reports had explained."""
+        self.incident_rows.take_back(Batch(connection, self.ingest.now_ms()), site, first, end)
 
     def _retract_one(self) -> None:
         """A day of what an operator took back."""

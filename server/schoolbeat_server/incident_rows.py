@@ -209,11 +209,19 @@ class IncidentRows:
             del self.short[site]
         elif first >= batch.now_ms // 60_000 - LATE_MINUTES:
             return
-        for scope, why in silences.revise(
-            batch, site, first, end, lambda span: self._explain(batch, span), self.ingest.outages
-        ):
-            log.info("%s: incident revised: %s", site, why)
-            self.changes.append(Change(site, scope, "revised", why))
+        self._explain_anew(batch, site, first, end, "late")
+
+    def take_back(self, batch: Batch, site: str, first: int, end: int) -> None:
+        """Of minutes of which reports were retracted: what these had explained."""
+        self._explain_anew(batch, site, first, end, "retracted")
+
+    def _explain_anew(self, batch: Batch, site: str, first: int, end: int, why: silences.Why) -> None:
+        found = silences.revise(
+            batch, site, first, end, lambda span: self._explain(batch, span), self.ingest.outages, why
+        )
+        for scope, cause in found:
+            log.info("%s: incident revised: %s", site, cause)
+            self.changes.append(Change(site, scope, "revised", cause))
 
     def _apply(self, batch: Batch, site: str, scope: Scope, current: Current | None, decision: Decision) -> None:
         if decision.action == "none":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, select, update
@@ -45,10 +45,11 @@ def select_reports(*columns: Any) -> Select[Any]:
 
 
 class Retraction:
-    """By the heart, a local day of reports a step. What is left to do is what is still stored: a restart goes on."""
+    """By the heart, a local day of reports a step. What is left to do is what is still stored: a restart goes on.
+    retold(connection, site, first, end): in the same transaction, what else rests on those minutes."""
 
-    def __init__(self, ingest: Ingest) -> None:
-        self.ingest = ingest
+    def __init__(self, ingest: Ingest, retold: Callable[[Connection, str, int, int], None] = lambda *_: None) -> None:
+        self.ingest, self.retold = ingest, retold
         self.decision: Row[Any] | None = None
         self._begin()
 
@@ -114,6 +115,9 @@ class Retraction:
             reopen(ingest, connection, decision.site)
             rebuild.remake(connection, ingest, decision.site, sorted(days), refused, now_ms, "retracted")
             _latest(ingest, connection, decision.site, decision.agent)
+            if days:
+                minutes = first_minute_of(min(days)), first_minute_of(max(days) + 1)
+                self.retold(connection, decision.site, *minutes)
         self.moved, self.days = self.moved + len(rows), self.days + 1
         with ingest.engine.connect() as connection:
             ingest.held.load(connection)

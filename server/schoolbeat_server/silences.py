@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import select, update
 
@@ -18,6 +18,8 @@ from schoolbeat_server.silence_evidence import DETECTION_MS, Span
 
 NOT_DECIDED = ("waiting", "unknown")
 MOST_REVISIONS = 20  # kept of one incident, the newest
+
+Why = Literal["late", "retracted"]
 
 Explain = Callable[[Span], Silence]
 
@@ -35,32 +37,38 @@ def as_facts(span: Span, found: Silence, cause: str) -> dict[str, object]:
 
 
 def revise(
-    batch: Batch, site: str, first: int, end: int, explain: Explain, outages: OutageRows
+    batch: Batch, site: str, first: int, end: int, explain: Explain, outages: OutageRows, why: Why = "late"
 ) -> Iterator[tuple[Scope, str]]:
     """Incidents and silences over [first, end) get the cause that the evidence names now; nothing that was decided
-    becomes undecided. Yields (scope, new cause) of incidents."""
+    becomes undecided, unless the word that decided it was taken back. Yields (scope, new cause) of incidents."""
     for row in _closed(batch, site, first, end):
         facts = json.loads(row.facts)
         told = facts.get("silence")
         if not told or told["back_ms"] is None or told["cause"] != row.cause:
             continue  # it ended with another fault
         found = explain(Span(site, told["lost_ms"], told["back_ms"]))
-        cause = row.cause if found.cause in NOT_DECIDED else found.cause
+        cause = _new_cause(row.cause, found, why)
         facts |= as_facts(Span(site, told["lost_ms"], told["back_ms"]), found, cause)
         if cause != row.cause:
-            facts["revised"] = [*facts.get("revised", []), _revision(batch, row.cause, cause)][-MOST_REVISIONS:]
+            facts["revised"] = [*facts.get("revised", []), _revision(batch, row.cause, cause, why)][-MOST_REVISIONS:]
             yield row.scope, cause
         values = {"cause": cause, "facts": json.dumps(facts, ensure_ascii=False, sort_keys=True)}
         batch.connection.execute(update(schema.incident).where(schema.incident.c.id == row.id).values(values))
     for one in _silences(batch, site, first, end):
         span = Span(site, one.first_minute * 60_000 + DETECTION_MS - 1, one.end_minute * 60_000 - 1)
-        found = explain(span)
-        if found.cause not in (*NOT_DECIDED, one.cause):
-            outages.explain(batch.connection, site, one.first_minute, one.end_minute, found.cause)
+        cause = _new_cause(one.cause, explain(span), why)
+        if cause != one.cause:
+            outages.explain(batch.connection, site, one.first_minute, one.end_minute, cause)
 
 
-def _revision(batch: Batch, before: str, after: str) -> Mapping[str, object]:
-    return {"at_ms": batch.now_ms, "from": before, "to": after, "why": "late"}
+def _new_cause(before: str, found: Silence, why: Why) -> str:
+    if found.cause not in NOT_DECIDED:
+        return found.cause
+    return "unknown" if why == "retracted" and before else before
+
+
+def _revision(batch: Batch, before: str, after: str, why: Why) -> Mapping[str, object]:
+    return {"at_ms": batch.now_ms, "from": before, "to": after, "why": why}
 
 
 def _closed(batch: Batch, site: str, first: int, end: int) -> list[Any]:

@@ -14,7 +14,9 @@ from tests.server.test_heart import body, now_ms
 from tests.server.test_incident_flow import Server, live
 from tests.server.test_web import Client, section
 
-from schoolbeat_server import database, schema
+from schoolbeat_server import database, decided, schema
+from schoolbeat_server.batch import Batch
+from schoolbeat_server.retraction import Retraction
 from schoolbeat_server.web import silence_shown
 from schoolbeat_server.web.app import create_app
 from schoolbeat_server.web.live import LiveFeed
@@ -208,6 +210,36 @@ def test_a_power_cut_told_weeks_later_corrects_a_silence_that_was_never_explaine
 
     assert incident(engine)[0] == "power"
     assert contact_causes(engine) == ["power"]
+
+
+def test_a_cause_that_rests_on_what_a_copied_machine_said_goes_with_it_and_wakes_nobody(engine: Engine) -> None:
+    school = School("s1")
+    server = started(engine, [school])
+    server.step(school.presence(hardware="11" * 8, boot="aa" * 16))
+    run(server, [school], 1)
+    cut = server.second // 60
+    server.step(school.presence(online=False))
+    server.wait(900)
+    copy = School("s1", seq=school.seq)
+    server.step(copy.presence(hardware="11" * 8, boot="b1" * 16))
+    off = [(cut, 2, "interrupted"), (cut + 2, 12, "power")]
+    server.step(copy.report(copy.rows(server.second // 60 - 1, [copy.signal_row()], off)))
+    live(server, copy, 12)
+    before, notices = (incident(engine)[0], contact_causes(engine)), len(server.notices())
+
+    whose = decided.Speaker("s1", "gateway", "11" * 8, "b1" * 16, "", None, None)
+    decided.retract(engine, whose, "thẻ bị sao chép", who="lan", now_ms=server.ms())
+    work = Retraction(server.ingest, lambda db, *minutes: server.rows.take_back(Batch(db, server.ms()), *minutes))
+    work.look()
+    while work.busy:
+        work.step()
+
+    cause, facts = incident(engine)
+    assert before == ("power", ["power"])
+    assert (cause, contact_causes(engine)) == ("unknown", ["unknown"])
+    assert facts["revised"] == [{"at_ms": server.ms(), "from": "power", "to": "unknown", "why": "retracted"}]
+    assert facts["silence"]["cause"] == "unknown"
+    assert len(server.notices()) == notices
 
 
 # ---- other machines ----------------------------------------------------------------------------------------

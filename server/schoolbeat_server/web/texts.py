@@ -319,8 +319,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "silence.known": ("Đã biết thêm", "Also known"),
     "silence.waited": ("Đang chờ", "Waiting for"),
     "silence.revised": (
-        "Sửa lại lúc {at} theo số liệu đến muộn; trước đó ghi là: {before}",
-        "Revised at {at} by data that came late; before: {before}",
+        "Sửa lại lúc {at} do có số liệu đến muộn hoặc bị rút lại; trước đó ghi là: {before}",
+        "Revised at {at} by data that came late or was taken back; before: {before}",
     ),
     "site.incidents": ("Sự cố đã báo", "Incidents told"),
     "site.targets": ("Chỉ tiêu của điểm trường này", "Targets of this site"),
