@@ -16,7 +16,7 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     from weasyprint import HTML, URLFetcher
 
-    class NoAddress(URLFetcher):
+    class NoAddress(URLFetcher):  # type: ignore[misc]
         """A report is whole in itself: nothing is asked of network or disk."""
 
         def fetch(self, url: str, headers: Any = None) -> Any:

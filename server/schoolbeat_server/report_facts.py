@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal, NamedTuple
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from schoolbeat_server import issued, outages, schema
 from schoolbeat_server.cause import INTERNET
@@ -217,7 +217,7 @@ def _listed(
         return (), 0
     table = schema.outage.c
     mine = sites if kind == "school" else [one for one in sites if isp_of(evidence.sites[one]) == ident]
-    where = [
+    where: list[ColumnElement[bool]] = [
         table.site.in_(sorted(mine)),
         table.first_minute.between(window.first_minute, window.end_minute - 1),
     ]
