@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, NamedTuple
@@ -104,11 +104,19 @@ def joined(how: Join, findings: Iterable[Finding]) -> Finding:
         return found[0]
     met = join3(how, (one.met for one in found))
     telling = [one for one in found if one.met == met]
-    sinces = [one.since_minute for one in telling if one.since_minute is not None]
+    since = since_of(how, [one.since_minute for one in telling])
     coverages = [one.coverage for one in found if one.coverage is not None]
     said = Said("; ".join(one.said.vi for one in telling), "; ".join(one.said.en for one in telling))
     grade = weakest(one.grade for one in found)
-    return Finding(met, grade, min(coverages, default=None), min(sinces, default=None), said)
+    return Finding(met, grade, min(coverages, default=None), since, said)
+
+
+def since_of(how: Join, sinces: Sequence[int | None]) -> int | None:
+    """Of what decided: where any would do, since the last of them failed too; else since the first of them did."""
+    known = [one for one in sinces if one is not None]
+    if how == "any":
+        return max(known, default=None) if len(known) == len(sinces) else None
+    return min(known, default=None)
 
 
 def weakest(grades: Iterable[Grade]) -> Grade:

@@ -9,9 +9,8 @@ from schoolbeat_server.availability import shown
 from schoolbeat_server.availability_indicator import judge_availability
 from schoolbeat_server.finding import Case, Finding, grade_unseen, join3, joined, stated
 from schoolbeat_server.measured import Span, last_of
-from schoolbeat_server.register import Line
 from schoolbeat_server.said import Said
-from schoolbeat_server.speed_indicator import Direction, contract_of, mbps
+from schoolbeat_server.speed_indicator import Direction, contract_of, main_lines, mbps
 from schoolbeat_wire.catalogue import DEVICE_KINDS, OFF, UP_FULL
 
 # ---- contracts ---------------------------------------------------------------------------------------------
@@ -44,11 +43,6 @@ def judge_technology(case: Case) -> Finding:
     return Finding(met, "declared", None, None, said)
 
 
-def main_lines(case: Case) -> list[Line]:
-    """Those that are no backup; a backup alone is all that the site has."""
-    return [one for one in case.facts.lines if one.role != "backup"] or list(case.facts.lines)
-
-
 def _technologies(found: Iterable[str]) -> Said:
     words = [TECHNOLOGY_WORDS[one] for one in sorted(set(found))]
     return Said(", ".join(word.vi for word in words), ", ".join(word.en for word in words))
@@ -57,13 +51,24 @@ def _technologies(found: Iterable[str]) -> Said:
 def judge_contract(direction: Direction, case: Case) -> Finding:
     need = case.condition.at_least
     assert need is not None
-    contract = contract_of(direction, main_lines(case), case.target.lines)
-    if contract is None:
+    lines = main_lines(case)
+    contracts = [line.contract_down_bps if direction == "download" else line.contract_up_bps for line in lines]
+    met = join3(case.target.lines, (None if bps is None else bps >= need for bps in contracts))
+    told = contract_of(direction, lines, case.target.lines) if met is None else _deciding(met, contracts)
+    if told is None:
         said = Said("Sổ đăng ký không ghi tốc độ hợp đồng", "The register states no contracted speed")
-        return Finding(None, "declared", None, None, said)
-    mine, asked = mbps(Fraction(contract), need), mbps(need)
-    said = Said(f"Hợp đồng ghi {mine.vi}, cần {asked.vi}", f"The contract states {mine.en}, needs {asked.en}")
-    return Finding(contract >= need, "declared", None, None, said)
+        return Finding(met, "declared", None, None, said)
+    mine, asked = mbps(Fraction(told), need), mbps(need)
+    vi, en = f"Hợp đồng ghi {mine.vi}, cần {asked.vi}", f"The contract states {mine.en}, needs {asked.en}"
+    if met is None:
+        vi, en = f"{vi}; đường khác không ghi", f"{en}; of another line nothing is stated"
+    return Finding(met, "declared", None, None, Said(vi, en))
+
+
+def _deciding(met: bool, contracts: Iterable[int | None]) -> int | None:
+    """The contract that shows it, of lines that together are met or missed."""
+    told = [bps for bps in contracts if bps is not None]
+    return max(told, default=None) if met else min(told, default=None)
 
 
 def judge_backup(case: Case) -> Finding:

@@ -29,6 +29,8 @@ def judge_speed(direction: Direction, what: What, case: Case) -> Finding:
     if isinstance(need, Said):
         return Finding(None, "observed", coverage, None, need)
     met = True if least >= need else False if most < need else None
+    if what == "of_contract" and met is (case.target.lines != "any") and not _all_state(direction, case):
+        return Finding(None, "observed", coverage, None, _NOT_EVERY_CONTRACT)
     proven = met and _tested_every_week([test.minute for test in measured], case)
     said = _speed_said(what, _Told(_DIRECTIONS[direction], least, need, len(measured), met), case)
     return Finding(met, "proven" if proven else "observed", coverage, _slow_since(measured, need, met), said)
@@ -59,10 +61,10 @@ def _need(direction: Direction, what: What, case: Case) -> Fraction | Said:
     stated = case.condition.at_least
     assert stated is not None
     if what == "of_contract":
-        contract = contract_of(direction, case.facts.lines, case.target.lines)
-        if contract is None:
+        told = [bps for bps in _contracts(direction, main_lines(case)) if bps is not None]
+        if not told:
             return Said("Sổ đăng ký không ghi tốc độ hợp đồng", "The register states no contracted speed")
-        return stated * contract
+        return stated * (min(told) if case.target.lines == "any" else max(told))
     if what == "per_pupil":
         if case.facts.pupils is None:
             return Said(
@@ -154,7 +156,7 @@ def _why_so_much(what: What, case: Case) -> Said:
 
 
 def _too_few_tests(direction: str, count: int, asked: int, case: Case) -> Said:
-    contract = contract_of(direction, case.facts.lines, case.target.lines)
+    contract = contract_of(direction, main_lines(case), case.target.lines)
     if contract is None:
         vi, en = "Sổ đăng ký không ghi tốc độ hợp đồng", "The register states no contracted speed"
     else:
@@ -167,11 +169,30 @@ def _too_few_tests(direction: str, count: int, asked: int, case: Case) -> Said:
 
 def contract_of(direction: str, lines: Sequence[Line], how: Join) -> int | None:
     """What the lines' contracts state, in bits a second; None: nothing, or not of every line that counts."""
-    contracts = [line.contract_down_bps if direction == "download" else line.contract_up_bps for line in lines]
+    contracts = _contracts(direction, lines)
     found = [bps for bps in contracts if bps is not None]
     if not found or (how == "every" and len(found) < len(contracts)):
         return None
     return max(found) if how == "any" else min(found)
+
+
+def _contracts(direction: str, lines: Sequence[Line]) -> list[int | None]:
+    return [line.contract_down_bps if direction == "download" else line.contract_up_bps for line in lines]
+
+
+def _all_state(direction: Direction, case: Case) -> bool:
+    return None not in _contracts(direction, main_lines(case))
+
+
+def main_lines(case: Case) -> list[Line]:
+    """Those that are no backup; a backup alone is all that the site has."""
+    return [one for one in case.facts.lines if one.role != "backup"] or list(case.facts.lines)
+
+
+_NOT_EVERY_CONTRACT = Said(
+    "Sổ đăng ký không ghi tốc độ hợp đồng của mọi đường truyền",
+    "The register does not state the contracted speed of every line",
+)
 
 
 def mbps(bps: Fraction, need: Fraction | None = None) -> Said:

@@ -156,8 +156,19 @@ def of_province(counts: tuple[int, int, int], share: Fraction, count: int | None
 
 def as_one(how: str, found: Sequence[Told]) -> Told:
     met = together(how, (one.met for one in found))
-    sinces = [one.since for one in found if one.met == met and one.since is not None]
-    return Told(met, _weakest(one.grade for one in found), min(sinces, default=None))
+    return Told(met, _weakest(one.grade for one in found), _begun(how, [one.since for one in found if one.met == met]))
+
+
+def _begun(how: str, sinces: Sequence[int | None]) -> int | None:
+    """Where any would do, it began when the last failed; if of one that is not known, it is not."""
+    if how != "any":
+        return min((one for one in sinces if one is not None), default=None)
+    last = None
+    for one in sinces:
+        if one is None:
+            return None
+        last = one if last is None or one > last else last
+    return last
 
 
 def _weakest(grades: Iterable[str]) -> str:
@@ -253,13 +264,13 @@ def _answer(
         met = together("every", (one.met for one in found)) if site.heard else "unknown"
         told.append((met, found))
     status = together(promise.sites, (met for met, _ in told))
-    sinces = [one.since for met, found in told for one in found if met == status == one.met and one.since is not None]
+    sinces = [_begun("every", [one.since for one in found if one.met == met]) for met, found in told if met == status]
     grade = _weakest(one.grade for _, found in told for one in found)
     counts = (int(status == "met"), int(status == "missed"), int(status == "unknown"))
     for one in (one for _, found in told for one in found if one.counts is not None):
         counts = one.counts  # type: ignore[assignment]
     silent = bool(parts) and not any(site.heard for site, _, _ in parts)
-    return Answer(status, silent, None if status == "met" else min(sinces, default=None), grade, counts)
+    return Answer(status, silent, None if status == "met" else _begun(promise.sites, sinces), grade, counts)
 
 
 def _told(place: Place, room: Room | None, devices: tuple[Device, ...]) -> Told:
@@ -469,7 +480,17 @@ def speed(place: Place) -> Told:
     ]
     if len(tests) < place.promise.tests:
         return Told("unknown", "observed" if tests else place.unseen)
-    need = _need(place, what, down)
+    if what == "of_contract":
+        stated = [one.down if down else one.up for one in mains(place.site.lines)]
+        found = [_speed(place, tests, None if mbit is None else place.asks.need * mbit * MBIT, what) for mbit in stated]
+        one = as_one(place.promise.lines, found)
+        return one._replace(
+            grade=_weakest(each.grade for each in found if each.met == one.met) if found else "observed"
+        )
+    return _speed(place, tests, _need(place, what), what)
+
+
+def _speed(place: Place, tests: Sequence[tuple[int, int, bool]], need: Fraction | None, what: str) -> Told:
     if need is None:
         return Told("unknown", "observed")
     fast = 9 if what == "tenth" else 5
@@ -495,16 +516,9 @@ def _reaches(values: Sequence[int], need: Fraction, fast: int) -> bool:
     return sum(middle) >= 2 * need
 
 
-def _need(place: Place, what: str, down: bool) -> Fraction | None:
+def _need(place: Place, what: str) -> Fraction | None:
     """In bits a second."""
     need, site = place.asks.need, place.site
-    if what == "of_contract":
-        lines = mains(site.lines)
-        stated = [one.down if down else one.up for one in lines]
-        told = [mbit for mbit in stated if mbit is not None]
-        if not told or (place.promise.lines == "every" and len(told) < len(stated)):
-            return None
-        return need * MBIT * (max(told) if place.promise.lines == "any" else min(told))
     if what == "per_pupil":
         pupils = busiest(site, last_day(place.province))
         if not pupils:

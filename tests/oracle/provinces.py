@@ -205,6 +205,9 @@ def _site(random: Random, ident: str, main: bool, first: int, end: int, kinds: l
         for number in range(random.choice((0, 1, 2)))
     )
     devices = tuple(_device(random, number, rooms) for number in range(random.choice((0, 1, 3, 4))))
+    for room in rooms if random.random() < 0.5 else ():
+        kinds_there = DEVICE_KINDS[: random.choice((2, 2, 4))]
+        devices += tuple(Device(f"{kind[:3]}{len(devices)}{room.id[-1]}", kind, room.id, "") for kind in kinds_there)
     strangers = [f"m{number}" for number in range(random.choice((0, 0, 1, 2)))]
     told = ()
     if heard and random.random() < 0.8:

@@ -77,9 +77,13 @@ def test_a_backup_line_is_one_that_the_register_calls_so() -> None:
     assert found("line.backup", site()).met is None
 
 
-def with_tests(*bps: int, ceiling: int | None = None, pupils: int | None = None) -> SiteFacts:
+def with_tests(
+    *bps: int, ceiling: int | None = None, pupils: int | None = None, lines: tuple[int | None, ...] = (100,)
+) -> SiteFacts:
+    """lines: what their contracts state, in Mbit/s; a backup line's never counts."""
     tests = tuple(SpeedTest(END - 60 * (at + 1), one, None, ceiling) for at, one in enumerate(bps))
-    return replace(site(line(down=100_000_000)), tests=tests, pupils=pupils)
+    named = (line(down=None if one is None else one * 1_000_000) for one in lines)
+    return replace(site(*named, line("mobile", "backup", down=1_000_000)), tests=tests, pupils=pupils)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +94,10 @@ def with_tests(*bps: int, ceiling: int | None = None, pupils: int | None = None)
         ("line.download.tenth", 20, with_tests(*range(10, 120, 10)), True),
         ("line.download.of_contract", Fraction(4, 5), with_tests(80_000_000, 80_000_000, 1), True),
         ("line.download.of_contract", Fraction(4, 5), with_tests(79_999_999, 79_999_999, 10**9), False),
+        ("line.download.of_contract", Fraction(4, 5), with_tests(*[20_000_000] * 3, lines=(20, 100)), True),
+        ("line.download.of_contract", Fraction(4, 5), with_tests(*[15_000_000] * 3, lines=(20, 100)), False),
+        ("line.download.of_contract", Fraction(4, 5), with_tests(*[15_000_000] * 3, lines=(20, None)), None),
+        ("line.download.of_contract", Fraction(4, 5), with_tests(*[20_000_000] * 3, lines=(20, None)), True),
         ("line.download.per_pupil", 50_000, with_tests(*[20_000_000] * 3, pupils=400), True),
         ("line.download.per_pupil", 50_000, with_tests(*[20_000_000] * 3, pupils=401), False),
         ("line.download.per_pupil", 50_000, with_tests(*[20_000_000] * 3), None),
