@@ -75,8 +75,8 @@ def _locked(settings: Settings) -> Any:
         raise Refused(str(error), str(error)) from None
 
 
-def _restore(arguments: argparse.Namespace, settings: Settings, language: str, _now_ms: int) -> int:
-    from schoolbeat_server import backup, damage
+def _restore(arguments: argparse.Namespace, settings: Settings, language: str, now_ms: int) -> int:
+    from schoolbeat_server import backup, damage, own_clock
     from schoolbeat_server.local_time import clock_and_day
 
     with _locked(settings):
@@ -96,7 +96,18 @@ def _restore(arguments: argparse.Namespace, settings: Settings, language: str, _
             "Start the server; agents send the last 7 days again by themselves. Then look: schoolbeat-server restored",
         ).to(language)
     )
+    if own_clock.doubt(now_ms, made_ms, synchronised=own_clock.kernel_is_synchronised()) is not None:
+        print(_WAITS_FOR_ITS_CLOCK.to(language))
     return 0
+
+
+_WAITS_FOR_ITS_CLOCK = Said(
+    "Từ bản sao lưu tới giờ máy này cách quá xa, mà đồng hồ không được đồng bộ (NTP): máy chủ sẽ chờ, không nhận gì. "
+    "Hãy đồng bộ đồng hồ; hoặc xem giờ có đúng không (date) rồi xác nhận: schoolbeat-server clock believe --reason …",
+    "This machine's clock is too far from the backup's time, and not synchronised (NTP): the server will wait and "
+    "accept nothing. Synchronise it; or see whether it is right (date) and vouch for it: "
+    "schoolbeat-server clock believe --reason …",
+)
 
 
 def _restored(_arguments: argparse.Namespace, settings: Settings, language: str, _now_ms: int) -> int:

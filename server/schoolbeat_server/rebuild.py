@@ -49,12 +49,13 @@ class Copy(NamedTuple):
 
 
 def first_kept_day(connection: Connection) -> int:
-    """The first local day of which every report is still there; that of the oldest report on a young server."""
+    """The first local day of which every report is still there; that of the oldest report on a young server, and of
+    one that has none a day that never comes."""
     kept = proof.kept_from(connection)
-    if not kept:
-        kept = connection.scalar(select(func.min(schema.report.c.first_minute))) or 0
-        return day_of(kept)
-    return day_of(kept + DAY - 1)
+    if kept:
+        return day_of(kept + DAY - 1)
+    oldest = connection.scalar(select(func.min(schema.report.c.first_minute)))
+    return day_of(oldest if oldest is not None else 2**31)
 
 
 def rebuild_site(ingest: Ingest, site: str, first_day: int, end_day: int, now_ms: int) -> Rebuilt:

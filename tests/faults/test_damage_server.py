@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sqlite3
 import urllib.error
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from schoolbeat_server import damage, database, restored
+from schoolbeat_server import backup, backup_cli, damage, database, own_clock, restored
 from schoolbeat_server.contact import ContactBook
 from schoolbeat_server.ingest import Ingest
+from schoolbeat_server.settings import load
 from schoolbeat_wire.catalogue import UNKNOWN
 from schoolbeat_wire.report import MinuteRow
 from tests.e2e import books
@@ -291,3 +293,28 @@ def test_a_damaged_backup_is_refused_and_nothing_is_touched(server: Server, tmp_
 
     assert [code for code, _ in answers] == [1, 1, 1]
     assert server.database.read_bytes() == before
+
+
+@pytest.mark.parametrize(("days", "waits"), [(6, False), (8, True), (-1, True)])
+def test_after_a_backup_far_from_the_clock_the_command_says_that_the_server_will_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], days: int, waits: bool
+) -> None:
+    """The kernel of a machine without NTP; every other part is real."""
+    monkeypatch.setattr(own_clock, "kernel_is_synchronised", lambda: False)
+    (tmp_path / "server.toml").write_text(f'folder = "{tmp_path}"\n')
+    settings = load(tmp_path / "server.toml")
+    engine = database.open_database(settings.database)
+    database.server_id(engine)
+    with database.writing(engine) as connection:
+        database.set_meta(connection, "alive_ms", str(NOW * 60_000))
+    engine.dispose()
+    backup.make(settings.database, tmp_path / "sao-luu.db", NOW * 60_000)
+    words = argparse.Namespace(file=tmp_path / "sao-luu.db", keep=backup_cli._restore)
+
+    assert backup_cli.run(words, settings, "en", (NOW + days * 1_440) * 60_000) == 0
+
+    assert ("clock believe" in capsys.readouterr().out) == waits
+    with database.open_database(settings.database).connect() as connection:
+        mark_ms = int(database.get_meta(connection, "alive_ms") or 0)
+    doubted = own_clock.doubt((NOW + days * 1_440) * 60_000, mark_ms, synchronised=False)
+    assert (doubted is not None) == waits

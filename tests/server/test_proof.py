@@ -663,3 +663,11 @@ def test_the_heart_makes_the_digests_by_itself(province: Province, tmp_path: Pat
     assert (busy, made.proofs.busy, made.problem) == (True, False, "")
     assert [(row.day, row.minutes) for row in province.rows()] == [(DAY, 180)]
     assert province.ingest.proofs.newest is not None
+
+
+def test_there_is_nothing_to_rebuild_where_nothing_was_reported(
+    province: Province, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main([*desk(province, tmp_path), "--lang", "en", "rebuild", "--all"])
+
+    assert (code, "There is no day to rebuild." in capsys.readouterr().err) == (1, True)
