@@ -74,7 +74,10 @@ _MISSED: dict[str, Said] = {
         "Kiểm tra bộ phát Wi-Fi gần chỗ đo: nguồn, dây, mật khẩu, số người đang dùng",
         "Check the access point near the seat: power, cable, password, how many use it",
     ),
-    "data.": WAIT,
+    "data.": Said(
+        "Giữ thiết bị cổng luôn có điện và cắm vào mạng của trường, để số liệu đến đủ và kịp",
+        "Keep the gateway powered and plugged into the school's network, so that its data comes whole and in time",
+    ),
     "room": Said(
         "Xem phòng còn thiếu thiết bị nào theo danh mục, hoặc thiết bị nào không trả lời đầu tiết",
         "See which device of the list the room lacks, or which did not answer at the start of lessons",

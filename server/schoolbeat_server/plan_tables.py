@@ -91,7 +91,8 @@ def sentence(reasons: Iterable[Said]) -> Said:
 
 
 def signal_of(target: Target, unit: UnitVerdict) -> str:
-    """The signal whose minutes say most of the unit; the school's Internet where a target asks for none."""
+    """The signal whose minutes say most of the unit; of a line's speed, that of its tests' day: the school's Internet.
+    "" where no single signal tells it: the site's page does."""
     for condition in target.conditions:
         signal = INDICATORS[condition.indicator].signal
         if signal == "device." and "/" in unit.id:
@@ -100,7 +101,8 @@ def signal_of(target: Target, unit: UnitVerdict) -> str:
             return f"service.{condition.of[0]}"
         if signal and not signal.endswith("."):
             return signal
-    return "line.internet"
+    of_line = any(condition.indicator.startswith("line.") for condition in target.conditions)
+    return "line.internet" if of_line else ""
 
 
 # ---- groups ------------------------------------------------------------------------------------------------
@@ -112,6 +114,14 @@ GROUPS: Mapping[str, Said] = {
     "manager": Said("Cấp quản lý", "Run by"),
     "level": Said("Cấp học", "Level"),
 }
+
+
+SHARE_COLUMNS: tuple[Column, ...] = (
+    Column("share", Said("Tỷ lệ đạt", "Share met"), "share", Said("Trên mọi đơn vị", "Of all units")),
+    Column("units", Said("Đơn vị", "Units"), "count"),
+    *COUNT_COLUMNS,
+    Column("silent", Said("Chưa từng gửi số liệu", "Never reported"), "count"),
+)
 
 
 def groups_table(
@@ -134,13 +144,7 @@ def groups_table(
         mine[3] += unit.silent
     keys = sorted(counts, key=lambda key: (key is None, _share(counts[key]), str(names[key])))
     rows = tuple((names[key], _share(counts[key]), sum(counts[key][:3]), *counts[key]) for key in keys)
-    columns = (
-        Column(by, GROUPS[by]),
-        Column("share", Said("Tỷ lệ đạt", "Share met"), "share", Said("Trên mọi đơn vị", "Of all units")),
-        Column("units", Said("Đơn vị", "Units"), "count"),
-        *COUNT_COLUMNS,
-        Column("silent", Said("Chưa từng gửi số liệu", "Never reported"), "count"),
-    )
+    columns = (Column(by, GROUPS[by]), *SHARE_COLUMNS)
     title = Said(f"{verdict.target.name.vi} theo {GROUPS[by].vi}", f"{verdict.target.name.en} by {GROUPS[by].en}")
     name = f"{verdict.plan.id}-{verdict.target.id}-{by}"
     return Table(name, title, columns, rows, tuple("" if key is None else link(key) for key in keys))
@@ -148,6 +152,24 @@ def groups_table(
 
 def _share(counts: Sequence[int]) -> Fraction:
     return Fraction(counts[0], sum(counts[:3]) or 1)
+
+
+def sides_table(verdict: Verdict, name: Said, is_chosen: Callable[[UnitVerdict], bool]) -> Table:
+    """Those that are chosen, such as a pilot's, and all others of the target."""
+    counts: dict[bool, list[int]] = {True: [0, 0, 0, 0], False: [0, 0, 0, 0]}
+    for unit in verdict.units:
+        mine = counts[is_chosen(unit)]
+        for at, count in enumerate(unit.counts):
+            mine[at] += count
+        mine[3] += unit.silent
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (side, _share(mine), sum(mine[:3]), *mine) for side, mine in ((name, counts[True]), (OTHERS, counts[False]))
+    )
+    ident = f"{verdict.plan.id}-{verdict.target.id}-sides"
+    return Table(ident, verdict.target.name, (Column("side", Said("Nhóm", "Group")), *SHARE_COLUMNS), rows)
+
+
+OTHERS = Said("Tất cả còn lại", "All others")
 
 
 # ---- days --------------------------------------------------------------------------------------------------

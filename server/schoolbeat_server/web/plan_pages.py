@@ -17,7 +17,7 @@ from schoolbeat_server.finding import stated
 from schoolbeat_server.forecast import LEAST_WEEKS, WEEK, Forecast
 from schoolbeat_server.history import AT_DEADLINE_WORDS, Kept, Point, Reached, at_deadline, kept
 from schoolbeat_server.local_time import clock_and_day
-from schoolbeat_server.plan_tables import GROUPS, changes_table, groups_table, history_table
+from schoolbeat_server.plan_tables import GROUPS, changes_table, groups_table, history_table, sides_table
 from schoolbeat_server.plans_shown import GRADE_WORDS
 from schoolbeat_server.said import Said
 from schoolbeat_server.tables import Column, Table, cell_text, page_of
@@ -48,7 +48,7 @@ router = APIRouter(include_in_schema=False)
 
 ROWS = 25
 GROUP_ROWS = 12
-CHANGES = 30
+CHANGES = 20
 LIKELY = 12
 AREA_FORECASTS = 12
 WEEKS = 26
@@ -225,6 +225,7 @@ def target_page(request: Request, context: Context, book: Book, plan: str, targe
         cell=lambda cell, column: cell_text(cell, column.kind, say.language),
         **_list(verdict, chosen, wanted, say),
         **_groups(verdict, chosen, wanted),
+        sides=_sides(verdict, chosen, wanted) if wanted.area or wanted.isp else None,
         **_days(verdict, points, say),
         **_forecast(book, verdict, chosen, say),
         **_changes(context, verdict, chosen, points, wanted, say),
@@ -273,6 +274,12 @@ def _group_table(verdict: Verdict, chosen: Chosen, wanted: PageWanted) -> Table:
     return groups_table(verdict, wanted.by, chosen.where, link, group_words(wanted.by))
 
 
+def _sides(verdict: Verdict, chosen: Chosen, wanted: PageWanted) -> Table:
+    area = chosen.limits.areas[wanted.area].name if wanted.area else ""
+    name = ", ".join(part for part in (area, wanted.isp) if part)
+    return sides_table(verdict, Said(name, name), chosen.lies_within)
+
+
 def _days(verdict: Verdict, points: Sequence[Point], say: Speaker) -> dict[str, Any]:
     if not points:
         return {"points": points, "picture": Markup(""), "weeks": None}
@@ -294,21 +301,21 @@ def _forecast(book: PlanBook, verdict: Verdict, chosen: Chosen, say: Speaker) ->
     areas = book.area_forecasts(verdict, chosen.limits)
     told = sorted(
         (
-            (chosen.limits.areas[area].name, told_forecast(one, say))
+            (chosen.limits.areas[area].name, told_forecast(verdict, one, say))
             for area, one in areas.items()
             if one.answer != "too_little"
         ),
         key=lambda pair: pair[0],
     )
     return {
-        "forecast": told_forecast(book.forecast(plan, target), say),
+        "forecast": told_forecast(verdict, book.forecast(plan, target), say),
         "likely": units[:LIKELY],
         "likely_count": len(units),
         "area_forecasts": told[:AREA_FORECASTS],
     }
 
 
-def told_forecast(one: Forecast, say: Speaker) -> str:
+def told_forecast(verdict: Verdict, one: Forecast, say: Speaker) -> str:
     """In a sentence or two."""
     if one.answer == "too_little":
         return say.t("target.forecast.too_little", weeks=one.weeks, least=LEAST_WEEKS)
@@ -327,7 +334,7 @@ def told_forecast(one: Forecast, say: Speaker) -> str:
             earliest=say.day(one.earliest) if one.earliest else beyond,
             latest=say.day(one.latest) if one.latest else beyond,
         )
-    if one.by_deadline is not None:
+    if one.by_deadline is not None and verdict.target.deadline and verdict.target.deadline >= say.today():
         text += " " + say.t("target.forecast.by_deadline", chance=one.by_deadline)
     return text
 
@@ -361,6 +368,8 @@ def _table(
     """The table that a file is asked of, whole."""
     if wanted.table == "groups":
         return _group_table(verdict, chosen, wanted)
+    if wanted.table == "sides":
+        return _sides(verdict, chosen, wanted)
     if wanted.table == "history":
         return history_table(verdict, points)
     if wanted.table == "changes":

@@ -18,7 +18,7 @@ PLAN_TEXTS: dict[str, tuple[str, str]] = {
         "Chuẩn để so sánh, không phải cam kết của ai ở đây",
         "A yardstick to compare with; nobody here promised it",
     ),
-    "plans.caption": ("{document}: {count} chỉ tiêu", "{document}: {count} targets"),
+    "plans.caption": ("{count} chỉ tiêu", "{count} targets"),
     "plans.target": ("Chỉ tiêu", "Target"),
     "plans.status": ("Kết luận", "Verdict"),
     "plans.counts": ("Đơn vị", "Units"),
@@ -85,6 +85,8 @@ PLAN_TEXTS: dict[str, tuple[str, str]] = {
         "Còn {count} nhóm nữa, xem đủ trong tệp tải về.",
         "{count} more groups; the files have them all.",
     ),
+    "target.sides": ("Nhóm được chọn so với tất cả còn lại", "Those chosen against all others"),
+    "target.sides.caption": ("Theo địa bàn và nhà mạng chọn ở trên", "By the area and ISP chosen above"),
     "target.history": ("Diễn biến", "History"),
     "target.history.none": (
         "Chưa công bố kết luận của ngày nào; mỗi ngày công bố một lần, sau nửa đêm.",

@@ -48,7 +48,7 @@ class PageWanted(Wanted):
     by: Literal["area", "over", "isp", "manager", "level"] = "area"
     then: date | None = None
     format: Format | None = None
-    table: Literal["units", "groups", "history", "changes"] = "units"
+    table: Literal["units", "groups", "sides", "history", "changes"] = "units"
     lang: Literal["vi", "en"] | None = None
 
 
@@ -75,6 +75,7 @@ class Chosen(NamedTuple):
     isps: list[str]
     where: WhereOf
     limits: Boundaries
+    lies_within: Callable[[UnitVerdict], bool]
 
 
 def choose(seen: Seen, verdict: Verdict, wanted: Wanted, say: Speaker) -> Chosen:
@@ -88,8 +89,12 @@ def choose(seen: Seen, verdict: Verdict, wanted: Wanted, say: Speaker) -> Chosen
         raise HTTPException(400, say.t("error.no_isp", id=wanted.isp))
     if wanted.sort and wanted.sort not in _keys(verdict):
         raise HTTPException(400, say.t("error.no_column", id=wanted.sort, allowed=", ".join(_keys(verdict))))
-    units = [unit for unit in verdict.units if of_list(unit) and _lies(where(unit), within, wanted.isp)]
-    return Chosen(units, _areas(limits, verdict), isps, where, limits)
+
+    def lies_within(unit: UnitVerdict) -> bool:
+        return _lies(where(unit), within, wanted.isp)
+
+    units = [unit for unit in verdict.units if of_list(unit) and lies_within(unit)]
+    return Chosen(units, _areas(limits, verdict), isps, where, limits, lies_within)
 
 
 def _lies(place: Where, within: frozenset[str] | None, isp: str) -> bool:
@@ -146,15 +151,18 @@ def whole(verdict: Verdict, chosen: Chosen, wanted: Wanted, language: str) -> Ta
 
 
 def minutes_link(verdict: Verdict) -> Callable[[UnitVerdict], str]:
-    """Where a unit's minutes are shown: the window's last day, and as much of the window as a page lists."""
+    """Where what a unit was judged by is shown: the minutes of the window's last day, with as many days before as a
+    page lists; the page of its site or school where no single signal tells it."""
     day = last_day(verdict).isoformat()
     days = min(MOST_DAYS, verdict.target.window_days)
 
     def link(unit: UnitVerdict) -> str:
         if not unit.site:
             return f"/school/{unit.school}"
-        query = urlencode({"signal": signal_of(verdict.target, unit), "day": day, "days": days})
-        return f"/site/{unit.site}/minutes?{query}"
+        signal = signal_of(verdict.target, unit)
+        if not signal:
+            return f"/site/{unit.site}"
+        return f"/site/{unit.site}/minutes?{urlencode({'signal': signal, 'day': day, 'days': days})}"
 
     return link
 
