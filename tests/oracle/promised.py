@@ -48,13 +48,14 @@ def drawn(random: Random, province: Province, boundaries: str | None) -> Promise
     unit = random.choice(UNITS)
     days = random.choice((1, (province.end - province.first) // 1_440, (province.end - province.first) // 1_440))
     asks = {one.indicator: one for one in (_asks(random, province, unit) for _ in range(random.choice((1, 1, 2))))}
+    count = random.randrange(1, 40) if random.random() < 0.3 else None
+    share = random.choice((Fraction(1), Fraction(random.randrange(1, 12), 12))) if count is None else Fraction(0)
     return Promise(
         unit,
         _which(random, unit),
         tuple(asks.values()),
-        *random.choice(
-            ((Fraction(1), None), (Fraction(random.randrange(1, 12), 12), None), (Fraction(0), random.randrange(1, 40)))
-        ),
+        share=share,
+        count=count,
         days=days,
         clock=random.choice(("always", "lessons")),
         coverage=_within(_covered(random, province) + random.choice(LITTLE)),
@@ -124,7 +125,7 @@ def _sites(province: Province) -> list[Site]:
 
 
 def _bps(random: Random, _province: Province, name: str) -> Asks:
-    return Asks(name, random.choice((10, 16, 20, 25, 26, 40)) * MBIT + random.choice((-1, 0, 0, 1)))
+    return Asks(name, Fraction(random.choice((10, 16, 20, 25, 26, 40)) * MBIT + random.choice((-1, 0, 0, 1))))
 
 
 def _per_pupil(random: Random, province: Province, name: str) -> Asks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import lru_cache
@@ -65,7 +66,8 @@ class Which(NamedTuple):
     kinds: tuple[str, ...] = ()
 
 
-class Promise(NamedTuple):
+@dataclass(frozen=True)
+class Promise:
     unit: str
     which: Which
     asks: tuple[Asks, ...]
@@ -474,9 +476,9 @@ def speed(place: Place) -> Told:
     what = place.asks.indicator.rsplit(".", 1)[1]
     down = place.asks.indicator.startswith("line.download")
     tests = [
-        (one.minute, one.down if down else one.up, bool(one.ceiling))
+        (one.minute, bps, bool(one.ceiling))
         for one in place.site.tests
-        if place.first <= one.minute < place.end and (one.down if down else one.up) is not None
+        if place.first <= one.minute < place.end and (bps := one.down if down else one.up) is not None
     ]
     if len(tests) < place.promise.tests:
         return Told("unknown", "observed" if tests else place.unseen)

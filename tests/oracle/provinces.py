@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
@@ -110,7 +111,8 @@ class School:
     shut_day: int | None  # no lessons on that local day
 
 
-class Need(NamedTuple):
+@dataclass(frozen=True)
+class Need:
     kind: str
     level: int
     device_kind: str
@@ -162,8 +164,8 @@ def drawn(random: Random, schools: int) -> Province:
     )
 
 
-def _needs(random: Random) -> set[Need]:
-    found = {}
+def _needs(random: Random) -> Iterable[Need]:
+    found: dict[tuple[str, int, str], Need] = {}
     for _ in range(random.randrange(1, 5)):
         need = Need(
             random.choice(("any", "any", *ROOM_KINDS)),
@@ -171,8 +173,8 @@ def _needs(random: Random) -> set[Need]:
             random.choice(DEVICE_KINDS[:4]),
             random.choice((1, 1, 2)),
         )
-        found[need[:3]] = need
-    return set(found.values())
+        found[need.kind, need.level, need.device_kind] = need
+    return found.values()
 
 
 def _school(random: Random, ident: str, first: int, end: int, kinds: list[bytes]) -> School:
@@ -209,7 +211,7 @@ def _site(random: Random, ident: str, main: bool, first: int, end: int, kinds: l
         kinds_there = DEVICE_KINDS[: random.choice((2, 2, 4))]
         devices += tuple(Device(f"{kind[:3]}{len(devices)}{room.id[-1]}", kind, room.id, "") for kind in kinds_there)
     strangers = [f"m{number}" for number in range(random.choice((0, 0, 1, 2)))]
-    told = ()
+    told: tuple[tuple[str, ...], ...] = ()
     if heard and random.random() < 0.8:
         newest = [one.id for one in devices if random.random() < 0.7] + strangers
         told = ((*newest, "gone"), tuple(newest)) if random.random() < 0.3 else (tuple(newest),)
@@ -251,13 +253,11 @@ def _asset(random: Random, number: int, devices: tuple[Device, ...], strangers: 
     return Asset(f"TS{number}", serial, random.choice((1, 1, 1, 4)), random.random() < 0.15, linked)
 
 
-def _shifts(random: Random) -> dict[tuple[str, str, int], None]:
-    found = {}
+def _shifts(random: Random) -> Iterable[tuple[str, str, int]]:
     for shift in ("morning", "afternoon"):
         for since in ("2025-01-01", REFORM, "2025-07-02"):
             if random.random() < 0.4:
-                found[shift, since, random.choice((0, 40, 100, 400))] = None
-    return found
+                yield shift, since, random.choice((0, 40, 100, 400))
 
 
 def _line(random: Random, devices: tuple[Device, ...]) -> Line:

@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, insert
 from tests.oracle import promises, provinces
+from tests.oracle.calendars import DAY
 from tests.oracle.month import LESSONS
-from tests.oracle.provinces import DAY, MBIT, Province, School, Site
+from tests.oracle.provinces import MBIT, Province, School, Site
 
 from schoolbeat_server import database, schema, summaries
 from schoolbeat_server.indicators import INDICATORS
