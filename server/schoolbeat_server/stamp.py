@@ -74,7 +74,16 @@ def stamp(
 
 def digest_of(first_day: int, end_day: int, sites: int, days: Collection[DayStamp]) -> bytes:
     """days: by site and day. docs/proof.md."""
-    lines = [
+    return hashlib.sha256("".join(line + "\n" for line in _lines(first_day, end_day, sites, days)).encode()).digest()
+
+
+def stamp_lines(found: Stamp) -> list[str]:
+    """What its digest is of, each line with a newline behind it."""
+    return _lines(found.first_day, found.end_day, found.sites, found.days)
+
+
+def _lines(first_day: int, end_day: int, sites: int, days: Collection[DayStamp]) -> list[str]:
+    return [
         "schoolbeat-stamp 1",
         f"from={date_of(first_day).isoformat()}",
         f"to={date_of(end_day - 1).isoformat()}",
@@ -82,4 +91,3 @@ def digest_of(first_day: int, end_day: int, sites: int, days: Collection[DayStam
         f"days={len(days)}",
         *(f"{one.site} {date_of(one.day).isoformat()} {one.revision} {one.digest.hex()}" for one in days),
     ]
-    return hashlib.sha256("".join(line + "\n" for line in lines).encode()).digest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, NamedTuple
@@ -127,7 +127,14 @@ def judge(plan: Plan, target: Target, evidence: Evidence) -> Verdict:
     window = window_of(target, evidence.window.end_minute)
     if window.first_minute < evidence.window.first_minute:
         raise ValueError(f"target {target.id} needs {target.window_days} days; the evidence has fewer")
-    units = sorted((_judge_unit(target, one, window) for one in counted_units(target, evidence)), key=_urgency)
+    return verdict_of(
+        plan, target, window, (_judge_unit(target, one, window) for one in counted_units(target, evidence))
+    )
+
+
+def verdict_of(plan: Plan, target: Target, window: Window, judged: Iterable[UnitVerdict]) -> Verdict:
+    """The target's, from the verdicts on all of its units."""
+    units = sorted(judged, key=_urgency)
     met, missed, unknown = (sum(unit.counts[at] for unit in units) for at in range(3))
     silent = sum(unit.silent for unit in units)
     status = plan_status(met, missed, unknown, target.share, target.count)
@@ -187,13 +194,13 @@ class _PartVerdict(NamedTuple):
 
 
 def _judge_part(target: Target, part: Part, window: Window) -> _PartVerdict:
-    findings = tuple(_find(target, condition, part, window) for condition in target.conditions)
+    findings = tuple(finding_of(target, condition, part, window) for condition in target.conditions)
     if part.facts.silent:  # whatever its contract says: nobody has seen it
         return _PartVerdict(None, True, findings)
     return _PartVerdict(all3(finding.met for finding in findings), False, findings)
 
 
-def _find(target: Target, condition: Condition, part: Part, window: Window) -> Finding:
+def finding_of(target: Target, condition: Condition, part: Part, window: Window) -> Finding:
     indicator = INDICATORS[condition.indicator]
     if indicator.of != "device":
         return indicator.judge(Case(part.facts, None, target, condition, window, part.room, part.inspection))
@@ -290,6 +297,11 @@ def collect(
 ) -> Evidence:
     """Everything the plan's targets ask for. sites: of which minutes are asked for (None: all); verdicts on units of
     others are not to be used. Without a calendar nothing is known of when lessons begin."""
+    return with_minutes(connection, source, plan, registered(connection, plan, window, calendar), sites, calendar)
+
+
+def registered(connection: Connection, plan: Plan, window: Window, calendar: SchoolCalendar | None = None) -> Evidence:
+    """All but what was measured."""
     asked = [INDICATORS[condition.indicator] for target in plan.targets for condition in target.conditions]
     with_devices = any(target.unit in ("room", "device") for target in plan.targets) or any(
         indicator.of != "site" or indicator.signal in ("devices.", "fibre.", "rooms.") for indicator in asked
@@ -301,6 +313,18 @@ def collect(
         evidence = with_holdings(connection, evidence)
     if any(target.unit == "inspection" for target in plan.targets):
         evidence = with_inspections(connection, evidence)
+    return evidence
+
+
+def with_minutes(
+    connection: Connection,
+    source: Source,
+    plan: Plan,
+    evidence: Evidence,
+    sites: frozenset[str] | None = None,
+    calendar: SchoolCalendar | None = None,
+) -> Evidence:
+    """What was measured at the sites (None: all that the evidence has)."""
     wanted = _wanted(plan, evidence)
     if sites is not None:
         wanted = {site: wanted[site] for site in sites & wanted.keys()}
@@ -308,7 +332,7 @@ def collect(
     if sites is not None:
         series = {site: series[site] for site in sites & series.keys()}
     evidence = with_kept(connection, evidence, series, calendar)
-    windows = {window_of(target, window.end_minute) for target in plan.targets}
+    windows = {window_of(target, evidence.window.end_minute) for target in plan.targets}
     return with_ledger(evidence, wanted, windows, source)
 
 
