@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NAMES = ("wire", "agent", "school", "snmp", "card", "server", "cut", "pages", "year", "revised", "register")
+NAMES = ("wire", "agent", "school", "snmp", "card", "server", "cut", "pages", "year", "revised", "register", "plans")
 
 
 def rows(name: str) -> list[tuple[str, str, str]]:

@@ -7,6 +7,7 @@ import zlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
@@ -31,17 +32,26 @@ EDGES: Final[Mapping[str, tuple[int, ...]]] = {
     "bit/s": tuple(one * 10**power for power in range(5, 10) for one in (1, 2, 5)),
 }
 EDGES_OF: Final[Mapping[str, tuple[int, ...]]] = {"power_state": (0, 1, 2)}  # readings with others than their unit's
+_HOURLY: Final = ("rtt_ms", "loss_percent", "http_ms", "rx_quarter_bps", "tx_quarter_bps", "dhcp_ms", "join_ms")
+_BELOW: Final = ("lan.router", "line.isp")  # rungs that no figure of latency or loss is of
 _SPEED: Final = "speed."  # speed tests are kept one by one
+_DEVICE: Final = "device."
 
 
 def is_kept(subject: str, reading: str) -> bool:
-    return READINGS[reading].kept and not subject.startswith(_SPEED)
+    """Of devices no times and rates: they are many, no figure asks for them, and the time-series store has them."""
+    told = READINGS[reading]
+    if not told.kept or subject.startswith(_SPEED):
+        return False
+    return not (subject.startswith(_DEVICE) and told.unit in ("ms", "bit/s"))
 
 
 def is_daily(subject: str, reading: str) -> bool:
-    """Numbers of single devices are kept by the day and without bins: there are many, and no figure asks for more.
-    What is only on or off, and whether it is switched on, is kept by the hour as all others are."""
-    return subject.startswith("device.") and READINGS[reading].high > 1 and reading not in EDGES_OF
+    """By the hour are kept the figures that lessons are judged by, what is only on or off, and whether a device is
+    switched on; all others by the day, those of devices without bins."""
+    if subject.startswith(_DEVICE):
+        return READINGS[reading].high > 1 and reading not in EDGES_OF
+    return reading not in _HOURLY or subject in _BELOW
 
 
 def edges_of(reading: str) -> tuple[int, ...]:
@@ -51,7 +61,9 @@ def edges_of(reading: str) -> tuple[int, ...]:
 
 def edges_of_series(subject: str, reading: str) -> tuple[int, ...]:
     """As on the wire: scaled."""
-    return () if is_daily(subject, reading) else tuple(one * scale_of(reading) for one in edges_of(reading))
+    if subject.startswith(_DEVICE) and is_daily(subject, reading):
+        return ()
+    return tuple(one * scale_of(reading) for one in edges_of(reading))
 
 
 def scale_of(reading: str) -> int:
@@ -82,20 +94,56 @@ class Part(NamedTuple):
         )
 
 
-class Series(NamedTuple):
-    """A reading's day. edges: as on the wire. parts: by hour of the local day; of a daily one all in hour 0.
-    last: the newest value; last_minute: of the day, from 0."""
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A reading's day. edges: as on the wire. hours: of the local day, those that are told; of a daily one only 0.
+    Then for each of them what Part says; bins: by place, those that hold anything. last: the newest value;
+    last_minute: of the day, from 0."""
 
     daily: bool
     edges: tuple[int, ...]
-    parts: Mapping[int, Part]
+    hours: tuple[int, ...]
+    known: tuple[int, ...]
+    totals: tuple[int, ...]
+    lows: tuple[int, ...]
+    highs: tuple[int, ...]
+    bins: Mapping[int, tuple[int, ...]]
     last_minute: int
     last: int
 
-    def at_most(self, part: Part, most: int) -> int:
+    def at(self, hours: frozenset[int] | None) -> tuple[int, ...]:
+        """Places of those hours; None: of all. A daily series tells of no hours."""
+        return _places(self.hours, None if hours is None else () if self.daily else tuple(sorted(hours)))
+
+    def at_most(self, at: tuple[int, ...], most: int) -> int:
         """How many values were at most that. ValueError unless it is an edge."""
-        bins: tuple[int, ...] = part.bins
-        return sum(bins[: self.edges.index(most) + 1])
+        upto = self.edges.index(most)
+        return sum(total(row, at) for place, row in self.bins.items() if place <= upto)
+
+    @property
+    def parts(self) -> dict[int, Part]:
+        rows = [self.bins.get(place, (0,) * len(self.hours)) for place in range(len(self.edges) + 1)]
+        bins = list(zip(*rows, strict=True)) if self.edges else [()] * len(self.hours)
+        figures = zip(self.known, self.totals, self.lows, self.highs, bins, strict=True)
+        return {hour: Part(*one) for hour, one in zip(self.hours, figures, strict=True)}
+
+
+def series_of(daily: bool, edges: tuple[int, ...], parts: Mapping[int, Part], last_minute: int, last: int) -> Series:
+    hours = tuple(sorted(parts))
+    ordered = [parts[hour] for hour in hours]
+    known, totals, lows, highs, bins = zip(*ordered, strict=True)
+    rows = dict(enumerate(zip(*bins, strict=True))) if edges else {}
+    filled = {place: row for place, row in rows.items() if any(row)}
+    return Series(daily, edges, hours, known, totals, lows, highs, filled, last_minute, last)
+
+
+@lru_cache(4096)
+def _places(told: tuple[int, ...], wanted: tuple[int, ...] | None) -> tuple[int, ...]:
+    return tuple(place for place, hour in enumerate(told) if wanted is None or hour in wanted)
+
+
+def total(row: Sequence[int], at: tuple[int, ...]) -> int:
+    return sum(row) if len(at) == len(row) else sum([row[place] for place in at])
 
 
 def summarised(subject: str, reading: str, values: Mapping[int, int]) -> Series:
@@ -105,7 +153,7 @@ def summarised(subject: str, reading: str, values: Mapping[int, int]) -> Series:
     for minute, value in values.items():
         hours.setdefault(0 if daily else minute // HOUR_MINUTES, []).append(value)
     newest = max(values)
-    return Series(daily, edges, {hour: _part(hours[hour], edges) for hour in sorted(hours)}, newest, values[newest])
+    return series_of(daily, edges, {hour: _part(hours[hour], edges) for hour in hours}, newest, values[newest])
 
 
 def _part(values: Sequence[int], edges: tuple[int, ...]) -> Part:
@@ -119,19 +167,20 @@ def _part(values: Sequence[int], edges: tuple[int, ...]) -> Part:
 
 def added(one: Series, other: Series) -> Series:
     """Of different minutes of one day. Where the edges are others now, the newer's bins are left out."""
-    parts = dict(one.parts)
+    parts = one.parts
     for hour, part in other.parts.items():
         before = parts.get(hour)
         if other.edges != one.edges:
-            part = part._replace(bins=(0,) * len(before.bins if before else (*one.edges, 0)))
+            part = part._replace(bins=(0,) * (len(one.edges) + 1) if one.edges else ())
         parts[hour] = part if before is None else before + part
     last = max((one.last_minute, one.last), (other.last_minute, other.last))
-    return Series(one.daily, one.edges, dict(sorted(parts.items())), *last)
+    return series_of(one.daily, one.edges, parts, *last)
 
 
 # ---- a day as bytes ----------------------------------------------------------------------------------------
 # The names of a day's series change seldom, so they stand apart, under their digest. Of each series: a head, the edges
-# where it has any, then count, sum, low and high of every hour, field by field, then the bins that hold anything.
+# where it has any, then known, sum, low and high of every hour, field by field, then the bins that hold anything.
+# Numbers are laid down byte by byte, first the lowest byte of all of them: so zlib packs them tighter.
 
 _HEAD: Final = Struct("<BIIHqBB")  # flags, hours told, bins told, last minute, last value, size of a number, edges
 _DAILY: Final = 1
@@ -145,7 +194,6 @@ def pack_names(keys: Collection[Key]) -> tuple[bytes, bytes]:
     return blake2b(names, digest_size=8).digest(), zlib.compress(names, 9)
 
 
-@lru_cache(512)
 def unpack_names(names: bytes) -> dict[Key, int]:
     """The place of each series."""
     return {(subject, reading): place for place, (subject, reading) in enumerate(json.loads(zlib.decompress(names)))}
@@ -160,21 +208,34 @@ def pack(day: Mapping[Key, Series]) -> bytes:
 
 
 def _pack_series(series: Series) -> bytes:
-    parts = list(series.parts.values())
-    hours = sum(1 << hour for hour in series.parts)
-    used = [place for place in range(len(series.edges) + 1) if any(part.bins and part.bins[place] for part in parts)]
-    numbers = [part.total for part in parts] + [part.low for part in parts] + [part.high for part in parts]
+    numbers = [*series.totals, *series.lows, *series.highs]
     code = next(code for code, limit in _CODES if all(-limit <= number < limit for number in numbers))
-    places = sum(1 << place for place in used)
+    used = sorted(series.bins)
+    hours, places = sum(1 << hour for hour in series.hours), sum(1 << place for place in used)
     flags, size = _DAILY if series.daily else 0, array(code).itemsize
     head = _HEAD.pack(flags, hours, places, series.last_minute, series.last, size, len(series.edges))
-    counts = [part.known for part in parts] + [part.bins[place] for place in used for part in parts]
-    return head + array("q", series.edges).tobytes() + array(_COUNTS, counts).tobytes() + array(code, numbers).tobytes()
+    counts = [*series.known, *(count for place in used for count in series.bins[place])]
+    planes = _planes(array(_COUNTS, counts).tobytes(), 2) + _planes(array(code, numbers).tobytes(), size)
+    return head + array("q", series.edges).tobytes() + planes
 
 
-def unpack(names: bytes, payload: bytes, wanted: Collection[Key] | None = None) -> dict[Key, Series]:
-    """Only of those wanted; None: all. zlib.error or ValueError: the bytes are damaged."""
-    places = unpack_names(names)
+def _planes(told: bytes, size: int) -> bytes:
+    return b"".join(told[at::size] for at in range(size))
+
+
+def _unplaned(told: bytes, code: str) -> array[int]:
+    size = array(code).itemsize
+    if size > 1:
+        width, out = len(told) // size, bytearray(len(told))
+        for at in range(size):
+            out[at::size] = told[at * width : (at + 1) * width]
+        told = bytes(out)
+    return array(code, told)
+
+
+def unpack(places: Mapping[Key, int], payload: bytes, wanted: Collection[Key] | None = None) -> dict[Key, Series]:
+    """places: as unpack_names has them. Only of those wanted; None: all. zlib.error, ValueError, struct.error: the
+    bytes are damaged."""
     told = zlib.decompress(payload)
     keys = places.keys() if wanted is None else [key for key in wanted if key in places]
     if not keys:
@@ -192,24 +253,17 @@ _CODE_OF: Final = {array(code).itemsize: code for code, _ in _CODES}
 
 
 def _unpack_series(told: bytes) -> Series:
-    flags, hours, places, last_minute, last, size, edge_count = _HEAD.unpack_from(told)
-    at = _HEAD.size
-    edges = _edges(told[at : at + 8 * edge_count])
-    at += 8 * edge_count
-    at_hours, used = _bits(hours), _bits(places)
-    width = len(at_hours)
+    flags, hour_bits, bin_bits, last_minute, last, size, edge_count = _HEAD.unpack_from(told)
+    at = _HEAD.size + 8 * edge_count
+    edges = _edges(told[_HEAD.size : at])
+    hours, used = _bits(hour_bits), _bits(bin_bits)
+    width = len(hours)
     end = at + 2 * width * (1 + len(used))
-    counts = array(_COUNTS, told[at:end])
-    numbers = array(_CODE_OF[size], told[end:])
-    parts = {}
-    for index, hour in enumerate(at_hours):
-        bins = [0] * (edge_count + 1) if edge_count else []
-        for row, place in enumerate(used, 1):
-            bins[place] = counts[row * width + index]
-        parts[hour] = Part(
-            counts[index], numbers[index], numbers[width + index], numbers[2 * width + index], tuple(bins)
-        )
-    return Series(bool(flags & _DAILY), edges, parts, last_minute, last)
+    counts = tuple(_unplaned(told[at:end], _COUNTS))
+    numbers = tuple(_unplaned(told[end:], _CODE_OF[size]))
+    bins = {place: counts[row * width : (row + 1) * width] for row, place in enumerate(used, 1)}
+    figures = (numbers[field * width : (field + 1) * width] for field in range(3))
+    return Series(bool(flags & _DAILY), edges, hours, counts[:width], *figures, bins, last_minute, last)
 
 
 @lru_cache(256)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
+import struct
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from schoolbeat_server import kept, proof, schema
 from schoolbeat_server.database import upsert
-from schoolbeat_server.kept import Key, Part, Series
+from schoolbeat_server.kept import Key, Series
 from schoolbeat_server.layouts import Layout, Layouts
 from schoolbeat_server.school_calendar import SchoolCalendar, first_minute_of
 from schoolbeat_wire import report as reports
@@ -169,7 +170,7 @@ def make_day(connection: Connection, layouts: Layouts, site: str, day: int, up_t
     if late and row is not None:
         if not found:
             return False
-        stored = readable(site, day, row.names, row.payload)
+        stored = readable(site, day, _names(site, row.names), row.payload)
         both = stored.keys() & found.keys()
         found = stored | found | {key: kept.added(stored[key], found[key]) for key in both}
     if not found:
@@ -184,12 +185,12 @@ def make_day(connection: Connection, layouts: Layouts, site: str, day: int, up_t
 
 
 def readable(
-    site: str, day: int, names: bytes, payload: bytes, wanted: Collection[Key] | None = None
+    site: str, day: int, places: Mapping[Key, int], payload: bytes, wanted: Collection[Key] | None = None
 ) -> dict[Key, Series]:
     """A day whose bytes were damaged is unknown, and told."""
     try:
-        return kept.unpack(names, payload, wanted)
-    except (zlib.error, ValueError, IndexError, KeyError) as error:
+        return kept.unpack(places, payload, wanted)
+    except (zlib.error, struct.error, ValueError, IndexError, KeyError, TypeError) as error:
         log.error("kept readings of %s on day %d are damaged (%s): unknown until they are rebuilt", site, day, error)
         return {}
 
@@ -208,15 +209,9 @@ class KeptDays:
             if series is not None:
                 yield day, series
 
-    def parts(
-        self, key: Key, first_day: int, end_day: int, *, in_lessons: bool = False
-    ) -> Iterator[tuple[Series, Part]]:
-        """in_lessons: only hours that hold lessons."""
-        for day, series in self.of(key, first_day, end_day):
-            hours = (self.lessons or {}).get(day, frozenset()) if in_lessons else None
-            for hour, part in series.parts.items():
-                if hours is None or hour in hours:
-                    yield series, part
+    def hours_of(self, day: int, *, in_lessons: bool) -> frozenset[int] | None:
+        """Those that are asked about; None: all."""
+        return (self.lessons or {}).get(day, frozenset()) if in_lessons else None
 
     def hours(self, first_day: int, end_day: int, *, in_lessons: bool = False) -> int:
         """How many hours are asked about."""
@@ -233,20 +228,26 @@ def read_days(
     calendar: SchoolCalendar | None,
 ) -> dict[str, KeptDays]:
     """wanted: the series asked for, by site."""
-    table, names = schema.kept_day.c, schema.kept_names.c
-    query = (
-        select(table.site, table.day, table.payload, names.names)
-        .join_from(schema.kept_day, schema.kept_names, (names.site == table.site) & (names.digest == table.names))
-        .where(table.day.between(first_day, end_day - 1))
+    names, days, hours = schema.kept_names.c, schema.kept_day.c, _LessonHours(calendar)
+    named = select(names.digest, names.names).where(names.site == bindparam("site"))
+    told = select(days.day, days.names, days.payload).where(
+        days.site == bindparam("site"), days.day.between(first_day, end_day - 1)
     )
-    if len(wanted) <= 100:
-        query = query.where(table.site.in_(sorted(wanted)))
-    days: dict[str, dict[int, dict[Key, Series]]] = {site: {} for site in wanted}
-    for site, day, payload, packed in connection.execute(query):
-        if site in days:
-            days[site][day] = readable(site, day, packed, payload, wanted[site])
-    hours = _LessonHours(calendar)
-    return {site: KeptDays(found, hours.of(site, first_day, end_day)) for site, found in days.items()}
+    out = {}
+    for site, keys in wanted.items():
+        places = {digest: _names(site, packed) for digest, packed in connection.execute(named, {"site": site})}
+        rows = connection.execute(told, {"site": site}).all()
+        found = {day: readable(site, day, places.get(digest, {}), payload, keys) for day, digest, payload in rows}
+        out[site] = KeptDays(found, hours.of(site, first_day, end_day))
+    return out
+
+
+def _names(site: str, packed: bytes) -> Mapping[Key, int]:
+    try:
+        return kept.unpack_names(packed)
+    except (zlib.error, ValueError, TypeError) as error:
+        log.error("names of kept readings of %s are damaged (%s): unknown until they are rebuilt", site, error)
+        return {}
 
 
 class _LessonHours:

@@ -11,7 +11,7 @@ from schoolbeat_server import kept
 from schoolbeat_server.availability import shown
 from schoolbeat_server.availability_indicator import judge_availability
 from schoolbeat_server.finding import Case, Finding, Grade, grade_unseen, joined, stated
-from schoolbeat_server.kept import HOUR_MINUTES, Key, Part, Series
+from schoolbeat_server.kept import HOUR_MINUTES, Key, Series, total
 from schoolbeat_server.kept_days import KeptDays
 from schoolbeat_server.register_values import Device
 from schoolbeat_server.said import Said
@@ -45,19 +45,19 @@ def _kept(case: Case) -> KeptDays:
     return case.facts.kept or _NO_DAYS
 
 
+Number = int | Fraction
+
+
 class Seen(NamedTuple):
     """good of known; asked: what would be known if all were. In the same unit, whichever that is."""
 
-    good: Fraction
-    known: Fraction
-    asked: Fraction
-
-    def __add__(self, other: Seen) -> Seen:  # type: ignore[override]  # no sequences to be joined
-        return Seen(self.good + other.good, self.known + other.known, self.asked + other.asked)
+    good: Number
+    known: Number
+    asked: Number
 
     @property
     def coverage(self) -> Fraction:
-        return min(Fraction(1), self.known / self.asked) if self.asked else Fraction(0)
+        return min(Fraction(1), Fraction(self.known) / self.asked) if self.asked else Fraction(0)
 
     def at_least(self, share: Fraction, min_coverage: Fraction) -> bool | None:
         """Unknown below the coverage, unless what is known decides it alone."""
@@ -72,33 +72,35 @@ class Seen(NamedTuple):
             return None
         return self.good >= share * self.known
 
-
-NOTHING: Final = Seen(Fraction(0), Fraction(0), Fraction(0))
-
-Good = Callable[[Series, Part], tuple[int | Fraction, int]]
-"""-> (good, known) of a part, in minutes."""
+    @property
+    def share(self) -> Fraction:
+        return Fraction(self.good) / self.known
 
 
-def _seen_by_day(case: Case, key: Key, good: Good) -> dict[int, Seen]:
-    """Minutes by day, on the target's clock: in lessons that of the hours that hold any."""
+NOTHING: Final = Seen(0, 0, 0)
+
+Good = Callable[[Series, tuple[int, ...]], tuple[Number, Number]]
+"""(series, places of the hours that count) -> (good, known)."""
+
+
+def _seen_by_day(case: Case, key: Key, unit: int, good: Good) -> dict[int, Seen]:
+    """By day, on the target's clock: in lessons that of the hours that hold any. unit: what a minute counts."""
     days, kept_days = days_of(case), _kept(case)
     in_lessons = case.target.clock == "lessons"
     found = {}
     for day in range(*days):
-        asked = kept_days.hours(day, day + 1, in_lessons=in_lessons) * HOUR_MINUTES
-        seen = Seen(Fraction(0), Fraction(0), Fraction(asked))
-        for series, part in kept_days.parts(key, day, day + 1, in_lessons=in_lessons):
-            fine, known = good(series, part)
-            seen += Seen(Fraction(fine), Fraction(known), Fraction(0))
-        found[day] = seen
+        asked = kept_days.hours(day, day + 1, in_lessons=in_lessons) * HOUR_MINUTES * unit
+        series = kept_days.days.get(day, {}).get(key)
+        told: tuple[Number, Number] = (0, 0)
+        if series is not None:
+            told = good(series, series.at(kept_days.hours_of(day, in_lessons=in_lessons)))
+        found[day] = Seen(*told, asked)
     return found
 
 
 def _total(by_day: Mapping[int, Seen]) -> Seen:
-    total = NOTHING
-    for seen in by_day.values():
-        total += seen
-    return total
+    columns = list(zip(*by_day.values(), strict=True))
+    return Seen(*map(sum, columns)) if columns else NOTHING
 
 
 def _every_week(by_day: Mapping[int, Seen], min_coverage: Fraction) -> bool:
@@ -113,17 +115,17 @@ def _judged(
 ) -> Finding:
     if case.target.clock == "lessons" and _kept(case).lessons is None:
         return _unseen(case, name, "chưa có lịch học để tính giờ học", "there is no school calendar to count by")
-    total, least = _total(by_day), case.target.min_coverage
-    if not total.known:
+    seen, least = _total(by_day), case.target.min_coverage
+    if not seen.known:
         return _unseen(case, name, "chưa có số đo nào trong kỳ", "nothing measured in the window")
-    met = total.at_least(share, least)
+    met = seen.at_least(share, least)
     grade: Grade = "proven" if met and _every_week(by_day, least) else "observed"
-    words = told(total)
+    words = told(seen)
     if met is None:
-        part = Said(shown(total.coverage, least, point=","), shown(total.coverage, least))
+        part = Said(shown(seen.coverage, least, point=","), shown(seen.coverage, least))
         words = Said(f"{words.vi}; mới đo được {part.vi} thời gian", f"{words.en}; only {part.en} of the time measured")
     since = None if met is not False else _since(by_day, share)
-    return Finding(met, grade, total.coverage, since, Said(f"{name.vi}: {words.vi}", f"{name.en}: {words.en}"))
+    return Finding(met, grade, seen.coverage, since, Said(f"{name.vi}: {words.vi}", f"{name.en}: {words.en}"))
 
 
 def _unseen(case: Case, name: Said, vi: str, en: str) -> Finding:
@@ -158,21 +160,20 @@ def judge_latency(subject: str, reading: str, name: Said, case: Case) -> Finding
     assert most is not None
     scaled = int(most * kept.scale_of(reading))
 
-    def good(series: Series, part: Part) -> tuple[int, int]:
+    def good(series: Series, at: tuple[int, ...]) -> tuple[int, int]:
         if scaled in series.edges:
-            return series.at_most(part, scaled), sum(part.bins)
+            return series.at_most(at, scaled), sum(total(row, at) for row in series.bins.values())
         return 0, 0  # made before this edge was there
 
     def told(seen: Seen) -> Said:
-        share = seen.good / seen.known
-        vi, en = shown(share, HALF, point=","), shown(share, HALF)
+        vi, en = shown(seen.share, HALF, point=","), shown(seen.share, HALF)
         need = milliseconds(most)
         return Said(
             f"{vi} số phút có độ trễ không quá {need.vi}, cần ít nhất một nửa",
             f"{en} of the minutes are at most {need.en}, at least half must be",
         )
 
-    return _judged(name, case, _seen_by_day(case, (subject, reading), good), HALF, told)
+    return _judged(name, case, _seen_by_day(case, (subject, reading), 1, good), HALF, told)
 
 
 def judge_service_latency(case: Case) -> Finding:
@@ -193,16 +194,17 @@ def judge_loss(subject: str, name: Said, case: Case) -> Finding:
     assert most is not None
     all_lost = 100 * kept.scale_of("loss_percent")
 
-    def good(series: Series, part: Part) -> tuple[Fraction, int]:
-        return part.known - Fraction(part.total, all_lost), part.known
+    def good(series: Series, at: tuple[int, ...]) -> tuple[int, int]:
+        known = all_lost * total(series.known, at)
+        return known - total(series.totals, at), known
 
     def told(seen: Seen) -> Said:
-        lost = 1 - seen.good / seen.known
+        lost = 1 - seen.share
         need = stated(most)
         vi, en = _over(lost, most, ","), _over(lost, most, ".")
         return Said(f"mất {vi} số gói, cho phép {need.vi}", f"{en} of the packets lost, {need.en} allowed")
 
-    return _judged(name, case, _seen_by_day(case, (subject, "loss_percent"), good), 1 - most, told)
+    return _judged(name, case, _seen_by_day(case, (subject, "loss_percent"), all_lost, good), 1 - most, told)
 
 
 def _over(share: Fraction, most: Fraction, point: str) -> str:
@@ -255,12 +257,15 @@ def _peak_use(direction: str, reading: str, name: Said, case: Case) -> Finding:
     if kept_days.lessons is None:
         return _unseen(case, name, "chưa có lịch học để tính giờ học", "there is no school calendar to count by")
     days = days_of(case)
-    parts = [part for _, part in kept_days.parts(("line.internet", reading), *days, in_lessons=True)]
+    highs = [
+        series.highs[place]
+        for day, series in kept_days.of(("line.internet", reading), *days)
+        for place in series.at(kept_days.hours_of(day, in_lessons=True))
+    ]
     hours = kept_days.hours(*days, in_lessons=True)
-    if not parts:
+    if not highs:
         return _unseen(case, name, "chưa đo lưu lượng trong giờ học", "traffic was not measured in lesson time")
-    coverage = Fraction(len(parts), hours)
-    peak = max(part.high for part in parts)
+    coverage, peak = Fraction(len(highs), hours), max(highs)
     use = Fraction(peak, contract)
     met = False if use > most else True if coverage >= case.target.min_coverage else None
     told, need, speed = (shown(use, point=","), shown(use)), stated(most), mbps(Fraction(peak))
@@ -330,19 +335,20 @@ def judge_recording(case: Case) -> Finding:
     share = case.condition.at_least
     assert share is not None
 
-    def good(series: Series, part: Part) -> tuple[Fraction, int]:
-        return Fraction(HOUR_MINUTES * part.total, part.known), HOUR_MINUTES
+    def good(series: Series, at: tuple[int, ...]) -> tuple[Number, int]:
+        hours = (Fraction(series.totals[place], series.known[place]) for place in at)
+        return HOUR_MINUTES * sum(hours, Fraction(0)), HOUR_MINUTES * len(at)
 
     def told(seen: Seen) -> Said:
-        part, need = seen.good / seen.known, stated(share)
+        part, need = seen.share, stated(share)
         vi, en = shown(part, share, point=","), shown(part, share)
         return Said(f"ghi hình {vi} thời gian, cần {need.vi}", f"recording {en} of the time, needs {need.en}")
 
-    return _judged(name, case, _seen_by_day(case, (device.signal, "recording"), good), share, told)
+    return _judged(name, case, _seen_by_day(case, (device.signal, "recording"), 1, good), share, told)
 
 
 COUNTERS: Final = ("lamp_hours", "on_hours")
-_SWITCHED_ON: Final = (1, 3)  # power_state: on, warming up
+_SWITCHED_ON: Final = (1, 3)  # power_state: on, warming up; each has a bin of its own number
 
 
 class Use(NamedTuple):
@@ -362,12 +368,11 @@ def use_of(case: Case, device: Device) -> Use:
     power, on_hours, known, newest = (device.signal, "power_state"), 0, 0, None
     for day, series in kept_days.of(power, *days):
         lessons = (kept_days.lessons or {}).get(day, frozenset())
-        for hour, part in series.parts.items():
-            if hour in lessons:
-                known += 1
-                if any(part.bins[_bin(state)] for state in _SWITCHED_ON):
-                    on_hours += 1
-                    newest = first_minute_of(day) + HOUR_MINUTES * hour
+        for place in series.at(lessons):
+            known += 1
+            if any(state in series.bins and series.bins[state][place] for state in _SWITCHED_ON):
+                on_hours += 1
+                newest = first_minute_of(day) + HOUR_MINUTES * series.hours[place]
     all_hours = kept_days.hours(*days, in_lessons=True)
     counted = any(_rose(kept_days, (device.signal, reading), days) for reading in COUNTERS)
     if on_hours or counted:
@@ -376,19 +381,14 @@ def use_of(case: Case, device: Device) -> Use:
     return Use(False if enough else None, known, all_hours, None)
 
 
-def _bin(state: int) -> int:
-    return kept.EDGES_OF["power_state"].index(state) if state < 3 else 3
-
-
 def _rose(kept_days: KeptDays, key: Key, days: Days) -> bool:
     values = [value for _, series in kept_days.of(key, *days) for value in _ends(series)]
     return bool(values) and max(values) > min(values)
 
 
 def _ends(series: Series) -> Iterator[int]:
-    for part in series.parts.values():
-        yield part.low
-        yield part.high
+    yield from series.lows
+    yield from series.highs
 
 
 def judge_used(case: Case) -> Finding:

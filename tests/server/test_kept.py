@@ -31,10 +31,11 @@ COLUMNS = [
     inventories.Column("telnet_open", ["device.ap-1"], sparse=True),
     inventories.Column("download_bps", ["speed.a"], sparse=True),
     inventories.Column("load1", ["host"]),
+    inventories.Column("clients", ["device.ap-1"]),
 ]
 KEYS: list[Key] = [
     ("line.domestic", "rtt_ms"),
-    ("device.ap-1", "rtt_ms"),
+    ("device.ap-1", "clients"),
     ("host", "rtt_ms"),
     ("line.domestic", "loss_percent"),
     ("device.ap-1", "telnet_open"),
@@ -72,7 +73,7 @@ def plain(told: Iterable[tuple[int, Row]]) -> dict[Key, dict[int, list[int]]]:
     found: dict[Key, dict[int, list[int]]] = {}
     for (key, minute), values in sorted(seen.items(), key=lambda one: one[0][1]):
         if len(values) == 1 and FIRST <= minute < FIRST + 1440:
-            daily = key == ("device.ap-1", "rtt_ms")
+            daily = key == ("device.ap-1", "clients")
             hour = 0 if daily else (minute - FIRST) // 60
             found.setdefault(key, {}).setdefault(hour, []).extend(values)
     return found
@@ -113,7 +114,7 @@ def everything(province: Province) -> list[Any]:
 
 
 def drawn(rng: random.Random, minutes: Iterable[int]) -> Reported:
-    highest = {"rtt_ms": 6_000_000, "loss_percent": 1_000, "telnet_open": 1}
+    highest = {"rtt_ms": 6_000_000, "clients": 100_000, "loss_percent": 1_000, "telnet_open": 1}
     return {
         minute: {key: rng.randint(0, highest[key[1]]) for key in KEYS if rng.random() < 0.8}
         for minute in sorted(minutes)
@@ -123,17 +124,23 @@ def drawn(rng: random.Random, minutes: Iterable[int]) -> Reported:
 @settings(max_examples=200, deadline=None)
 @given(
     st.dictionaries(st.integers(0, 1_439), st.integers(0, 6_000_000), min_size=1, max_size=120),
-    st.sampled_from([("line.domestic", "rtt_ms"), ("line.domestic", "loss_percent"), ("device.d", "rtt_ms")]),
+    st.sampled_from(
+        [
+            ("line.domestic", "rtt_ms"),
+            ("line.domestic", "loss_percent"),
+            ("device.d", "clients"),
+            ("dns.school", "dns_ms"),
+        ]
+    ),
 )
 def test_a_series_is_what_its_values_are(values: dict[int, int], key: Key) -> None:
     series = kept.summarised(*key, values)
-    again = kept.unpack(kept.pack_names([key])[1], kept.pack({key: series}))[key]
+    again = kept.unpack(kept.unpack_names(kept.pack_names([key])[1]), kept.pack({key: series}))[key]
 
     assert again == series
     assert sum(part.known for part in series.parts.values()) == len(values)
     for edge in series.edges:
-        at_most = sum(series.at_most(part, edge) for part in series.parts.values())
-        assert at_most == sum(value <= edge for value in values.values())
+        assert series.at_most(series.at(None), edge) == sum(value <= edge for value in values.values())
     assert (series.last_minute, series.last) == max(values.items())
 
 
@@ -257,16 +264,19 @@ def test_late_data_is_added_to_a_day_whose_reports_are_deleted_already(province:
 
 
 def test_only_hours_that_hold_lessons_are_given_where_they_are_asked_for() -> None:
-    values = {minute: minute // 60 for minute in range(1_440)}
-    key = ("line.internet", "dns_ms")
-    lessons = {DAY: frozenset({7, 8}), DAY + 1: frozenset[int]()}
-    days = KeptDays({day: {key: kept.summarised(*key, values)} for day in (DAY, DAY + 1)}, lessons)
+    key = ("line.international", "rtt_ms")
+    series = kept.summarised(*key, {minute: minute // 60 for minute in range(180, 1_440)})
+    lessons = {DAY: frozenset({1, 7, 8}), DAY + 1: frozenset[int]()}
+    days = KeptDays({day: {key: series} for day in (DAY, DAY + 1)}, lessons)
 
-    parts = [part for _, part in days.parts(key, DAY, DAY + 2, in_lessons=True)]
+    at = series.at(days.hours_of(DAY, in_lessons=True))
 
-    assert [part[:4] for part in parts] == [(60, 420, 7, 7), (60, 480, 8, 8)]
-    assert days.hours(DAY, DAY + 2, in_lessons=True) == 2
-    assert len(list(days.parts(key, DAY, DAY + 2))) == days.hours(DAY, DAY + 2) == 48
+    assert [series.hours[place] for place in at] == [7, 8]
+    assert kept.total(series.totals, at) == 420 + 480
+    assert series.at(days.hours_of(DAY + 1, in_lessons=True)) == ()
+    assert len(series.at(days.hours_of(DAY, in_lessons=False))) == 21
+    assert days.hours(DAY, DAY + 2, in_lessons=True) == 3
+    assert days.hours(DAY, DAY + 2) == 48
 
 
 def test_the_hours_with_lessons_come_from_the_calendar(province: Province) -> None:
@@ -292,5 +302,6 @@ def test_edges_ascend_and_are_whole_on_the_wire() -> None:
 def test_speed_tests_are_not_kept_twice() -> None:
     assert not kept.is_kept("speed.host", "download_bps")
     assert not kept.is_kept("host", "load1")
+    assert not kept.is_kept("device.sw.gi1", "rx_bps")
     assert kept.is_kept("service.hub", "http_ms")
     assert Part(1, 1, 1, 1) + Part(2, 5, 2, 3) == Part(3, 6, 1, 3)
