@@ -15,25 +15,48 @@ import httpx
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.server import synthetic
+from tests.server.issued_days import issue_days
 
+from schoolbeat_server.verdicts import Status, UnitVerdict
 from schoolbeat_server.web.app import create_app
 
 SCHOOLS = 1_120  # with every fourth one's satellite site: 1,400 sites
 ROUNDS = 100
-PAGES = ("/", "/sites", "/site/t0", "/notices")
+T1 = "/plans/lao-cai-2022-2025/T1"
+PAGES = (
+    "/",
+    "/sites",
+    "/site/t0",
+    "/notices",
+    "/plans",
+    T1,
+    f"{T1}?list=all&sort=unit&q=tieu+hoc",
+    f"{T1}?area=xa-3&by=isp",
+    f"{T1}?then=2026-11-10",
+    "/plans/lao-cai-2022-2025/T2.all?list=all&page=20",
+    "/school/t1",
+    "/site/t0/minutes?days=31",
+)
+DAYS = 190  # of issued verdicts behind the history and forecast of one target
 LIMIT_MS = 100
 
 
 def measure() -> list[tuple[str, str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         made = synthetic.make(Path(folder) / "schoolbeat.db", SCHOOLS)
-        app = create_app(synthetic.context(made))
+        verdicts = synthetic.judged(made)
+        issue_days(made, verdicts[:1], DAYS, _grows)
+        app = create_app(synthetic.context(made, verdicts=lambda: verdicts))
         gc.collect()
         gc.freeze()  # as the server does once it runs
         try:
             return [asyncio.run(_page(app, path, len(made.sites))) for path in PAGES]
         finally:
             gc.unfreeze()
+
+
+def _grows(ago: int, at: int, _unit: UnitVerdict) -> Status:
+    return "met" if at < (DAYS - ago) * 4 else "unknown" if at % 5 == 0 else "missed"
 
 
 async def _page(app: object, path: str, sites: int) -> tuple[str, str, str]:

@@ -92,7 +92,7 @@ def test_a_page_has_landmarks_headings_captions_and_nothing_inline(client: Clien
     assert f'<html lang="{language}">' in page.text
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", ["/plans", T1, "/school/t0", "/site/t2/minutes"])
 def test_every_link_of_a_page_leads_somewhere(client: Client, path: str) -> None:
     page = client.get(path).text
 

@@ -56,7 +56,7 @@ PLAN_TEXTS: dict[str, tuple[str, str]] = {
     # ---- one target ------------------------------------------------------------------------------------------
     "target.who": ("Ai chưa đạt, vì sao, từ khi nào", "Who misses it, why, since when"),
     "target.list": ("Danh sách", "List"),
-    "target.list.exceptions": ("Chưa đạt", "Missed"),
+    "target.list.exceptions": ("Chưa đạt hoặc chưa từng gửi số liệu", "Missed, or never reported"),
     "target.list.unknown": ("Chưa đủ dữ liệu", "Not enough data"),
     "target.list.met": ("Đạt", "Met"),
     "target.list.all": ("Tất cả", "All"),
@@ -73,6 +73,8 @@ PLAN_TEXTS: dict[str, tuple[str, str]] = {
         "Theo địa giới ngày {day}; {count} trường không thuộc địa bàn nào của ngày ấy.",
         "By the boundaries of {day}; {count} schools are in no area of that day.",
     ),
+    "target.sorted": ("Xếp theo", "Sort by"),
+    "target.sorted.first": ("Ai cần xem trước", "Who to look at first"),
     "target.sort": ("Xếp theo {name}", "Sort by {name}"),
     "target.minutes": ("Xem từng phút", "See the minutes"),
     "target.groups": ("Theo nhóm", "By group"),
