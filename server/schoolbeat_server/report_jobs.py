@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from schoolbeat_server import report_facts, report_files, reports, schema
 from schoolbeat_server.database import writing
 from schoolbeat_server.ledger import Ledger
-from schoolbeat_server.report_facts import Kind, Period, Refused
+from schoolbeat_server.report_facts import Facts, Kind, Period, Refused
 from schoolbeat_server.reports import Report
 from schoolbeat_server.said import Said
 from schoolbeat_server.school_calendar import SchoolCalendar
@@ -108,18 +108,21 @@ class Desk:
 
     def report(self, kind: Kind, ident: str, period: Period) -> Report:
         """Raises Refused, or Busy."""
+        return reports.report(self.facts(kind, ident, period))
+
+    def facts(self, kind: Kind, ident: str, period: Period) -> Facts:
+        """What compare.py's views are made of, too. Raises Refused, or Busy."""
         if not self.making.acquire(timeout=BUSY_SECONDS):
             raise Busy
         try:
-            return self._report(kind, ident, period)
+            return self._facts(kind, ident, period)
         finally:
             self.making.release()
 
-    def _report(self, kind: Kind, ident: str, period: Period) -> Report:
+    def _facts(self, kind: Kind, ident: str, period: Period) -> Facts:
         with self.engine.connect() as connection, self.engine.connect() as summed:
             sums = Sums(summed, self.ledger, self.calendar())
-            facts = report_facts.gather(connection, sums, self.plans, kind, ident, period, self.now_ms())
-        return reports.report(facts)
+            return report_facts.gather(connection, sums, self.plans, kind, ident, period, self.now_ms())
 
     # ---- in the background ---------------------------------------------------------------------------------
 
@@ -215,7 +218,7 @@ class Desk:
             date.fromisoformat(job.first_day), date.fromisoformat(job.last_day), self.now_ms()
         )
         with self.making:
-            report = self._report(job.kind, job.ident, period)
+            report = reports.report(self._facts(job.kind, job.ident, period))
         self._tell(job, step=1)
         data = report_files.FORMATS[job.format].make(report, self.office, job.language)
         self._tell(job, step=2)

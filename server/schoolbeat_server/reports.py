@@ -28,7 +28,7 @@ from schoolbeat_server.report_parts import (
 )
 from schoolbeat_server.said import Said
 from schoolbeat_server.school_calendar import date_of
-from schoolbeat_server.tables import Column, Table, cell_text
+from schoolbeat_server.tables import Column, Table, cell_text, ordered
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,11 @@ def _coverage(whole: compare.Figures) -> Said:
         return cell_text(whole.internet.coverage, "share", language), cell_text(lessons, "share", language)
 
     (vi, vi_lessons), (en, en_lessons) = told("vi"), told("en")
+    count_vi, count_en = (cell_text(whole.sites, "count", language) for language in ("vi", "en"))
     return Said(
-        f"Internet của {whole.sites} điểm trường: {vi} thời gian của kỳ (24/7), {vi_lessons} giờ học;"
+        f"Internet của {count_vi} điểm trường: {vi} thời gian của kỳ (24/7), {vi_lessons} giờ học;"
         f" {whole.silent} điểm trường chưa từng gửi bản tin",
-        f"Internet of {whole.sites} sites: {en} of the period (24/7), {en_lessons} of lesson time;"
+        f"Internet of {count_en} sites: {en} of the period (24/7), {en_lessons} of lesson time;"
         f" {whole.silent} sites never reported",
     )
 
@@ -139,16 +140,20 @@ def _of_area(facts: Facts) -> tuple[Said, list[Section]]:
         unit_section(facts),
         Section(
             Said("Kết nối Internet", "Internet connection"),
-            (CAUSES_ARE_NOT_BLAME,),
+            (_summary(figures(whole[0])), CAUSES_ARE_NOT_BLAME),
             (
                 compared("all", Said(f"Toàn {name}", f"All of {name}"), whole),
                 *(
-                    [compared("areas", Said("Theo địa bàn", "By area"), compare.by_area(facts, area.id))]
+                    [
+                        ordered(
+                            compared("areas", Said("Theo địa bàn", "By area"), compare.by_area(facts, area.id)), "name"
+                        )
+                    ]
                     if children
                     else []
                 ),
                 compared("isps", Said("Theo nhà mạng", "By ISP"), compare.by_isp(facts)),
-                compared("schools", Said("Theo trường", "By school"), compare.by_school(facts)),
+                ordered(compared("schools", Said("Theo trường", "By school"), compare.by_school(facts)), "name"),
             ),
         ),
         Section(Said("Nguyên nhân gián đoạn", "Causes of outages"), (), (causes(facts, INTERNET),)),
@@ -169,6 +174,27 @@ def in_sentence(name: str) -> str:
 
 def _titled(name: str) -> Said:
     return Said(f"Kết nối Internet và kết quả chỉ tiêu của {name}", f"Internet connection and targets of {name}")
+
+
+def _summary(whole: compare.Figures) -> Said:
+    """For whoever reads no table."""
+
+    def told(language: str) -> dict[str, str]:
+        shares = {"internet": whole.internet.share, "lessons": whole.lessons.share, "line": whole.line.share}
+        shown = {name: cell_text(share, "share", language) for name, share in shares.items()}
+        counts = {"sites": whole.sites, "outages": whole.outages, "tests": whole.tests}
+        shown |= {name: cell_text(count, "count", language) for name, count in counts.items()}
+        down = cell_text(whole.down_median, "bps", language)
+        return shown | {"down": down, "seconds": cell_text(whole.down_seconds, "seconds", language)}
+
+    return Said(
+        "Trong thời gian đo được, {sites} điểm trường có Internet {internet} (24/7) và {lessons} giờ học; riêng đường "
+        "truyền thông {line}. Có {outages} lần gián đoạn, tổng cộng {seconds}. {tests} lần đo tốc độ, trung vị tải "
+        "xuống {down}.".format(**told("vi")),
+        "Of the time measured, the Internet of {sites} sites was up {internet} (24/7) and {lessons} of lesson time; "
+        "the line alone {line}. There were {outages} outages, {seconds} in all. {tests} speed tests, median download "
+        "{down}.".format(**told("en")),
+    )
 
 
 CAUSES_ARE_NOT_BLAME: Final = Said(
