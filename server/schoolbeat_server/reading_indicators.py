@@ -362,9 +362,9 @@ class Use(NamedTuple):
     counted: bool = False
 
 
-def use_of(case: Case, device: Device) -> Use:
-    """Switched on in at least one hour that holds lessons, or its own counter of hours rose."""
-    days, kept_days = days_of(case), _kept(case)
+def use_of(kept_days: KeptDays, days: Days, device: Device, min_coverage: Fraction) -> Use:
+    """Switched on in at least one hour that holds lessons, or its own counter of hours rose. Not used only if so much
+    of those hours is known."""
     power, on_hours, known, newest = (device.signal, "power_state"), 0, 0, None
     for day, series in kept_days.of(power, *days):
         lessons = (kept_days.lessons or {}).get(day, frozenset())
@@ -377,7 +377,7 @@ def use_of(case: Case, device: Device) -> Use:
     counted = any(_rose(kept_days, (device.signal, reading), days) for reading in COUNTERS)
     if on_hours or counted:
         return Use(True, known, all_hours, newest, counted)
-    enough = all_hours and known >= case.target.min_coverage * all_hours
+    enough = all_hours and known >= min_coverage * all_hours
     return Use(False if enough else None, known, all_hours, None)
 
 
@@ -393,7 +393,7 @@ def _ends(series: Series) -> Iterator[int]:
 
 def judge_used(case: Case) -> Finding:
     device, name = _device(case)
-    use = use_of(case, device)
+    use = use_of(_kept(case), days_of(case), device, case.target.min_coverage)
     coverage = Fraction(use.hours, use.all_hours) if use.all_hours else Fraction(0)
     days = f"{case.target.window_days}"
     if use.used:

@@ -10,24 +10,29 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import insert, select
 from tests.server.school import register
 from tests.server.test_kept import FIRST, Measuring
 from tests.server.test_proof import DAY, Province
 from tests.server.test_verdicts import PLAN, TARGET
 
-from schoolbeat_server import database, kept, plans
+from schoolbeat_server import database, kept, plans, schema
 from schoolbeat_server.evidence import SiteFacts, Window, from_ledger
 from schoolbeat_server.finding import Case, Finding
 from schoolbeat_server.indicators import INDICATORS
 from schoolbeat_server.kept import Key
 from schoolbeat_server.kept_days import KeptDays
 from schoolbeat_server.measured import Row
+from schoolbeat_server.never_used import never_used
 from schoolbeat_server.reading_indicators import days_of
 from schoolbeat_server.register import Device, Line, Site
+from schoolbeat_server.said import Said
 from schoolbeat_server.school_calendar import LessonHours, SchoolCalendar, first_minute_of
 from schoolbeat_server.speed_indicator import median
 from schoolbeat_server.targets import Condition, Target
 from schoolbeat_server.verdicts import Verdict, collect, judge_plan, window_of
+from schoolbeat_wire import inventory as inventories
+from schoolbeat_wire import report as reports
 from schoolbeat_wire.catalogue import UNKNOWN
 from schoolbeat_wire.messages import Lesson
 
@@ -350,3 +355,62 @@ def test_from_reports_to_a_verdict(province: Province) -> None:
 
     assert {unit.id: unit.status for unit in met.units} == {"s1": "met", "s2": "unknown"}
     assert {unit.id: unit.status for unit in missed.units} == {"s1": "missed", "s2": "unknown"}
+
+
+def test_a_day_kept_anew_because_of_late_data_makes_its_verdicts_looked_at_again(province: Province) -> None:
+    school = Measuring("s1")
+    early, late = school.tell({FIRST: {RTT: 100}}), school.tell({FIRST + 1: {RTT: 900}})
+    province.minute = FIRST + 200
+    province.take(school.inventory_message(), school.presence(), early)
+    province.night(DAY)
+    province.take(late)
+    touched = select(schema.touched.c.site, schema.touched.c.first_minute, schema.touched.c.end_minute)
+
+    with province.engine.connect() as connection:
+        before = connection.execute(touched).all()
+    province.night(DAY + 1)
+
+    with province.engine.connect() as connection:
+        after = connection.execute(touched).all()
+    assert after[len(before) :] == [("s1", FIRST, FIRST + 1_440)]
+
+
+def test_the_list_of_boards_that_nobody_used_names_those_and_apart_from_them_the_unknown_ones(
+    province: Province,
+) -> None:
+    boards = [
+        {"site": "s1", "id": ident, "name": ident, "kind": kind, "address": "192.0.2.1"}
+        for ident, kind in (("idle", "board"), ("busy", "board"), ("mute", "board"), ("cam", "camera"))
+    ]
+    with province.engine.begin() as connection:
+        connection.execute(insert(schema.device), boards)
+    school = Measuring("s1")
+    school.inventory = inventories.with_revision(
+        inventories.Inventory(
+            revision="",
+            signals=school.signals,
+            columns=[inventories.Column("power_state", ["device.idle", "device.busy"])],
+        )
+    )
+    province.take(school.inventory_message(), school.presence())
+    for day in range(2):
+        first = first_minute_of(DAY + day)
+        rows = []
+        for at in range(400, 700, 5):
+            values: list[list[int | None]] = [[0, int((day, at) == (1, 450))]]
+            rows.append(reports.MinuteRow(school.seq, first + at, bytes([60]) * len(school.signals), values))
+            school.seq += 1
+        province.minute = first + 720
+        for start in range(0, len(rows), 30):
+            province.take(school.report(rows[start : start + 30]))
+        province.night(DAY + day)
+    calendar = SchoolCalendar(default=LessonHours(tuple(Lesson(weekday, 420, 660) for weekday in range(7))))
+
+    with province.engine.connect() as connection:
+        table = never_used(connection, calendar, first_minute_of(DAY + 2) + 720, days=2)
+
+    assert [tuple(map(str, (row[3], row[5], row[6], row[7]))) for row in table.rows] == [
+        ("idle", str(Said("không bật lần nào", "never switched on")), "8", "8"),
+        ("mute", str(Said("chưa biết: máy không báo đủ", "not known: it does not say enough")), "0", "8"),
+    ]
+    assert table.links == ("/site/s1", "/site/s1")
