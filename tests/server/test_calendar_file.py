@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.server.school import register
 
-from schoolbeat_server import calendar_file, cli
+from schoolbeat_server import calendar_file, cli, yaml_text
 from schoolbeat_server.calendar_file import CalendarError
 from schoolbeat_server.database import open_database
 from schoolbeat_server.school_calendar import LessonTime, Rule, day_number
@@ -268,3 +268,40 @@ def test_load_stores_all_or_nothing_and_show_tells_the_days_of_a_site(
     ]
     assert "QĐ 1" in desk("calendar", "show")[1]
     assert desk("--lang", "en", "calendar", "show", "--site", "s9")[2] == "the register has no site s9\n"
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, "{a: " * 200_000, "- " * 200_000, "? " * 200_000])
+def test_brackets_without_end_are_refused_and_end_no_process(text: str) -> None:
+    """yaml.compose overflowed the stack in C: a file sent over the API would have killed the server."""
+    with pytest.raises(yaml_text.YamlError) as refused:
+        yaml_text.parse(text)
+
+    assert refused.value.line == 1
+    assert refused.value.en in ("nested more than 12 deep", "a key must be a word")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", (None, {})),
+        ("# chỉ ghi chú\n", (None, {})),
+        ("---\na: 0012\n...\n", ({"a": "0012"}, {(): 2, ("a",): 2})),
+        ("a: ~\nb: ''\nc: no\nd: !!null x\n", ({"a": None, "b": "", "c": "no", "d": None}, None)),
+        (
+            "a:\n- b: 1\n-\n- [x, 'null', null]\n",
+            ({"a": [{"b": "1"}, None, ["x", "null", None]]}, None),
+        ),
+    ],
+)
+def test_a_yaml_text_stays_what_was_typed(text: str, found: tuple[object, dict[object, int] | None]) -> None:
+    value, lines = yaml_text.parse(text)
+
+    assert value == found[0]
+    assert found[1] is None or lines == found[1]
+
+
+def test_two_documents_in_one_file_are_refused() -> None:
+    with pytest.raises(yaml_text.YamlError) as refused:
+        yaml_text.parse("a: 1\n---\nb: 2\n")
+
+    assert (refused.value.line, refused.value.en) == (2, "more than one YAML document in one file")

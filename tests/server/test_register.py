@@ -270,7 +270,7 @@ def test_what_does_not_fit_is_refused_and_named(
         ("schools: [", "not YAML"),
         ("schools:\n  - &a {id: 1}\n  - *a", "line 2: YAML anchors (&a, *a) are not allowed"),
         ("schools: []\nschools: []", "line 2: key 'schools' is written twice"),
-        ("[" * 2000, "not YAML"),
+        ("[" * 200_000, "line 1: nested more than 12 deep"),
     ],
 )
 def test_a_file_that_is_no_register_is_refused(engine: Engine, tmp_path: Path, text: str, fault: str) -> None:
