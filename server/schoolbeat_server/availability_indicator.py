@@ -25,7 +25,8 @@ def judge_availability(signal: str, name: Said, case: Case) -> Finding:
     if target.clock == "lessons" and not measured.has_lessons:
         return Finding(None, unseen, Fraction(0), None, _no_calendar(name))
     span = Span(measured, *window, target.clock)
-    found = _with_off_settled(span.seconds(), target)
+    raw = span.seconds()
+    found = _with_off_settled(raw, target)
     if not found.all_seconds:
         return Finding(None, unseen, Fraction(0), None, _no_lessons(name))
     assert case.condition.at_least is not None
@@ -35,7 +36,10 @@ def judge_availability(signal: str, name: Said, case: Case) -> Finding:
         return Finding(None, unseen, coverage, None, _nothing_measured(name))
     grade: Grade = "proven" if met and _every_week(span, found, target) else "observed"
     since = None if met else _since(span, found, case, met)
-    return Finding(met, grade, coverage, since, _availability_said(name, found, coverage, case, met))
+    said = _availability_said(name, found, coverage, case, met)
+    if raw.off_seconds and met is not True:
+        said = _with_off(said, Fraction(raw.off_seconds, raw.all_seconds))
+    return Finding(met, grade, coverage, since, said)
 
 
 def _with_off_settled(found: Availability, target: Target) -> Availability:
@@ -113,6 +117,14 @@ def _availability_said(name: Said, found: Availability, coverage: Fraction, case
     return Said(
         f"{name.vi}: thông {seen.vi} thời gian, {vi} mức cần {need.vi}; đo được {part.vi} của {days[0]}",
         f"{name.en}: up {seen.en} of the time, which {en} the {need.en} needed; {part.en} of {days[1]} measured",
+    )
+
+
+def _with_off(said: Said, share: Fraction) -> Said:
+    off = Said(*_percents(share))
+    return Said(
+        f"{said.vi}; thiết bị cổng mất điện hoặc tắt {off.vi} thời gian",
+        f"{said.en}; the gateway was without power or off for {off.en} of the time",
     )
 
 

@@ -136,7 +136,11 @@ def _agent_words(commands: argparse._SubParsersAction[argparse.ArgumentParser], 
 
 def _plan_words(commands: argparse._SubParsersAction[argparse.ArgumentParser], said: Words) -> None:
     plan = commands.add_parser("plan", help=said("tệp kế hoạch", "plan files"))
-    actions = plan.add_subparsers(dest="action", required=True, metavar="check")
+    actions = plan.add_subparsers(dest="action", required=True, metavar="check|schema")
+    shape = actions.add_parser(
+        "schema", help=said("in lược đồ JSON (JSON Schema) của tệp kế hoạch", "print the JSON Schema of plan files")
+    )
+    shape.set_defaults(do=_plan_schema)
     check = actions.add_parser("check", help=said("kiểm tra một tệp kế hoạch", "check a plan file"))
     check.add_argument("path", type=Path, metavar=said("TỆP", "FILE"))
     check.set_defaults(do=_plan_check)
@@ -300,6 +304,13 @@ def _plan_check(arguments: argparse.Namespace, language: str) -> int:
     except plans.PlanError as error:
         raise Stop(*error.said) from None
     print(plans_shown.plan_text(plan, language))
+    return 0
+
+
+def _plan_schema(_arguments: argparse.Namespace, _language: str) -> int:
+    from schoolbeat_server import plan_schema
+
+    print(plan_schema.text(), end="")
     return 0
 
 

@@ -112,7 +112,7 @@ def _photograph(
     from schoolbeat_server.sums import Sums, from_sums
 
     try:
-        known = plans.all_plans(settings.plans)
+        known = plans.all_plans(settings.plans, settings.follow)
     except plans.PlanError as error:
         raise Refused(error.said) from None
     ingest = Ingest(engine, "", ContactBook(now_ms), lambda: now_ms, settings.lessons)  # reads only
