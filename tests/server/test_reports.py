@@ -629,3 +629,21 @@ def test_the_command_line_writes_the_report(made: Made, tmp_path: Path, capsys: 
     told = capsys.readouterr()
     assert told.out.startswith(f"{out}: ")
     assert told.err == "school 't99': not in the register\n"
+
+
+def test_the_document_says_the_bounds_of_the_code() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "reports.md").read_text(encoding="utf-8")
+
+    assert f"1 đến {report_facts.MOST_DAYS} ngày" in text
+    assert f"{report_facts.MOST_OUTAGES:,} are listed" in text
+    assert f"{paper.MOST_ROWS} rows a table" in text
+    assert f"hơn {paper.IN_THE_TEXT} dòng" in text
+    assert f"within\n{report_files.PDF_SECONDS} s" in text
+    assert (
+        f"{report_jobs.MOST_WAITING} waiting at most, files kept for {report_jobs.KEPT_MS // 86_400_000} days" in text
+    )
+    assert f"({report_jobs.MOST_KEPT} at most)" in text
+    assert compare.LEAST_COVERAGE == Fraction(80, 100)
+    for word in (*report_cli.KINDS, *report_files.FORMATS):
+        assert f"`{word}`" in text
+    assert (report_cli.KINDS, sorted(report_cli.FORMATS)) == (report_facts.KINDS, sorted(report_files.FORMATS))
