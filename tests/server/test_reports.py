@@ -29,6 +29,7 @@ from schoolbeat_server import (
     compare,
     paper,
     plans,
+    report_cli,
     report_facts,
     report_files,
     report_jobs,
@@ -643,7 +644,7 @@ def test_the_document_says_the_bounds_of_the_code() -> None:
         f"{report_jobs.MOST_WAITING} waiting at most, files kept for {report_jobs.KEPT_MS // 86_400_000} days" in text
     )
     assert f"({report_jobs.MOST_KEPT} at most)" in text
-    assert compare.LEAST_COVERAGE == Fraction(80, 100)
+    assert Fraction(80, 100) == compare.LEAST_COVERAGE
     for word in (*report_cli.KINDS, *report_files.FORMATS):
         assert f"`{word}`" in text
     assert (report_cli.KINDS, sorted(report_cli.FORMATS)) == (report_facts.KINDS, sorted(report_files.FORMATS))
