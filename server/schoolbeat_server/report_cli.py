@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from schoolbeat_server.settings import Settings
 
 Words = Callable[[str, str], str]
-KINDS = ("area", "school", "isp", "league")  # report_facts.KINDS, which is read only when a report is made
+KINDS = ("area", "school", "isp", "league", "line")  # report_facts.KINDS, which is read only when a report is made
 FORMATS = ("pdf", "html", "xlsx", "csv", "json")  # as report_files.FORMATS
 
 
@@ -30,8 +30,8 @@ def words(commands: Any, said: Words) -> argparse.ArgumentParser:
         "kind",
         choices=KINDS,
         help=said(
-            "area: địa bàn, school: trường, isp: nhà mạng, league: bảng xếp hạng",
-            "league: the league table of an area",
+            "area: địa bàn, school: trường, isp: nhà mạng, league: bảng xếp hạng, line: phiếu đánh giá đường truyền",
+            "league: the league table of an area; line: the conformity sheet of a line",
         ),
     )
     found.add_argument("id", metavar=said("MÃ", "ID"))

@@ -21,8 +21,8 @@ from schoolbeat_server.summaries import Both, Seconds
 from schoolbeat_server.sums import Sums
 from schoolbeat_server.targets import Plan, Target
 
-Kind = Literal["area", "school", "isp", "league"]
-KINDS: Final[tuple[Kind, ...]] = ("area", "school", "isp", "league")
+Kind = Literal["area", "school", "isp", "league", "line"]
+KINDS: Final[tuple[Kind, ...]] = ("area", "school", "isp", "league", "line")
 
 MOST_DAYS: Final = 400
 MOST_OUTAGES: Final = 1_000  # listed one by one; all are counted
@@ -165,6 +165,8 @@ def scope(evidence: Evidence, kind: Kind, ident: str) -> frozenset[str]:
                 missing=True,
             )
         return frozenset(one.site.id for one in taught)
+    if kind == "line":
+        return frozenset({_site_of_line(taught, ident)})
     if kind == "school":
         if ident not in evidence.schools:
             raise Refused(
@@ -181,6 +183,24 @@ def scope(evidence: Evidence, kind: Kind, ident: str) -> frozenset[str]:
         )
     inside = frozenset(bounds.schools_within(ident))
     return frozenset(one.site.id for one in taught if one.site.school in inside)
+
+
+def _site_of_line(taught: Sequence[SiteFacts], ident: str) -> str:
+    """Only of the line whose minutes `line.isp` are."""
+    found = next(((one, line) for one in taught for line in one.lines if line.id == ident), None)
+    if found is None:
+        raise Refused(
+            f"đường truyền {ident!r}: không có trong sổ đăng ký", f"line {ident!r}: not in the register", missing=True
+        )
+    facts, line = found
+    measured = min(facts.lines, key=lambda one: (one.role != "main", one.id))
+    if line.id != measured.id:
+        raise Refused(
+            f"đường truyền {ident!r}: tín hiệu line.isp của điểm trường là của đường {measured.id!r}, đường này không"
+            " được đo riêng",
+            f"line {ident!r}: the site's line.isp is of line {measured.id!r}; this one is not measured by itself",
+        )
+    return facts.site.id
 
 
 def _teaches(evidence: Evidence, facts: SiteFacts) -> bool:
@@ -212,15 +232,23 @@ def _counted(connection: Connection, window: Window) -> list[Counted]:
 def _listed(
     connection: Connection, kind: Kind, ident: str, evidence: Evidence, sites: Collection[str], window: Window
 ) -> tuple[tuple[OutageShown, ...], int]:
-    """A school: of all its signals. An ISP: its own, with nothing that happened inside a school. Else: none."""
-    if kind not in ("school", "isp"):
+    """A line: those of its site's ISP edge and Internet that lie in part in the window. A school: of all its signals
+    that begin in it. An ISP: its own, with nothing that happened inside a school. Else: none."""
+    if kind not in ("school", "isp", "line"):
         return (), 0
     table = schema.outage.c
-    mine = sites if kind == "school" else [one for one in sites if isp_of(evidence.sites[one]) == ident]
+    mine = sites if kind != "isp" else [one for one in sites if isp_of(evidence.sites[one]) == ident]
     where: list[ColumnElement[bool]] = [
         table.site.in_(sorted(mine)),
         table.first_minute.between(window.first_minute, window.end_minute - 1),
     ]
+    if kind == "line":
+        where = [
+            table.site.in_(sorted(mine)),
+            table.signal.in_(COUNTED),
+            table.first_minute < window.end_minute,
+            table.end_minute.is_(None) | (table.last_minute >= window.first_minute),
+        ]
     if kind == "isp":
         beyond = (table.signal == INTERNET) & table.cause.in_(ISP_CAUSES[1:])
         where.append((table.signal == ISP_EDGE) | beyond)

@@ -9,6 +9,7 @@ from typing import Final
 from schoolbeat_server import compare
 from schoolbeat_server.cause import INTERNET
 from schoolbeat_server.compare import Group, compared, figures, ranked
+from schoolbeat_server.line_sheet import of_line
 from schoolbeat_server.local_time import clock_and_day
 from schoolbeat_server.report_facts import ISP_CAUSES, ISP_EDGE, Facts, Kind, Period, isp_of
 from schoolbeat_server.report_parts import (
@@ -327,4 +328,4 @@ def _of_league(facts: Facts) -> tuple[Said, list[Section]]:
     return Said(f"Bảng xếp hạng kết nối của {in_sentence(area.name)}", f"League table of {area.name}"), sections
 
 
-_MADE = {"area": _of_area, "school": _of_school, "isp": _of_isp, "league": _of_league}
+_MADE = {"area": _of_area, "school": _of_school, "isp": _of_isp, "league": _of_league, "line": of_line}

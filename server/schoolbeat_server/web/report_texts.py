@@ -16,6 +16,7 @@ REPORT_TEXTS: dict[str, tuple[str, str]] = {
     "reports.kind.school": ("Trường", "School"),
     "reports.kind.isp": ("Nhà mạng", "ISP"),
     "reports.kind.league": ("Bảng xếp hạng của địa bàn", "League table of an area"),
+    "reports.kind.line": ("Phiếu đánh giá một đường truyền", "Conformity sheet of a line"),
     "reports.id": ("Mã (địa bàn, trường) hoặc tên nhà mạng", "Id (area, school) or the ISP's name"),
     "reports.from": ("Từ ngày", "From"),
     "reports.to": ("Đến hết ngày", "To, included"),
