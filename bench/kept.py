@@ -166,16 +166,20 @@ def _make(engine: Engine, rng: random.Random) -> tuple[float, int]:
 def _fill_year(engine: Engine, rng: random.Random) -> int:
     table = schema.kept_day.c
     with database.writing(engine) as connection:
-        days = connection.execute(select(table.names, table.payload)).all()
+        days: dict[int, list[dict[str, object]]] = {}
+        for day, *told in connection.execute(select(table.day, table.group, table.names, table.payload)):
+            days.setdefault(day, []).append(dict(zip(("group", "names", "payload"), told, strict=True)))
         names = connection.execute(select(schema.kept_names)).all()
         connection.execute(schema.kept_day.delete())
         for number in range(SITES):
             site = f"s{number}"
             if number:
                 connection.execute(insert(schema.kept_names), [{**row._asdict(), "site": site} for row in names])
-            chosen = (rng.choice(days) for _ in range(365))
+            made = list(days.values())
             rows = [
-                {"site": site, "day": FIRST + n, "last_report": 2**30, **one._asdict()} for n, one in enumerate(chosen)
+                {"site": site, "day": FIRST + n, "last_report": 2**30, **one}
+                for n in range(365)
+                for one in rng.choice(made)
             ]
             connection.execute(insert(schema.kept_day), rows)
     with engine.connect() as connection:
@@ -185,7 +189,10 @@ def _fill_year(engine: Engine, rng: random.Random) -> int:
 
 def _series(engine: Engine) -> int:
     with engine.connect() as connection:
-        return len(kept.unpack_names(connection.execute(select(schema.kept_names.c.names).limit(1)).scalar_one()))
+        table = schema.kept_names.c
+        return sum(
+            len(kept.unpack_names(one)) for one in connection.scalars(select(table.names).where(table.site == "s0"))
+        )
 
 
 def _judged(engine: Engine) -> float:

@@ -67,7 +67,14 @@ def edges_of_series(subject: str, reading: str) -> tuple[int, ...]:
 
 
 def scale_of(reading: str) -> int:
-    return 10 ** READINGS[reading].decimals
+    scale: int = 10 ** READINGS[reading].decimals
+    return scale
+
+
+def group_of(subject: str) -> str:
+    """A day is stored in a few rows, so that whoever asks of the line need not open its devices."""
+    head = subject.partition(".")[0]
+    return "line" if head in ("line", "lan") else "device" if head == "device" else "other"
 
 
 # ---- one series --------------------------------------------------------------------------------------------
@@ -262,8 +269,8 @@ def _unpack_series(told: bytes) -> Series:
     counts = tuple(_unplaned(told[at:end], _COUNTS))
     numbers = tuple(_unplaned(told[end:], _CODE_OF[size]))
     bins = {place: counts[row * width : (row + 1) * width] for row, place in enumerate(used, 1)}
-    figures = (numbers[field * width : (field + 1) * width] for field in range(3))
-    return Series(bool(flags & _DAILY), edges, hours, counts[:width], *figures, bins, last_minute, last)
+    totals, lows, highs = (numbers[field * width : (field + 1) * width] for field in range(3))
+    return Series(bool(flags & _DAILY), edges, hours, counts[:width], totals, lows, highs, bins, last_minute, last)
 
 
 @lru_cache(256)

@@ -157,31 +157,62 @@ def make_day(connection: Connection, layouts: Layouts, site: str, day: int, up_t
     """From the reports up to that id. `connection` writes. Where reports of the day are deleted already, what they
     brought stands, and newer ones are added to it. True: something else was kept of the day before."""
     first, end = first_minute_of(day), first_minute_of(day + 1)
-    table, names = schema.kept_day.c, schema.kept_names.c
-    row = connection.execute(
-        select(table.payload, table.last_report, names.names)
-        .join_from(schema.kept_day, schema.kept_names, (names.site == table.site) & (names.digest == table.names))
-        .where(table.site == site, table.day == day)
-    ).first()
-    late = row is not None and first < proof.kept_from(connection)
-    after = row.last_report if late and row is not None else 0
+    before = _stored(connection, site, day)
+    late = bool(before) and first < proof.kept_from(connection)
+    after = max(row.last_report for row in before.values()) if late else 0
     told = proof.read_told(connection, site, first, end, after=after, up_to=up_to)
     found = summarised(gather(connection, layouts, site, told, first, end), first)
-    if late and row is not None:
+    last = max((one.id for one in told), default=after)
+    if late:
         if not found:
             return False
-        stored = readable(site, day, _names(site, row.names), row.payload)
+        stored: dict[Key, Series] = {}
+        for row in before.values():
+            stored |= readable(site, day, _names(site, row.packed), row.payload)
         both = stored.keys() & found.keys()
         found = stored | found | {key: kept.added(stored[key], found[key]) for key in both}
-    if not found:
-        connection.execute(delete(schema.kept_day).where(table.site == site, table.day == day))
-        return row is not None
-    last = max((one.id for one in told), default=after)
-    digest, packed = kept.pack_names(found)
-    upsert(connection, schema.kept_names, [{"site": site, "digest": digest, "names": packed}], ("site", "digest"))
-    one = {"site": site, "day": day, "names": digest, "last_report": last, "payload": kept.pack(found)}
-    upsert(connection, schema.kept_day, [one], ("site", "day"))
-    return row is not None and (row.payload, row.names) != (one["payload"], packed)
+    return _put(connection, site, day, found, last, before)
+
+
+class _Row(NamedTuple):
+    names: bytes
+    packed: bytes
+    last_report: int
+    payload: bytes
+
+
+def _stored(connection: Connection, site: str, day: int) -> dict[str, _Row]:
+    """By group."""
+    table, names = schema.kept_day.c, schema.kept_names.c
+    rows = connection.execute(
+        select(table.group, table.names, names.names.label("packed"), table.last_report, table.payload)
+        .join_from(schema.kept_day, schema.kept_names, (names.site == table.site) & (names.digest == table.names))
+        .where(table.site == site, table.day == day)
+    )
+    return {group: _Row(*row) for group, *row in rows}
+
+
+def _put(
+    connection: Connection, site: str, day: int, found: Mapping[Key, Series], last: int, before: Mapping[str, _Row]
+) -> bool:
+    groups: dict[str, dict[Key, Series]] = {}
+    for key, series in found.items():
+        groups.setdefault(kept.group_of(key[0]), {})[key] = series
+    table, rows, named = schema.kept_day.c, [], []
+    for group, mine in sorted(groups.items()):
+        digest, packed = kept.pack_names(mine)
+        named.append({"site": site, "digest": digest, "names": packed})
+        told = {"names": digest, "last_report": last, "payload": kept.pack(mine)}
+        rows.append({"site": site, "day": day, "group": group, **told})
+    if rows:
+        upsert(connection, schema.kept_names, named, ("site", "digest"))
+        upsert(connection, schema.kept_day, rows, ("site", "day", "group"))
+    gone = before.keys() - groups.keys()
+    if gone:
+        where = (table.site == site) & (table.day == day) & table.group.in_(sorted(gone))
+        connection.execute(delete(schema.kept_day).where(where))
+    same = {group: (row.names, row.payload) for group, row in before.items()}
+    return bool(before) and same != {row["group"]: (row["names"], row["payload"]) for row in rows}
 
 
 def readable(
@@ -230,14 +261,20 @@ def read_days(
     """wanted: the series asked for, by site."""
     names, days, hours = schema.kept_names.c, schema.kept_day.c, _LessonHours(calendar)
     named = select(names.digest, names.names).where(names.site == bindparam("site"))
+    groups = sorted({kept.group_of(subject) for keys in wanted.values() for subject, _ in keys})
     told = select(days.day, days.names, days.payload).where(
-        days.site == bindparam("site"), days.day.between(first_day, end_day - 1)
+        days.site == bindparam("site"), days.day.between(first_day, end_day - 1), days.group.in_(groups)
     )
     out = {}
     for site, keys in wanted.items():
-        places = {digest: _names(site, packed) for digest, packed in connection.execute(named, {"site": site})}
         rows = connection.execute(told, {"site": site}).all()
-        found = {day: readable(site, day, places.get(digest, {}), payload, keys) for day, digest, payload in rows}
+        packed = dict(connection.execute(named, {"site": site}).all()) if rows else {}
+        places = {digest: _names(site, packed[digest]) for digest in {row.names for row in rows} & packed.keys()}
+        found: dict[int, dict[Key, Series]] = {}
+        for day, digest, payload in rows:
+            mine = readable(site, day, places.get(digest, {}), payload, keys)
+            if mine:
+                found.setdefault(day, {}).update(mine)
         out[site] = KeptDays(found, hours.of(site, first_day, end_day))
     return out
 

@@ -529,6 +529,7 @@ kept_day = Table(  # readings of a site's local day by the hour, for ever: kept.
     metadata,
     Column("site", String(40), primary_key=True),
     Column("day", Integer, primary_key=True),  # days since 1970 in Viet Nam's time
+    Column("group", String(10), primary_key=True),  # kept.group_of
     Column("names", LargeBinary, nullable=False),  # kept_names.digest
     Column("last_report", BigInteger, nullable=False),  # report.id up to which reports are in it
     Column("payload", LargeBinary, nullable=False),

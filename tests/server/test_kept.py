@@ -110,7 +110,9 @@ def stored(province: Province, site: str = "s1", day: int = DAY) -> dict[Key, Se
 def everything(province: Province) -> list[Any]:
     table = schema.kept_day.c
     with province.engine.connect() as connection:
-        return list(connection.execute(select(table.site, table.day, table.names, table.payload).order_by(*table)))
+        return list(
+            connection.execute(select(table.site, table.day, table.group, table.names, table.payload).order_by(*table))
+        )
 
 
 def drawn(rng: random.Random, minutes: Iterable[int]) -> Reported:

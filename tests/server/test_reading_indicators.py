@@ -106,7 +106,7 @@ def test_latency_says_its_numbers_and_is_proven_when_every_week_was_measured() -
     met = found("line.domestic.latency", facts, 50)
     missed = found("line.domestic.latency", facts, 30)
 
-    assert (met.met, met.grade, met.coverage) == (True, "proven", 1)
+    assert (met.met, met.grade, met.coverage) == (True, "proven", Fraction(1))
     assert met.said.vi == ("Độ trễ trong nước: 75,0% số phút có độ trễ không quá 50 ms, cần ít nhất một nửa")
     assert (missed.met, missed.since_minute) == (False, first_minute_of(DAY))
 
@@ -213,7 +213,7 @@ def test_the_busiest_quarter_hour_of_lesson_time_is_compared_with_the_contract()
     met = found("lesson.peak_use", facts, Fraction(4, 5))
     missed = found("lesson.peak_use", facts, Fraction(79, 100))
 
-    assert (met.met, met.coverage, missed.met) == (True, 1, False)
+    assert (met.met, met.coverage, missed.met) == (True, Fraction(1), False)
     assert met.said.vi == ("Chiều xuống: 15 phút đông nhất của giờ học 80 Mbit/s, bằng 80,0% hợp đồng, cho phép 80%")
     assert found("lesson.peak_use", site({rx: quarters}), Fraction(1)).met is None
     assert found("lesson.peak_use", site({rx: quarters}, None, line), Fraction(1)).met is None
@@ -245,7 +245,7 @@ def test_posture_is_by_the_last_answers_and_unknown_where_nobody_asked() -> None
         }
     )
 
-    assert (fine.met, fine.grade, fine.coverage) == (True, "proven", 1)
+    assert (fine.met, fine.grade, fine.coverage) == (True, "proven", Fraction(1))
     assert (open_telnet.met, open_telnet.said.vi) == (False, "Bảng 5A: cổng telnet mở")
     assert (never_tried.met, never_tried.said.vi) == (None, "Bảng 5A: chưa hỏi về mật khẩu mặc định")
     assert found("device.posture", mended).met is True

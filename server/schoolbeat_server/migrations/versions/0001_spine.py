@@ -380,10 +380,11 @@ def upgrade() -> None:
         "kept_day",
         sa.Column("site", sa.String(length=40), nullable=False),
         sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("group", sa.String(length=10), nullable=False),
         sa.Column("names", sa.LargeBinary(), nullable=False),
         sa.Column("last_report", sa.BigInteger(), nullable=False),
         sa.Column("payload", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("site", "day"),
+        sa.PrimaryKeyConstraint("site", "day", "group"),
     )
     op.create_table(
         "day_touched",
