@@ -8,6 +8,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -98,6 +99,7 @@ class Outbox:
         self.stopped_in = 0  # the minute in which the agent before this one was stopped on purpose; 0: it was not
         self.last_minute = 0  # of the newest row
         self.highest_minute = 0  # of any row: another one only after the clock was set back
+        self.highest_told = 0  # of the rows that were there at the opening and were not taken back
         self._unix, self._new_epoch = unix, new_epoch
         self._db: sqlite3.Connection | None = None
         self._seqs = Seqs()
@@ -225,6 +227,7 @@ class Outbox:
                 _set(db, "last_minute", str(last_minute))
         self.epoch, self._seqs = epoch, seqs
         self.last_minute, self.highest_minute = last_minute, highest
+        self.highest_told = _highest_told(db)
         self.enrolled = self.enrolled or meta.get("server", "")
         self.stopped_in = _number(meta, "stopped_in")
         self.is_new = epoch != meta.get("epoch")
@@ -315,15 +318,17 @@ class Outbox:
 
         self._guarded(write, None)
 
-    def take_back(self, first: int, after: int = 0) -> int:
-        """The rows from that seq on, of minutes after that one, were cut by a clock that was not right: what never left
+    def take_back(self, spans: Ranges, after: int = 0) -> int:
+        """The rows with these seqs, of minutes after that one, were cut by a clock that was not right: what never left
         this machine goes, of the rest it is told that nothing is known of its minutes. How many rows that were."""
 
         def write(db: sqlite3.Connection) -> int:
-            question = "SELECT seq, minute, revision, sent, crc, body FROM minute WHERE seq >= ? AND minute > ?"
-            found = db.execute(f"{question} ORDER BY seq", (first, after)).fetchall()
+            question = (
+                "SELECT seq, minute, revision, sent, crc, body FROM minute WHERE seq >= ? AND seq < ? AND minute > ?"
+            )
+            found = [row for span in spans for row in db.execute(f"{question} ORDER BY seq", (*span, after)).fetchall()]
             rows = [(*row[:4], _checked(row[1], row[2], *row[4:])) for row in found]
-            rows = [row for row in rows if row[4].off or row[4].signals.strip(_NOT_KNOWN)]
+            rows = [row for row in rows if tells(row[4])]
             seqs, seq = self._seqs, self._seqs.next
             sent_rows = [row for row in rows if row[3]]
             with transaction(db):
@@ -595,6 +600,22 @@ def _number(meta: dict[str, str], key: str) -> int:
         return int(meta.get(key, "0"))
     except ValueError:
         raise Damaged(f"its {key} is {meta[key][:40]!r}") from None
+
+
+def tells(row: MinuteRow) -> bool:
+    """False for what was taken back, and where nothing was known."""
+    return bool(row.off or row.signals.strip(_NOT_KNOWN))
+
+
+def _highest_told(db: sqlite3.Connection) -> int:
+    """0: none. Only what was taken back is ahead of it, so few are looked at."""
+    for minute, revision, stripped, crc, body in db.execute(
+        "SELECT minute, revision, stripped, crc, body FROM minute ORDER BY minute DESC"
+    ):
+        with suppress(Damaged):  # whoever wants that row finds it out
+            if not stripped or tells(_checked(minute, revision, crc, body)):
+                return int(minute)
+    return 0
 
 
 def _delete(db: sqlite3.Connection, gone: Ranges) -> None:

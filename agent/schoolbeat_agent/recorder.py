@@ -151,7 +151,7 @@ class Recorder:
         cutter.masked = {new_minute}  # one that an earlier, wrong step had masked is a minute like others
 
     def _withdraw(self, first: int, minute: int) -> None:
-        """After a step back: no minute is off in which this agent lived (from `first` on), nor one that is yet to come."""
+        """After a step back: no minute is off in which this agent lived (from `first` on), nor one yet to come."""
         if not any(off.first_minute + off.count > first for off in self._off):
             return
         ends = [(off, min(off.first_minute + off.count, first)) for off in self._off]
@@ -160,16 +160,23 @@ class Recorder:
         self._off = [off for off in (*kept, alive) if off.count > 0]
         self.began, self.told = minute, tuple(self._off)
 
-    def take_back(self, inherited: Sequence[Off] | None = None) -> None:
+    def recall(self, others: Sequence[Anchor]) -> None:
+        """What agents before this one heard of the time in this boot."""
+        self._others = [*self._others, *others][:OTHERS]
+
+    def take_back(self, inherited: Sequence[Off] | None = None, holding: Sequence[Off] | None = None) -> None:
         """After a step from a clock that never was right. What it cut and nobody took is given up; what was told of the
         minutes before this agent is told anew, as the new clock has it. inherited: agents before this one went by that
-        clock, too, and told so much; then the minute that they saved last proves nothing."""
+        clock, too, and told so much; then the minute that they saved last proves nothing any more. holding: what was
+        told before that clock spoke, by one that was right."""
         assert self.anchor is not None
         assert self._cutter is not None
         self.misplaced = False
         self._ready.clear()
         first, now = int(self.anchor.utc(self._started) // 60), self._cutter.next_minute
-        proven = minutes_off(self._before, first) if inherited is None else []
+        if inherited is not None:
+            self._before = Before()
+        proven = minutes_off(self._before, first) if holding is None else holding
         told = taken_back([*(inherited or ()), *self.told], proven)
         alive = [_off(first, now, "interrupted")] if first < now else []
         self._off = [*told, *alive]
@@ -240,6 +247,11 @@ class Recorder:
     def untold(self) -> list[Off]:
         """What takes back a word on minutes to come: for the next agent, should this one not live so long."""
         return list(self._off)
+
+    @property
+    def ready(self) -> int:
+        """Rows that are cut and not handed out."""
+        return len(self._ready)
 
     @property
     def next_minute(self) -> int | None:

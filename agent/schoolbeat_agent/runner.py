@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -49,6 +49,9 @@ HEARD_SECONDS: Final = 6 * 3_600.0  # and one of which was heard again so much l
 EDGES_SECONDS: Final = 600.0
 EDGE_SIGNALS: Final = (*catalogue.RUNGS, inventory.INTERNET, "power.mains")
 FIRST_SECONDS: Final = 30.0  # after the start, by which everything has been asked once
+NO_END: Final = 1 << 62
+PLACED: Final = 8  # anchors that may yet turn out to have been wrong
+NOT_PLACED: Final = Anchor("trust", 0.0)  # agrees with no other
 LETTERS: Final = 500  # of a note or a failure's detail
 OFFERED: Final = 64  # readings that one device may have beside those that its kind has
 
@@ -155,7 +158,7 @@ def _lived_before(box: Outbox) -> tuple[str, int]:
 
 class Anchored(NamedTuple):
     """What is kept of the anchor. heard, confirmed: as in Anchor. first_seq: from it on rows are cut by this anchor.
-    told: of the minutes before, by this anchor: (first minute, count, reason)."""
+    told: of the minutes before, by this anchor: (first minute, count, reason). placed: as in Placed, one entry each."""
 
     boot: str
     source: str
@@ -164,16 +167,41 @@ class Anchored(NamedTuple):
     confirmed: bool
     first_seq: int
     told: list[list[int]]
+    placed: Sequence[Sequence[Any]] = ()
 
     def off(self) -> list[Off]:
-        return [Off(int(first), int(count), int(reason)) for first, count, reason in self.told]
+        return _off(self.told)
+
+    def before(self) -> list[Placed]:
+        return [
+            Placed(Anchor(source, float(offset), float(heard)), _off(told), int(until))
+            for source, offset, heard, told, until in self.placed
+        ]
+
+
+@dataclass
+class Placed:
+    """Rows below the seq `until` were cut by this anchor, before another word contradicted it. told: of the minutes
+    before, until then."""
+
+    anchor: Anchor
+    told: list[Off]
+    until: int = NO_END
+
+
+def _as_told(off: Iterable[Off]) -> list[list[int]]:
+    return [[*msgspec.structs.astuple(one)] for one in off]
+
+
+def _off(told: list[list[int]]) -> list[Off]:
+    return [Off(int(first), int(count), int(reason)) for first, count, reason in told]
 
 
 def _anchored(box: Outbox) -> Anchored | None:
     """By an agent before this one."""
     try:
         found = Anchored(*json.loads(box.recall("anchor")))
-        found.off()
+        found.off(), found.before()
         return found._replace(offset_seconds=float(found.offset_seconds), heard=float(found.heard))
     except (ValueError, TypeError):
         return None
@@ -219,7 +247,8 @@ class Runner:
         self._inherited: list[Off] | None = None  # told by agents before this one under the same anchor
         self._told_before: list[Off] = []  # by the last agent that knew a time
         self._taken_back = 0
-        self._contradicted: tuple[Anchor, int] | None = None  # by the present one, and the first seq after that
+        self._to_add = 0  # rows on their way to the outbox
+        self._placed: list[Placed] = []  # since _anchor_seq, by anchors before the present one
         self._distrusted = False
         self._executor = ThreadPoolExecutor(1, "disk")
         self.publisher = Publisher(
@@ -328,6 +357,8 @@ class Runner:
         anchor = Anchor(kept.source, kept.offset_seconds, kept.heard, kept.confirmed)  # type: ignore[arg-type]
         if kept.boot == self._box.boot and kept.heard <= now and not self._is_before_the_last_row(anchor, now):
             self.recorder.offer(anchor, now)
+            self._placed = kept.before()
+            self.recorder.recall([placed.anchor for placed in self._placed])
             self._anchor_seq, self._inherited = kept.first_seq, self._told_before
             self._keep_anchor(anchor)
 
@@ -514,14 +545,14 @@ class Runner:
         return await self._disk(self._box.minutes_from, minute)
 
     async def _keep(self, rows: list[Any]) -> None:
-        taken_back = self._taken_back
+        taken_back, self._to_add = self._taken_back, len(rows)
         for revision, row in rows:
             if taken_back != self._taken_back:
                 return  # meanwhile the clock they were cut by turned out to be wrong
             if revision == self.recorder.inventory.revision:
                 body = wire_inventory.encode(self.recorder.inventory)
                 await self._disk(self._box.keep_inventory, revision, body)
-            epoch = self._box.epoch
+            epoch, self._to_add = self._box.epoch, self._to_add - 1
             await self._disk(self._box.add, row, revision, self.publisher.sends_at_once)
             if self._box.epoch != epoch:
                 self.publisher.presence_changed()
@@ -561,8 +592,13 @@ class Runner:
         if candidate is not None and candidate.source == "trust" and self._is_before_the_last_row(candidate, now):
             self._distrust()
             return
+        told = [*(self._inherited or ()), *self.recorder.told]
         changed = self.recorder.offer(candidate, now)
         anchor = self.recorder.anchor
+        if anchor is not None and candidate is not None and self._are_judged(anchor, candidate):
+            self._take_back()
+            self._executor.submit(self._keep_anchor, anchor)
+            return
         if anchor is None or not (changed or self._has_moved(anchor)):
             return
         if changed:
@@ -570,11 +606,15 @@ class Runner:
         if former is None:
             self._begin(anchor, int(anchor.utc(now) // 60))
         elif self.recorder.misplaced:
+            self._placed.append(Placed(former, told))
             self._take_back()
         elif former.source != anchor.source:
-            self._anchor_seq = self._box.next  # those before are confirmed by a better source
+            self._anchor_seq, self._placed = self._box.next, []  # those before are confirmed by a better source
         elif not clock.agree(former, anchor):
-            self._contradicted = former, self._box.next
+            self._placed.append(Placed(former, told))
+            if len(self._placed) > PLACED:  # of so many nobody will know; together they count as one that was wrong
+                self._placed[:2] = [replace(self._placed[1], anchor=NOT_PLACED, told=[])]
+            self._executor.submit(self._end, self._placed[-1], self._to_add + self.recorder.ready)
         self._executor.submit(self._keep_anchor, anchor)
         if changed:
             self.publisher.presence_changed()
@@ -583,27 +623,38 @@ class Runner:
         """Time is known for the first time in this life, and was not kept from one before in this boot."""
         self._anchor_seq = self._first_seq
         self._executor.submit(self._box.remember, "before", "")
-        if anchor.source != "trust" and self._box.highest_minute > minute:
+        if anchor.source != "trust" and self._box.highest_told > minute:
             log.warning("clock: an earlier boot recorded minutes that have not come yet: its clock was wrong")
             self._inherited = self._told_before
             self._take_back(after=minute)
 
     def _take_back(self, after: int = 0) -> None:
         """after: only minutes after that one, whatever anchor they were cut by."""
-        contradicted, self._contradicted, anchor = self._contradicted, None, self.recorder.anchor
-        # What an anchor cut before it was contradicted is where it belongs, if it was the right one after all.
-        right = anchor is not None and contradicted is not None and clock.agree(contradicted[0], anchor)
-        kept_until = contradicted[1] if contradicted and right else 0
-        self.recorder.take_back(self._inherited)
+        anchor, before, self._placed = self.recorder.anchor, self._placed, []
+        assert anchor is not None
+        # What an anchor placed and told before it was contradicted holds, if it was the right one after all.
+        right = [clock.agree(placed.anchor, anchor) for placed in before]
+        self.recorder.take_back(self._inherited, before[0].told if right[:1] == [True] else None)
         self._inherited = None
         self._taken_back += 1
 
         def write() -> None:
-            count = self._box.take_back(0 if after else max(self._anchor_seq, kept_until), after)
+            firsts = [self._anchor_seq, *(placed.until for placed in before)]
+            spans = [(first, of.until) for first, of, holds in zip(firsts, before, right, strict=False) if not holds]
+            count = self._box.take_back([(0, NO_END)] if after else spans, after)
             log.warning("clock: %d minutes were recorded by a wrong clock: they count as not known", count)
             self._first_seq = self._anchor_seq = self._box.next
 
         self._executor.submit(write)
+
+    def _are_judged(self, anchor: Anchor, candidate: Anchor) -> bool:
+        """Whether the server's word decides between those of one source: the present anchor's is the right one."""
+        third = candidate.source == "server" != anchor.source and clock.agree(anchor, candidate)
+        return third and any(not clock.agree(placed.anchor, candidate) for placed in self._placed)
+
+    def _end(self, placed: Placed, to_add: int) -> None:
+        """to_add: rows cut by that anchor that the outbox does not have yet."""
+        placed.until = self._box.next + self._box.standing().in_memory + to_add
 
     def _distrust(self) -> None:
         if not self._distrusted:
@@ -619,9 +670,13 @@ class Runner:
         )
 
     def _keep_anchor(self, anchor: Anchor) -> None:
-        told = [[*msgspec.structs.astuple(off)] for off in [*(self._inherited or ()), *self.recorder.told]]
+        told = _as_told([*(self._inherited or ()), *self.recorder.told])
         of_anchor = anchor.source, anchor.offset_seconds, anchor.heard, anchor.confirmed
-        kept = Anchored(self._box.boot, *of_anchor, self._anchor_seq, told)
+        placed = [
+            [of.anchor.source, of.anchor.offset_seconds, of.anchor.heard, _as_told(of.told), of.until]
+            for of in self._placed
+        ]
+        kept = Anchored(self._box.boot, *of_anchor, self._anchor_seq, told, placed)
         self._box.remember("anchor", json.dumps(kept))
         self._box.remember("began", self._beginning())
         self._kept = anchor

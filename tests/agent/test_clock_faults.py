@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.agent.clock_lives import START, YEARS, Machine
 
 from schoolbeat_agent.settings import load
-from schoolbeat_wire.catalogue import DISPUTED, UNKNOWN
+from schoolbeat_wire.catalogue import DISPUTED, OFF, UNKNOWN
 
 LIVES = int(os.environ.get("CLOCK_LIVES", "30"))
 SEED = int(os.environ.get("CLOCK_SEED") or SystemRandom().randrange(2**32))
@@ -112,6 +112,49 @@ def lying(random: Random, machine: Machine) -> None:
     machine.hands_over()
 
 
+def stepping(random: Random, machine: Machine) -> None:
+    """NTP itself lies now and then and says the right time again before the boot ends; whoever starts asks the server."""
+
+    def ends(away: float) -> None:
+        (machine.stops if random.randrange(3) == 0 else machine.is_killed)()
+        machine.off(away)
+
+    machine.boots_up(machine.true)
+    machine.ntp()
+    machine.starts()
+    machine.online = random.randrange(2) == 0
+    machine.asks_the_server()
+    machine.lives(random.choice((70, 400)))
+    for _ in range(random.randrange(1, 5)):
+        happening = random.randrange(7)
+        if happening < 3:
+            machine.ntp(lie=random.choice((-7_000, -1_500, -285, -70, 65, 300, 3_349, 7_000)))
+            for _ in range(random.randrange(1, 3)):
+                machine.lives(random.choice((15, 130, 400)))
+                machine.online = machine.online != (random.randrange(2) == 0)
+                if random.randrange(3) == 0:
+                    ends(random.choice((5, 200)))
+                    machine.starts()
+        elif happening < 5:
+            ends(random.choice((5, 200, 900)))
+            machine.starts()
+        else:
+            ends(random.choice((30, 400, 900)))
+            machine.boots_up(machine.true + random.choice((0, -100_000)))
+            machine.starts()
+            machine.lives(random.choice((10, 70)))
+        if random.randrange(2) == 0:
+            machine.asks_the_server()
+        machine.ntp()
+        machine.lives(random.choice((30, 130, 400)))
+        machine.asks_the_server()  # nothing is handed over before
+        machine.lives(random.choice((15, 130, 400)))
+    machine.lives(1_800)
+    machine.online = True
+    machine.asks_the_server()
+    machine.hands_over()
+
+
 def by_chance(number: int, story: object, *, trust: bool) -> Machine:
     random = Random(number)
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
@@ -158,6 +201,17 @@ def test_what_a_wrong_clock_placed_is_taken_back_when_a_better_one_speaks(number
     assert (SEED, number, machine.untrue(ERROR + 10)) == (SEED, number, [])
 
 
+@seed(SEED)
+@drawn
+@given(st.integers(0, 2**48))
+@example(143)
+@example(450)
+def test_when_ntp_lies_and_tells_the_truth_again_no_minute_stays_where_the_lie_put_it(number: int) -> None:
+    machine = by_chance(number, stepping, trust=False)
+
+    assert (SEED, number, machine.untrue(ERROR + 10)) == (SEED, number, [])
+
+
 # ---- one by one ---------------------------------------------------------------------------------------------------
 
 
@@ -188,6 +242,75 @@ def test_what_was_placed_before_ntp_lied_for_a_moment_stays(machine: Machine) ->
     assert machine.untrue(ERROR) == []
     assert known[:13] == list(range(1, 14))
     assert len(known) >= 15
+
+
+def test_what_was_told_of_off_minutes_before_ntp_lied_for_a_moment_stays(machine: Machine) -> None:
+    machine.boots_up(machine.true)
+    machine.ntp()
+    machine.starts()
+    machine.online = True
+    machine.lives(310)
+    machine.stops()
+    machine.off(600)
+    machine.starts()
+    machine.lives(300)
+    machine.ntp(lie=3_349.0)
+    machine.lives(600)
+    machine.is_killed()  # with it goes what it remembered
+    machine.starts()
+    machine.asks_the_server()
+    machine.ntp()
+    machine.lives(300)
+    machine.hands_over()
+
+    assert machine.untrue(ERROR) == []
+    assert codes(machine, 6, 15) == [OFF] * 9
+    assert codes(machine, 17, 20) == [60] * 3
+
+
+def test_a_power_cut_after_ntp_had_lied_is_told_though_the_minutes_it_took_back_lie_ahead(machine: Machine) -> None:
+    machine.boots_up(machine.true)
+    machine.ntp()
+    machine.starts()
+    machine.online = True
+    machine.lives(300)
+    machine.ntp(lie=7_000.0)
+    machine.lives(900)
+    machine.asks_the_server()
+    machine.ntp()
+    machine.lives(300)
+    machine.is_killed()
+    machine.off(900)
+    machine.boots_up(0.0)
+    machine.starts()
+    machine.ntp()
+    machine.lives(300)
+    machine.hands_over()
+
+    assert machine.untrue(ERROR) == []
+    assert {machine.books.reason(int(START // 60) + minute) for minute in range(27, 39)} == {"power"}
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_of_two_words_of_the_kernel_that_nobody_could_decide_the_server_decides_later(
+    machine: Machine, killed: bool
+) -> None:
+    machine.boots_up(machine.true)
+    machine.ntp(lie=-3_600.0)
+    machine.starts()
+    machine.lives(300)
+    machine.ntp()
+    machine.lives(300)
+    if killed:
+        machine.is_killed()
+        machine.starts()
+    machine.asks_the_server()
+    machine.lives(300)
+    machine.hands_over()
+
+    assert machine.untrue(ERROR) == []
+    assert codes(machine, -60, -54) == [UNKNOWN] * 6
+    assert codes(machine, 6, 10) + codes(machine, 12, 15) == [60] * 7
 
 
 def test_after_hours_without_a_clock_nothing_is_lost_and_two_such_boots_claim_nothing(machine: Machine) -> None:
