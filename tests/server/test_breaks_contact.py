@@ -163,6 +163,22 @@ def test_after_any_clock_step_a_restart_rebuilds_the_same_contact_minutes(runnin
     assert server.contact("s1", M0 - 20, 60) == before
 
 
+def test_a_report_that_the_broker_had_retained_is_no_word_of_now(running: tuple[Server, School]) -> None:
+    server, school = running
+    report = school.minute(server.second // 60 - 1)
+    server.step(school.presence(online=False))
+    server.wait(60)
+    told = server.notices()
+
+    server.step(kept(report))
+    server.wait(60)
+
+    assert told == [("open", "waiting")]
+    assert server.notices() == told
+    assert server.ingest.contact.of("s1").lost_ms is not None
+    assert server.ingest.contact.of("s1").back_ms is None
+
+
 def test_the_seconds_before_the_first_word_are_unknown_and_not_down(running: tuple[Server, School]) -> None:
     server, _ = running
     fresh = School("s2")
