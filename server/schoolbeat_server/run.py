@@ -49,8 +49,10 @@ from schoolbeat_wire.errors import WireError
 log = logging.getLogger(__name__)
 
 DEMO_BANNER = (
-    "Bản chạy thử: các trường có chữ “mô phỏng” là giả lập; trường “máy này” được đo thật.",
-    "Demonstration: schools marked “mô phỏng” are simulated; the school “máy này” (this machine) is really measured.",
+    "Bản chạy thử: các trường có chữ “mô phỏng” là giả lập, kết luận của những ngày trước hôm qua cũng vậy; trường “máy"
+    " này” được đo thật.",
+    "Demonstration: schools marked “mô phỏng” are simulated, and so are the verdicts of days before yesterday; the"
+    " school “máy này” (this machine) is really measured.",
 )
 
 

@@ -147,7 +147,7 @@ def _why_so_much(what: What, case: Case) -> Said:
         share = stated(at_least)
         return Said(f" ({share.vi} hợp đồng)", f" ({share.en} of the contract)")
     if what == "per_pupil":
-        each, pupils, most = mbps(at_least), case.facts.pupils, case.condition.up_to
+        each, pupils, most = _small(at_least), case.facts.pupils, case.condition.up_to
         vi, en = f"{each.vi} × {pupils} học sinh của ca đông nhất", f"{each.en} × {pupils} pupils of the busiest shift"
         if most is not None:
             vi, en = f"{vi}, không quá {mbps(most).vi}", f"{en}, at most {mbps(most).en}"
@@ -193,6 +193,13 @@ _NOT_EVERY_CONTRACT = Said(
     "Sổ đăng ký không ghi tốc độ hợp đồng của mọi đường truyền",
     "The register does not state the contracted speed of every line",
 )
+
+
+def _small(bps: Fraction) -> Said:
+    """As a plan states what each pupil needs."""
+    if bps >= 1_000_000 or bps % 1_000:
+        return mbps(bps)
+    return Said(f"{bps // 1_000} kbit/s", f"{bps // 1_000} kbit/s")
 
 
 def mbps(bps: Fraction, need: Fraction | None = None) -> Said:

@@ -220,6 +220,7 @@ def test_below_the_stated_coverage_the_verdict_is_unknown_since_the_gap_began(co
     assert unit.since_minute == END - 2_010
     assert unit.reasons[0].vi == (
         "Internet của trường: chưa đủ dữ liệu, mới đo được 79,1% của 7 ngày (cần 80%); phần đã đo thông 100%, cần 90%"
+        + ("; thiết bị cổng mất điện hoặc tắt 20,8% thời gian" if code == OFF else "")
     )
 
 

@@ -59,12 +59,13 @@ class Terminal:
 
 
 def what_to_see(url: str, schools: int, machine: Said) -> Said:
-    """The address, and six lines on what one sees there."""
+    """The address, and what to look at."""
     vi = [
         f"══ Mở trong trình duyệt:  {url}  ══",
         f"1. {schools} trường mô phỏng và một trường thật là máy này. {machine.vi}",
         "2. Đầu trang: trường và điểm trường chưa đạt chỉ tiêu, vì sao, từ khi nào; «chưa đủ dữ liệu» để riêng.",
-        "3. Bấm vào một trường: các chặng của đường truyền, 24 giờ qua từng phút, các đoạn gián đoạn.",
+        "3. Ba cú bấm tới bằng chứng: «Điểm trường có Internet tốc độ cao» → điểm trường → từng phút.",
+        "   Vì điện: Kế hoạch → «mất điện cũng là mất Internet». Chưa rõ: dòng «chưa từng gửi số liệu».",
         "4. Khoảng 20 giây nữa một trường bị đứt đường truyền: một thông báo mất liên lạc, chưa nêu nguyên nhân.",
         "5. Hơn một phút sau đường truyền nối lại: các phút đã ghi được gửi bù, thông báo đóng nêu đúng chặng hỏng.",
         "6. Thông báo hiện ở đây và trên trang. Ctrl-C để dừng; không còn gì chạy lại phía sau.",
@@ -73,7 +74,8 @@ def what_to_see(url: str, schools: int, machine: Said) -> Said:
         f"Open in a browser:  {url}",
         f"1. {schools} simulated schools and a real one, this machine. {machine.en}",
         "2. Top of the page: who misses a target, why, since when; what is unknown stands apart.",
-        "3. Open a school: the rungs of its line, the last 24 hours minute by minute, its outages.",
+        "3. Three clicks to the proof: 'Satellite sites on high-speed Internet' → a site → its minutes.",
+        "   Because of power: Plans → 'no power counts as no Internet'. Unknown: the target's list, 'never reported'.",
         "4. In about 20 s a school's line is cut: one notice says contact is lost and names no cause.",
         "5. Over a minute later it is mended: the recorded minutes follow, the closing notice names the rung.",
         "6. Notices are shown here and on the page. Ctrl-C stops everything; nothing is left running.",

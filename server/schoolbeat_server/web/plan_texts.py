@@ -71,7 +71,7 @@ PLAN_TEXTS: dict[str, tuple[str, str]] = {
     "target.on": ("Địa giới ngày", "Boundaries of"),
     "target.on.note": (
         "Theo địa giới ngày {day}; {count} trường không thuộc địa bàn nào của ngày ấy.",
-        "By the boundaries of {day}; {count} schools are in no area of that day.",
+        "By the boundaries of {day}; schools in no area of that day: {count}.",
     ),
     "target.sorted": ("Xếp theo", "Sort by"),
     "target.sorted.first": ("Ai cần xem trước", "Who to look at first"),
