@@ -60,28 +60,30 @@ def units_table(
     verdict: Verdict, units: Sequence[UnitVerdict], where: WhereOf, link: Callable[[UnitVerdict], str]
 ) -> Table:
     """In the verdict's own order. Of units that count as several, how many of them; of a silent one, that it is."""
-    several = verdict.target.unit == "holding"
-    rows = []
-    for unit in units:
-        place = where(unit)
-        rows.append(
-            (
-                unit.name,
-                SILENT if unit.silent else unit.status,
-                unit.since_minute,
-                sentence(unit.reasons),
-                place.area_name,
-                place.over_name,
-                place.isp,
-                unit.coverage,
-                unit.grade,
-                unit.id,
-                *(unit.counts if several else ()),
-            )
-        )
-    columns = UNIT_COLUMNS + (COUNT_COLUMNS if several else ())
-    return Table(
-        f"{verdict.plan.id}-{verdict.target.id}", verdict.target.name, columns, tuple(rows), tuple(map(link, units))
+    columns = unit_columns(verdict.target)
+    rows = tuple(unit_cells(unit, where(unit))[: len(columns)] for unit in units)
+    name = f"{verdict.plan.id}-{verdict.target.id}"
+    return Table(name, verdict.target.name, columns, rows, tuple(map(link, units)))
+
+
+def unit_columns(target: Target) -> tuple[Column, ...]:
+    return UNIT_COLUMNS + (COUNT_COLUMNS if target.unit == "holding" else ())
+
+
+def unit_cells(unit: UnitVerdict, place: Where) -> tuple[Cell, ...]:
+    """In the order of UNIT_COLUMNS and COUNT_COLUMNS."""
+    return (
+        unit.name,
+        SILENT if unit.silent else unit.status,
+        unit.since_minute,
+        sentence(unit.reasons),
+        place.area_name,
+        place.over_name,
+        place.isp,
+        unit.coverage,
+        unit.grade,
+        unit.id,
+        *unit.counts,
     )
 
 
@@ -128,10 +130,10 @@ def groups_table(
     verdict: Verdict,
     by: str,
     where: WhereOf,
-    link: Callable[[str], str],
     words: Callable[[str], Said | str] = lambda name: name,
 ) -> Table:
-    """by: one of GROUPS. The lowest share met first; units of which the register does not say it stand last."""
+    """by: one of GROUPS. The lowest share met first; units of which the register does not say it stand last.
+    links: the groups' ids; who shows the table makes addresses of them."""
     counts: dict[str | None, list[int]] = {}
     names: dict[str | None, Said | str | None] = {None: None}
     for unit in verdict.units:
@@ -147,7 +149,7 @@ def groups_table(
     columns = (Column(by, GROUPS[by]), *SHARE_COLUMNS)
     title = Said(f"{verdict.target.name.vi} theo {GROUPS[by].vi}", f"{verdict.target.name.en} by {GROUPS[by].en}")
     name = f"{verdict.plan.id}-{verdict.target.id}-{by}"
-    return Table(name, title, columns, rows, tuple("" if key is None else link(key) for key in keys))
+    return Table(name, title, columns, rows, tuple(key or "" for key in keys))
 
 
 def _share(counts: Sequence[int]) -> Fraction:

@@ -109,29 +109,39 @@ def ordered(table: Table, key: str, *, descending: bool = False, language: str =
     place = table.place(key)
     kind = table.columns[place].kind
 
-    def worth(at: int) -> Any:
-        value = table.rows[at][place]
-        return value if kind in NUMERIC or kind == "day" else _folded(cell_text(value, kind, language))
+    worths = [worth(row[place], kind, language) for row in table.rows]
+    known = [at for at, one in enumerate(worths) if one is not None]
+    rest = [at for at, one in enumerate(worths) if one is None]
+    return _picked(table, [*sorted(known, key=lambda at: worths[at], reverse=descending), *rest])
 
-    def is_known(value: Cell) -> bool:
-        return value is not None and not (kind in NUMERIC and isinstance(value, Said))
 
-    known = [at for at, row in enumerate(table.rows) if is_known(row[place])]
-    rest = [at for at, row in enumerate(table.rows) if not is_known(row[place])]
-    return _picked(table, [*sorted(known, key=worth, reverse=descending), *rest])
+def worth(value: Cell, kind: Kind, language: str) -> Any:
+    """By which a cell is put in order; None for what is not known."""
+    if value is None or (kind in NUMERIC and isinstance(value, Said)):
+        return None
+    return value if kind in NUMERIC or kind == "day" else _folded(cell_text(value, kind, language))
 
 
 def searched(table: Table, text: str, language: str = "vi") -> Table:
     """Rows in which every word stands somewhere; accents and case do not matter."""
-    words = _bare(text).split()
+    words = search_words(text)
     if not words:
         return table
 
     def has(row: Sequence[Cell]) -> bool:
-        whole = _bare(" ".join(cell_text(cell, column.kind, language) for cell, column in pairs(table, row)))
+        whole = row_text(row, table.columns, language)
         return all(word in whole for word in words)
 
     return _picked(table, [at for at, row in enumerate(table.rows) if has(row)])
+
+
+def search_words(text: str) -> list[str]:
+    return _bare(text).split()
+
+
+def row_text(row: Sequence[Cell], columns: Sequence[Column], language: str) -> str:
+    """In which words are searched."""
+    return _bare(" ".join(cell_text(cell, one.kind, language) for cell, one in zip(row, columns, strict=True)))
 
 
 def filtered(table: Table, key: str, values: Iterable[Cell]) -> Table:

@@ -19,6 +19,8 @@ from tests.server.test_web import Client, Structure, section, text_of
 from schoolbeat_server import history, schema
 from schoolbeat_server.database import writing
 from schoolbeat_server.forecast import forecast
+from schoolbeat_server.plan_tables import units_table
+from schoolbeat_server.tables import ordered, searched
 from schoolbeat_server.verdicts import Status, UnitVerdict, Verdict
 from schoolbeat_server.web.app import create_app
 from schoolbeat_server.web.plan_book import PlanBook
@@ -238,6 +240,22 @@ def test_a_list_is_searched_sorted_and_narrowed_like_its_file(client: Client) ->
     assert shown
     assert all("Nậm Ngần" in name and "Tiểu học" in name for name in shown)
     assert {row["Địa bàn"] for row in file} == {"Xã Nậm Ngần"}
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("sort", ["unit", "status", "since", "why", "area", "over", "isp", "coverage", "grade", "id"])
+def test_a_list_is_put_in_order_as_any_table_is(
+    client: Client, verdicts: list[Verdict], made: Made, sort: str, order: str
+) -> None:
+    told = client.get(f"/api/v1/plans/{PLAN}/targets/T1/units?sort={sort}&order={order}&q=truong%20tieu&limit=1000")
+    seen = PlanBook(made.engine, lambda: verdicts).seen()
+    verdict = of(verdicts, "T1")
+    where = seen.where(seen.boundaries("2025-06-30"))
+    table = searched(units_table(verdict, verdict.units, where, lambda unit: ""), "Trường TIEU")
+
+    expected = ordered(table, sort, descending=order == "desc")
+    assert [row[9] for row in told.json()["table"]["rows"]] == [row[9] for row in expected.rows]
+    assert expected.rows
 
 
 def test_pages_of_a_list_follow_on(client: Client) -> None:

@@ -20,6 +20,9 @@ from schoolbeat_server.register_values import Line, School, Site
 from schoolbeat_server.targets import Plan, Target
 from schoolbeat_server.verdicts import UnitVerdict, Verdict, plan_status
 
+Made = TypeVar("Made")
+
+MOST_MADE = 30  # a province's texts of one target are a megabyte
 MOST_DAYS = 8  # boundaries of so many days are kept at once
 
 
@@ -35,6 +38,7 @@ class Seen:
     isps: Mapping[str, str]  # site or school -> ISP of its main line
     of_school: Mapping[str, list[tuple[Verdict, UnitVerdict]]]
     _days: dict[str, Boundaries] = field(default_factory=dict)
+    _made: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
     def plans(self) -> list[Plan]:
         """In the order in which they were judged, profiles last."""
@@ -50,6 +54,15 @@ class Seen:
                 self._days.pop(next(iter(self._days)), None)
             self._days[day] = found
         return found
+
+    def once(self, key: tuple[str, ...], make: Callable[[], Made]) -> Made:
+        """What is made for the first page that asks and serves all others until the next judgement."""
+        found = self._made.get(key)
+        if found is None:
+            while len(self._made) >= MOST_MADE:
+                self._made.pop(next(iter(self._made)), None)
+            found = self._made[key] = make()
+        return cast("Made", found)
 
     def where(self, limits: Boundaries) -> Callable[[UnitVerdict], Where]:
         """A unit's place by these boundaries; each school is looked up once."""
@@ -110,7 +123,6 @@ def _isps(sites: Iterable[Site], lines: Mapping[str, Iterable[Line]]) -> dict[st
 
 
 Key = tuple[str, str]
-Made = TypeVar("Made")
 
 
 class PlanBook:

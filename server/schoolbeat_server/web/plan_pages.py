@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from typing import Annotated, Any, NamedTuple
@@ -25,7 +26,7 @@ from schoolbeat_server.verdicts import STATUS_WORDS, UNIT_WORDS, Verdict
 from schoolbeat_server.web import pictures
 from schoolbeat_server.web.history_picture import history
 from schoolbeat_server.web.pages import Lang, query_of, rendered, speaker_of
-from schoolbeat_server.web.plan_book import PlanBook
+from schoolbeat_server.web.plan_book import PlanBook, Seen
 from schoolbeat_server.web.server_view import Context
 from schoolbeat_server.web.speaker import Speaker
 from schoolbeat_server.web.table_answers import FORMATS, Format, as_file
@@ -207,7 +208,7 @@ def target_page(request: Request, context: Context, book: Book, plan: str, targe
     chosen = choose(seen, verdict, wanted, say)
     points = book.points(plan, target)
     if wanted.format is not None:
-        table = _table(context, verdict, chosen, points, wanted, say)
+        table = _table(context, seen, verdict, chosen, points, wanted, say)
         return as_file(table, wanted.format, say.language, last_day(verdict).isoformat(), _head(verdict, say))
     return rendered(
         request,
@@ -215,7 +216,7 @@ def target_page(request: Request, context: Context, book: Book, plan: str, targe
         "target.html",
         row=target_row(verdict, points, say.today()),
         wanted=wanted,
-        lists=counts_of_lists(verdict),
+        lists=counts_of_lists(seen, verdict),
         chosen=chosen,
         boundaries_day=date.fromisoformat(chosen.limits.day),
         base=_base(wanted),
@@ -223,8 +224,8 @@ def target_page(request: Request, context: Context, book: Book, plan: str, targe
         formats=FORMATS,
         group_kinds=GROUPS,
         cell=lambda cell, column: cell_text(cell, column.kind, say.language),
-        **_list(verdict, chosen, wanted, say),
-        **_groups(verdict, chosen, wanted),
+        **_list(seen, verdict, chosen, wanted, say),
+        **_groups(seen, verdict, chosen, wanted),
         sides=_sides(verdict, chosen, wanted) if wanted.area or wanted.isp else None,
         **_days(verdict, points, say),
         **_forecast(book, verdict, chosen, say),
@@ -248,8 +249,8 @@ def _base(wanted: PageWanted) -> dict[str, Any]:
     }
 
 
-def _list(verdict: Verdict, chosen: Chosen, wanted: PageWanted, say: Speaker) -> dict[str, Any]:
-    table, count = rows_of(verdict, chosen, wanted, say.language, (wanted.page - 1) * ROWS, ROWS)
+def _list(seen: Seen, verdict: Verdict, chosen: Chosen, wanted: PageWanted, say: Speaker) -> dict[str, Any]:
+    table, count = rows_of(seen, verdict, chosen, wanted, say.language, (wanted.page - 1) * ROWS, ROWS)
     pages = max(1, -(-count // ROWS))
     if wanted.page > pages:
         raise HTTPException(404, say.t("error.no_page", page=wanted.page, pages=pages))
@@ -258,12 +259,12 @@ def _list(verdict: Verdict, chosen: Chosen, wanted: PageWanted, say: Speaker) ->
     return {"table": table, "places": places, "count": count, "pages": pages, "all_lists": LISTS}
 
 
-def _groups(verdict: Verdict, chosen: Chosen, wanted: PageWanted) -> dict[str, Any]:
-    table = _group_table(verdict, chosen, wanted)
+def _groups(seen: Seen, verdict: Verdict, chosen: Chosen, wanted: PageWanted) -> dict[str, Any]:
+    table = _group_table(seen, verdict, chosen, wanted)
     return {"groups": page_of(table, 0, GROUP_ROWS), "groups_count": len(table.rows)}
 
 
-def _group_table(verdict: Verdict, chosen: Chosen, wanted: PageWanted) -> Table:
+def _group_table(seen: Seen, verdict: Verdict, chosen: Chosen, wanted: PageWanted) -> Table:
     base = _base(wanted)
 
     def link(key: str) -> str:
@@ -271,7 +272,11 @@ def _group_table(verdict: Verdict, chosen: Chosen, wanted: PageWanted) -> Table:
             return query_of(**{**base, "list": "all", "area": key}) + "#who"
         return query_of(**{**base, "list": "all", "isp": key}) + "#who" if wanted.by == "isp" else ""
 
-    return groups_table(verdict, wanted.by, chosen.where, link, group_words(wanted.by))
+    def make() -> Table:
+        return groups_table(verdict, wanted.by, chosen.where, group_words(wanted.by))
+
+    table = seen.once((verdict.plan.id, verdict.target.id, "groups", wanted.by, chosen.limits.day), make)
+    return replace(table, links=tuple(link(key) if key else "" for key in table.links))
 
 
 def _sides(verdict: Verdict, chosen: Chosen, wanted: PageWanted) -> Table:
@@ -363,11 +368,17 @@ def _changed(
 
 
 def _table(
-    context: Context, verdict: Verdict, chosen: Chosen, points: Sequence[Point], wanted: PageWanted, say: Speaker
+    context: Context,
+    seen: Seen,
+    verdict: Verdict,
+    chosen: Chosen,
+    points: Sequence[Point],
+    wanted: PageWanted,
+    say: Speaker,
 ) -> Table:
     """The table that a file is asked of, whole."""
     if wanted.table == "groups":
-        return _group_table(verdict, chosen, wanted)
+        return _group_table(seen, verdict, chosen, wanted)
     if wanted.table == "sides":
         return _sides(verdict, chosen, wanted)
     if wanted.table == "history":
@@ -375,7 +386,7 @@ def _table(
     if wanted.table == "changes":
         then = wanted.then or (points[0].day if points else say.today())
         return _changed(context, verdict, chosen, points, then, say)
-    return whole(verdict, chosen, wanted, say.language)
+    return whole(seen, verdict, chosen, wanted, say.language)
 
 
 def _head(verdict: Verdict, say: Speaker) -> list[tuple[str, str]]:

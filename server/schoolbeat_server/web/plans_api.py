@@ -146,7 +146,7 @@ def units(
     """Its units, as the page and the files list them; absent `list`: all of them."""
     seen, verdict = _found(book, plan, target)
     chosen = choose(seen, verdict, wanted, _say(context))
-    table, count = rows_of(verdict, chosen, wanted, wanted.lang or context.language, wanted.after, wanted.limit)
+    table, count = rows_of(seen, verdict, chosen, wanted, wanted.lang or context.language, wanted.after, wanted.limit)
     return UnitsOut(count=count, boundaries=date.fromisoformat(chosen.limits.day), table=to_json(table))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlencode
 
 from fastapi import Query
@@ -12,11 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from schoolbeat_server import register_columns
-from schoolbeat_server.plan_tables import COUNT_COLUMNS, UNIT_COLUMNS, Where, WhereOf, signal_of, units_table
+from schoolbeat_server.plan_tables import Where, WhereOf, signal_of, unit_cells, unit_columns, units_table
 from schoolbeat_server.register_areas import Boundaries
 from schoolbeat_server.said import Said
 from schoolbeat_server.school_calendar import date_of, day_of
-from schoolbeat_server.tables import Table, ordered, page_of, searched
+from schoolbeat_server.tables import Table, row_text, search_words, worth
 from schoolbeat_server.verdicts import UnitVerdict, Verdict
 from schoolbeat_server.web.plan_book import PlanBook, Seen
 from schoolbeat_server.web.speaker import Speaker
@@ -82,7 +82,6 @@ def choose(seen: Seen, verdict: Verdict, wanted: Wanted, say: Speaker) -> Chosen
     """Raises HTTPException that names what is not there."""
     limits = limits_of(seen, verdict, wanted.on)
     where = seen.where(limits)
-    of_list = _LISTS[wanted.which]
     within = _within(limits, wanted.area, say) if wanted.area else None
     isps = sorted(set(seen.isps.values()))
     if wanted.isp and wanted.isp not in isps:
@@ -93,8 +92,12 @@ def choose(seen: Seen, verdict: Verdict, wanted: Wanted, say: Speaker) -> Chosen
     def lies_within(unit: UnitVerdict) -> bool:
         return _lies(where(unit), within, wanted.isp)
 
-    units = [unit for unit in verdict.units if of_list(unit) and lies_within(unit)]
-    return Chosen(units, _areas(limits, verdict), isps, where, limits, lies_within)
+    target = (verdict.plan.id, verdict.target.id)
+    units = seen.once((*target, "list", wanted.which), lambda: list(filter(_LISTS[wanted.which], verdict.units)))
+    if within is not None or wanted.isp:
+        units = [unit for unit in units if lies_within(unit)]
+    areas = seen.once((*target, "areas", limits.day), lambda: _areas(limits, verdict))
+    return Chosen(units, areas, isps, where, limits, lies_within)
 
 
 def _lies(place: Where, within: frozenset[str] | None, isp: str) -> bool:
@@ -109,8 +112,9 @@ _LISTS: dict[List, Callable[[UnitVerdict], bool]] = {
 }
 
 
-def counts_of_lists(verdict: Verdict) -> dict[List, int]:
-    return {name: sum(map(_LISTS[name], verdict.units)) for name in LISTS}
+def counts_of_lists(seen: Seen, verdict: Verdict) -> dict[List, int]:
+    key = (verdict.plan.id, verdict.target.id, "counts")
+    return seen.once(key, lambda: {name: sum(map(_LISTS[name], verdict.units)) for name in LISTS})
 
 
 def _within(limits: Boundaries, area: str, say: Speaker) -> frozenset[str]:
@@ -128,26 +132,48 @@ def _areas(limits: Boundaries, verdict: Verdict) -> dict[str, str]:
 
 
 def _keys(verdict: Verdict) -> tuple[str, ...]:
-    columns = UNIT_COLUMNS + (COUNT_COLUMNS if verdict.target.unit == "holding" else ())
-    return tuple(column.key for column in columns)
+    return tuple(column.key for column in unit_columns(verdict.target))
 
 
 def rows_of(
-    verdict: Verdict, chosen: Chosen, wanted: Wanted, language: str, first: int, count: int
+    seen: Seen, verdict: Verdict, chosen: Chosen, wanted: Wanted, language: str, first: int, count: int
 ) -> tuple[Table, int]:
     """Rows [first, first + count) of what is wanted, and how many there are."""
-    link = minutes_link(verdict)
-    if not wanted.q.strip() and not wanted.sort:
-        units = chosen.units[first : first + count]
-        return units_table(verdict, units, chosen.where, link), len(chosen.units)
-    table = whole(verdict, chosen, wanted, language)
-    return page_of(table, first, count), len(table.rows)
+    units = _arranged(seen, verdict, chosen, wanted, language)
+    return units_table(verdict, units[first : first + count], chosen.where, minutes_link(verdict)), len(units)
 
 
-def whole(verdict: Verdict, chosen: Chosen, wanted: Wanted, language: str) -> Table:
-    table = units_table(verdict, chosen.units, chosen.where, minutes_link(verdict))
-    table = searched(table, wanted.q, language)
-    return ordered(table, wanted.sort, descending=wanted.order == "desc", language=language) if wanted.sort else table
+def whole(seen: Seen, verdict: Verdict, chosen: Chosen, wanted: Wanted, language: str) -> Table:
+    return units_table(verdict, _arranged(seen, verdict, chosen, wanted, language), chosen.where, minutes_link(verdict))
+
+
+def _arranged(seen: Seen, verdict: Verdict, chosen: Chosen, wanted: Wanted, language: str) -> list[UnitVerdict]:
+    """As tables.searched and tables.ordered would, without making the rows that no page shows."""
+    units, columns = chosen.units, unit_columns(verdict.target)
+    made = (verdict.plan.id, verdict.target.id, chosen.limits.day, language)
+    words = search_words(wanted.q)
+    if words:
+
+        def texts() -> dict[str, str]:
+            cells = ((unit.id, unit_cells(unit, chosen.where(unit))[: len(columns)]) for unit in verdict.units)
+            return {ident: row_text(row, columns, language) for ident, row in cells}
+
+        text = seen.once((*made, "text"), texts)
+        units = [unit for unit in units if all(word in text[unit.id] for word in words)]
+    if not wanted.sort:
+        return units
+    place = next(at for at, column in enumerate(columns) if column.key == wanted.sort)
+
+    def worths() -> dict[str, Any]:
+        """Of those that are known."""
+        cells = ((unit.id, unit_cells(unit, chosen.where(unit))[place]) for unit in verdict.units)
+        found = ((ident, worth(cell, columns[place].kind, language)) for ident, cell in cells)
+        return {ident: one for ident, one in found if one is not None}
+
+    order = seen.once((*made, wanted.sort), worths)
+    known = [unit for unit in units if unit.id in order]
+    known.sort(key=lambda unit: order[unit.id], reverse=wanted.order == "desc")
+    return [*known, *(unit for unit in units if unit.id not in order)]
 
 
 def minutes_link(verdict: Verdict) -> Callable[[UnitVerdict], str]:
@@ -156,13 +182,17 @@ def minutes_link(verdict: Verdict) -> Callable[[UnitVerdict], str]:
     day = last_day(verdict).isoformat()
     days = min(MOST_DAYS, verdict.target.window_days)
 
+    queries: dict[str, str] = {}
+
     def link(unit: UnitVerdict) -> str:
         if not unit.site:
             return f"/school/{unit.school}"
         signal = signal_of(verdict.target, unit)
         if not signal:
             return f"/site/{unit.site}"
-        return f"/site/{unit.site}/minutes?{urlencode({'signal': signal, 'day': day, 'days': days})}"
+        if signal not in queries:
+            queries[signal] = urlencode({"signal": signal, "day": day, "days": days})
+        return f"/site/{unit.site}/minutes?{queries[signal]}"
 
     return link
 
