@@ -71,6 +71,7 @@ def judge(world: Round, course: Course, calm: Calm) -> Verdict:
         judge_delivery(out, world, agent, mine, theirs, calm, stepped)
         judge_ledger(out, agent, mine, {"live": calm.live[agent.site], "after a start": started[agent.site]})
         judge_minutes(out, agent, mine, stepped)
+        judge_off(out, agent, extent(mine)[1], started[agent.site])
         judge_pattern(out, agent, mine, stepped)
         judge_counter(out, agent, theirs)
     judge_counters(out, world)
@@ -135,22 +136,26 @@ def is_taken_back(row: MinuteRow) -> bool:
 
 
 def declarations(book: books.Book) -> dict[int, set[str]]:
-    """minute -> the reasons with which it was declared: of one that a stepping clock showed twice, two."""
+    """minute -> the reasons with which it is declared. Of words that begin in one minute the last stands, and each holds
+    for minutes before the one that tells it."""
+    words = {}
+    for _, rows in sorted(book.rows.items(), key=lambda item: item[0][1]):
+        words.update({off.first_minute: (off, row.minute) for row in rows for off in row.off})
     out: dict[int, set[str]] = {}
-    for rows in book.rows.values():
-        for off in (off for row in rows for off in row.off):
-            for minute in range(off.first_minute, off.first_minute + off.count):
-                out.setdefault(minute, set()).add(OFF_NAMES[off.reason])
+    for off, told_in in words.values():
+        for minute in range(off.first_minute, min(off.first_minute + off.count, told_in)):
+            out.setdefault(minute, set()).add(OFF_NAMES[off.reason])
     return out
 
 
 def expected_ledger(book: books.Book, signals: list[str], first: int, end: int) -> dict[str, bytes]:
-    """As books.expected_ledger, for minutes declared twice too: off is the better word."""
+    """As books.expected_ledger, for minutes declared twice too: off is the better word, and may be taken back."""
     off = {minute for minute, reasons in declarations(book).items() if reasons - {"interrupted"}}
     out = books.expected_ledger(book, signals, first, end)
     for signal, codes in out.items():
-        pairs = enumerate(codes, first)
-        out[signal] = bytes(OFF if code == UNKNOWN and minute in off else code for minute, code in pairs)
+        no_value = [OFF if minute in off else UNKNOWN for minute in range(first, end)]
+        pairs = zip(codes, no_value, strict=True)
+        out[signal] = bytes(other if code in (OFF, UNKNOWN) else code for code, other in pairs)
     return out
 
 
@@ -163,13 +168,11 @@ def judge_minutes(out: Verdict, agent: PatternAgent, mine: books.Book, stepped: 
     twice = {minute for minute, rows in minutes.items() if len(rows) != 1} - (taken_back if stepped else set())
     out.expect(sorted(twice), f"{agent.site}: recorded more than once")
     out.expect(sorted(taken_back if not stepped else ()), f"{agent.site}: taken back by a clock that was right")
-    if stepped:  # what it placed ahead of the time is no end
-        end = min(end, 1 + max(mine.rows.items(), key=lambda item: item[0][1])[1][0].minute)
+    if stepped:  # without a word that stands a minute is unknown: judge_ledger, judge_off
+        return
     missing = set(range(first, end)) - minutes.keys()
     out.counts["declared"] += len(missing)
     out.expect(sorted(missing - declared.keys()), f"{agent.site}: neither recorded nor declared")
-    if stepped:
-        return
     out.expect(sorted(declared.keys() & minutes.keys()), f"{agent.site}: recorded and declared")
     runs = agent.runs()
     there, lives = pattern.seen(runs, "path").touched, pattern.lives(runs, "path")
@@ -184,17 +187,27 @@ def judge_minutes(out: Verdict, agent: PatternAgent, mine: books.Book, stepped: 
     out.expect(sorted(off & there.keys()), f"{agent.site}: declared off and seen at work")
 
 
+def judge_off(out: Verdict, agent: PatternAgent, first: int, ledger: dict[str, bytes]) -> None:
+    """In no minute that the ledger calls off was anybody there, by the time that truly was."""
+    runs = agent.runs()
+    there = {run.true_minute for run in runs} - {run.true_minute for run in pattern.not_decided(runs)}
+    off = {minute for codes in ledger.values() for minute, code in enumerate(codes, first) if code == OFF}
+    out.counts["off"] += len(off)
+    out.expect(sorted(off & there), f"{agent.site}: off in the ledger and truly at work")
+
+
 def judge_pattern(out: Verdict, agent: PatternAgent, mine: books.Book, stepped: bool) -> None:
     """What is known is the pattern; what one process saw from end to end and recorded is known."""
     runs = agent.runs()
     seen = {probe: pattern.seen(runs, probe) for probe in set(pattern.PROBE_OF.values())}
+    not_decided = {int(run.second // 60) for run in pattern.not_decided(runs)}
     wrong, unknown = [], []
     for key, (row,) in ((key, rows) for key, rows in mine.rows.items() if len(rows) == 1):
         for signal, byte in zip(mine.inventories[key].signals, row.signals, strict=True):
             if signal not in pattern.SIGNALS:
                 continue  # the agent works it out of others
             may_be = pattern.allowed(agent.seed, signal, row.minute)
-            if may_be is None or is_taken_back(row):
+            if may_be is None or is_taken_back(row) or row.minute in not_decided:
                 continue
             out.counts["foretold"] += 1
             probe = seen[pattern.PROBE_OF[signal]]

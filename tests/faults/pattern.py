@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ PROBE_OF = {**dict.fromkeys(PATH, "path"), INTERNET: "internet", DEVICE: "tcp"}
 ALL_UP = 0  # a seed
 BLOCK = 3  # minutes of one state: the middle one is seen by runs of this state alone
 HOLD_SECONDS = 25  # of a run's word, by the catalogue: `path`, `internet` and `tcp` are asked every 10 s
+LIE_SECONDS = 10  # below that, minutes may bear the error
 COVER_SECONDS = 23  # runs no further apart leave no second without a word
 
 
@@ -63,8 +65,28 @@ class Run:
 
     probe: str
     second: float
-    process: str  # pid and offset of the believed clock: runs of another one do not join up
+    process: str  # boot, pid and offset of the believed clock: runs of another one do not join up
     counter: int
+
+    @property
+    def lie_seconds(self) -> int:
+        """By how much the time it believed in was wrong."""
+        return int(re.split("(?=[+-])", self.process)[1])
+
+    @property
+    def true_minute(self) -> int:
+        return int((self.second - self.lie_seconds) // 60)
+
+
+def not_decided(runs: Sequence[Run]) -> list[Run]:
+    """Made by a clock that lied in a boot before the last: it may have ended before anybody else spoke of the time."""
+    last = runs[-1].process.split("/")[0] if runs else ""
+    return [run for run in runs if abs(run.lie_seconds) > LIE_SECONDS and run.process.split("/")[0] != last]
+
+
+def shown_second(second: float, lie_seconds: int) -> float:
+    """What happens in the world goes by the true time, whatever the clock says."""
+    return second - lie_seconds if abs(lie_seconds) > LIE_SECONDS else second
 
 
 def line(probe: str, second: float, process: str, counter: int) -> str:

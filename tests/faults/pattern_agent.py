@@ -73,14 +73,15 @@ class Pattern:
         self.journal = os.open(folder / "journal", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def note(self, probe: str, world: World) -> int:
-        """The minute of the run, by what the agent believes; without an anchor by the time it will be placed at."""
+        """The minute whose pattern the run shows. The run is noted at the time that the agent believes in; without an anchor
+        at the one where it will be placed."""
         started = self.clock.last
         believed = world.unix()
         second = self.clock.true_unix(started) if believed is None else believed - (self.clock.last - started)
         offset = round(second - self.clock.true_unix(started))
-        process = f"{os.getpid()}{offset:+d}"
+        process = f"{self.clock.boot[:8]}/{os.getpid()}{offset:+d}"
         os.write(self.journal, pattern.line(probe, second, process, self.counter).encode())
-        return int(second // 60)
+        return int(pattern.shown_second(second, offset) // 60)
 
     def states(self, probe: str, signals: tuple[str, ...], world: World) -> Observation:
         minute = self.note(probe, world)

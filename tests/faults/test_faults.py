@@ -128,7 +128,7 @@ def test_after_a_round_of_faults_everything_emitted_is_kept_once_or_declared_and
 def test_the_round_compared_what_it_is_for(outcome: Outcome) -> None:
     counts = outcome.verdict.counts
     happened = set(outcome.faults)
-    possible = set(KINDS) - {"clock_step"} - (set(OF_PACKETS) if packets.missing() else set())
+    possible = set(KINDS) - (set(OF_PACKETS) if packets.missing() else set())
 
     assert counts["minutes"] >= 4 * PAST_MINUTES + 40
     assert counts["foretold"] >= 3 * counts["minutes"]
@@ -185,6 +185,12 @@ def test_the_judge_finds_what_is_wrong() -> None:
     }
 
     assert all(count >= 60 for count in steady.values()), steady
-    assert pattern.seen([pattern.Run("path", s * 10.0, "1+0", 0) for s in range(30)], "path").covered == {0, 1, 2, 3, 4}
-    gap = [pattern.Run("path", float(s), "1+0", 0) for s in (0, 10, 20, 50, 60, 70, 80, 90, 100, 110, 120)]
+    assert pattern.seen([pattern.Run("path", s * 10.0, "b/1+0", 0) for s in range(30)], "path").covered == {
+        0,
+        1,
+        2,
+        3,
+        4,
+    }
+    gap = [pattern.Run("path", float(s), "b/1+0", 0) for s in (0, 10, 20, 50, 60, 70, 80, 90, 100, 110, 120)]
     assert pattern.seen(gap, "path").covered == {1}
