@@ -23,6 +23,7 @@ from schoolbeat_server.verdicts import UnitVerdict, Verdict, plan_status
 Made = TypeVar("Made")
 
 MOST_MADE = 30  # a province's texts of one target are a megabyte
+MOST_ISSUES = 4  # that pages compare with
 MOST_DAYS = 8  # boundaries of so many days are kept at once
 
 
@@ -135,6 +136,7 @@ class PlanBook:
         self._newest = 0
         self._days: dict[Key, dict[date, tuple[int, Point]]] = {}  # (revision, what it says)
         self._points: dict[Key, list[Point]] = {}
+        self._units: dict[int, Mapping[str, issued.Unit]] = {}
         self._made: dict[tuple[str, str, str], tuple[int, Any]] = {}  # until a later day is issued
 
     def seen(self) -> Seen:
@@ -178,6 +180,18 @@ class PlanBook:
                 days[point.day] = (revision, point)
             self._points.pop((plan, target), None)
             self._newest = point.issue
+
+    def units_of(self, issue: int) -> Mapping[str, issued.Unit]:
+        """As they were said then; what was issued never changes."""
+        found = self._units.get(issue)
+        if found is None:
+            with self.engine.connect() as connection:
+                told = issued.read_units(connection, issue)
+            found = told[1] if told else {}
+            while len(self._units) >= MOST_ISSUES:
+                self._units.pop(next(iter(self._units)), None)
+            self._units[issue] = found
+        return found
 
     # ---- what is to come -------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from fractions import Fraction
@@ -13,7 +13,6 @@ from fastapi.responses import Response
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
-from schoolbeat_server import issued
 from schoolbeat_server.finding import stated
 from schoolbeat_server.forecast import LEAST_WEEKS, WEEK, Forecast
 from schoolbeat_server.history import AT_DEADLINE_WORDS, Kept, Point, Reached, at_deadline, kept
@@ -208,7 +207,7 @@ def target_page(request: Request, context: Context, book: Book, plan: str, targe
     chosen = choose(seen, verdict, wanted, say)
     points = book.points(plan, target)
     if wanted.format is not None:
-        table = _table(context, seen, verdict, chosen, points, wanted, say)
+        table = _table(book, seen, verdict, chosen, points, wanted, say)
         return as_file(table, wanted.format, say.language, last_day(verdict).isoformat(), _head(verdict, say))
     return rendered(
         request,
@@ -229,7 +228,7 @@ def target_page(request: Request, context: Context, book: Book, plan: str, targe
         sides=_sides(verdict, chosen, wanted) if wanted.area or wanted.isp else None,
         **_days(verdict, points, say),
         **_forecast(book, verdict, chosen, say),
-        **_changes(context, verdict, chosen, points, wanted, say),
+        **_changes(book, verdict, chosen, points, wanted, say),
         **_words(),
     )
 
@@ -345,30 +344,27 @@ def told_forecast(verdict: Verdict, one: Forecast, say: Speaker) -> str:
 
 
 def _changes(
-    context: Context, verdict: Verdict, chosen: Chosen, points: Sequence[Point], wanted: PageWanted, say: Speaker
+    book: PlanBook, verdict: Verdict, chosen: Chosen, points: Sequence[Point], wanted: PageWanted, say: Speaker
 ) -> dict[str, Any]:
     if wanted.then is None:
         return {"changes": None, "changes_count": 0}
-    table = _changed(context, verdict, chosen, points, wanted.then, say)
+    table = _changed(book, verdict, chosen, points, wanted.then, say)
     return {"changes": page_of(table, 0, CHANGES), "changes_count": len(table.rows)}
 
 
 def _changed(
-    context: Context, verdict: Verdict, chosen: Chosen, points: Sequence[Point], then: date, say: Speaker
+    book: PlanBook, verdict: Verdict, chosen: Chosen, points: Sequence[Point], then: date, say: Speaker
 ) -> Table:
     point = next((one for one in points if one.day == then), None)
     if point is None:
         if not points:
             raise HTTPException(404, say.t("error.no_days", day=then))
         raise HTTPException(404, say.t("error.no_day", day=then, first=points[0].day, last=points[-1].day))
-    with context.engine.connect() as connection:
-        told = issued.read_units(connection, point.issue)
-    units: Mapping[str, Mapping[str, object]] = told[1] if told else {}
-    return changes_table(verdict, units, chosen.where, minutes_link(verdict))
+    return changes_table(verdict, book.units_of(point.issue), chosen.where, minutes_link(verdict))
 
 
 def _table(
-    context: Context,
+    book: PlanBook,
     seen: Seen,
     verdict: Verdict,
     chosen: Chosen,
@@ -385,7 +381,7 @@ def _table(
         return history_table(verdict, points)
     if wanted.table == "changes":
         then = wanted.then or (points[0].day if points else say.today())
-        return _changed(context, verdict, chosen, points, then, say)
+        return _changed(book, verdict, chosen, points, then, say)
     return whole(seen, verdict, chosen, wanted, say.language)
 
 
