@@ -36,13 +36,15 @@ class Heading(NamedTuple):
     motto: Said = Said("Độc lập - Tự do - Hạnh phúc", "Independence - Freedom - Happiness")
     kind: Said = Said("BÁO CÁO", "REPORT")
     number: Said = Said("Số:", "No.:")
-    recipients: Said = Said("Nơi nhận:", "To:")
+    recipients: Said = Said("Nơi nhận:", "Sent to:")
     file_copy: Said = Said("- Lưu: VT.", "- Filed.")
     no_agency: Said = Said("TÊN CƠ QUAN", "NAME OF AGENCY")
     no_signer: Said = Said("CHỨC VỤ CỦA NGƯỜI KÝ", "TITLE OF SIGNATORY")
     about: Said = Said("Thuyết minh", "About this report")
     files: Said = Said("Tải về", "Download")
-    annex: Said = Said("PHỤ LỤC", "ANNEX")
+    annex: Said = Said("Phụ lục", "Annex")
+    addressed: Said = Said("Kính gửi:", "To:")
+    as_above: Said = Said("- Như trên;", "- As above;")
     see: Said = Said("xem Phụ lục", "see Annex")
     draft: Said = Said(
         "Bản do máy lập; có hiệu lực khi cơ quan ghi số và ký.",
@@ -64,6 +66,7 @@ def to_html(
         office=office,
         symbol=f"       /{office.symbol or 'BC-…'}",
         dated=dated(office.place, local(report.made_ms).date(), language),
+        with_document=_with_document(office, language),
         title=report.title.to(language),
         about=[(what.to(language), value.to(language)) for what, value in report.about],
         sections=sections,
@@ -80,10 +83,22 @@ def _sections(report: Report, language: str, paper: bool) -> list[dict[str, Any]
         for one in tables:
             if paper and (one["wide"] or len(one["rows"]) > IN_THE_TEXT):
                 annexes += 1
-                one["annex"] = annexes
+                one["annex"] = _roman(annexes)
         told = [one.to(language) for one in section.paragraphs]
         found.append({"number": number, "heading": section.heading.to(language), "paragraphs": told, "tables": tables})
     return found
+
+
+def _roman(number: int) -> str:
+    """Up to 39: more tables no report has."""
+    return "X" * (number // 10) + ("", *_ROMAN)[number % 10]
+
+
+def _with_document(office: Office, language: str) -> str:
+    """Left open, as on paper: number and day are written in when the document is issued."""
+    symbol = office.symbol or "BC-…"
+    vi = f"(Kèm theo Báo cáo số        /{symbol} ngày      tháng      năm           )"
+    return Said(vi, f"(With report No.        /{symbol} of                )").to(language)
 
 
 def dated(place: str, day: date, language: str) -> str:
@@ -114,7 +129,7 @@ def _table(table: Table, language: str, *, linked: bool) -> dict[str, Any]:
         f"{left} more rows: see the XLSX, CSV or JSON of the same report.",
     )
     return {
-        "annex": 0,
+        "annex": "",
         "title": table.title.to(language),
         "note": table.note.to(language),
         "wide": len(table.columns) > WIDE,

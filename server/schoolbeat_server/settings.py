@@ -75,6 +75,7 @@ class Office:
     symbol: str = ""  # after the number: BC-SGDĐT
     place: str = ""  # before the date
     signer: str = ""  # the title of who signs; no name
+    addressed: tuple[str, ...] = ()  # Kính gửi: who is to act on it, when it goes to a higher body
     recipients: tuple[str, ...] = ()
 
 
@@ -241,6 +242,7 @@ SECTIONS: dict[str, dict[str, Check]] = {
         "symbol": _text,
         "place": _text,
         "signer": _text,
+        "addressed": _texts,
         "recipients": _texts,
     },
     "channels": {"url": _secret, "url_file": _path, "language": _one_of(*LANGUAGES)},

@@ -58,6 +58,7 @@ OFFICE = Office(
     "BC-SGDĐT",
     "Lào Cai",
     "Giám đốc",
+    ("Ủy ban nhân dân tỉnh Lào Cai",),
     ("Bộ Giáo dục và Đào tạo", "Ủy ban nhân dân tỉnh"),
 )
 
@@ -297,18 +298,19 @@ def test_a_pdf_is_an_official_document_with_vietnamese_letters(made: Made) -> No
     head = [
         "ỦY BAN NHÂN DÂN TỈNH LÀO CAI",
         "SỞ GIÁO DỤC VÀ ĐÀO TẠO",
-        "/BC-SGDĐT",
         "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM",
         "Độc lập - Tự do - Hạnh phúc",
+        "/BC-SGDĐT",
         "Lào Cai, ngày 21 tháng 11 năm 2026",
         "BÁO CÁO",
         "Kết nối Internet và kết quả chỉ tiêu của tỉnh Lào Cai, từ 16/11/2026 đến 20/11/2026",
-        "I. Kết quả theo từng chỉ tiêu",
-        "II. Đơn vị chưa đạt và chưa đủ dữ liệu",
-        "Nơi nhận: - Bộ Giáo dục và Đào tạo; - Ủy ban nhân dân tỉnh; - Lưu: VT.",
+        "Kính gửi: Ủy ban nhân dân tỉnh Lào Cai",
+        "I. KẾT QUẢ THEO TỪNG CHỈ TIÊU",
+        "II. ĐƠN VỊ CHƯA ĐẠT VÀ CHƯA ĐỦ DỮ LIỆU",
+        "Nơi nhận: - Như trên; - Bộ Giáo dục và Đào tạo; - Ủy ban nhân dân tỉnh; - Lưu: VT.",
         "GIÁM ĐỐC",
-        "PHỤ LỤC 1. Toàn tỉnh Lào Cai",
-        "PHỤ LỤC 2. Theo địa bàn",
+        "Phụ lục I TOÀN TỈNH LÀO CAI (Kèm theo Báo cáo số",
+        "Phụ lục II THEO ĐỊA BÀN",
     ]
     places = [text.find(one) for one in head]
     assert [one for one, place in zip(head, places, strict=True) if place < 0] == []
