@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -12,6 +11,7 @@ from sqlalchemy import Connection, func, insert, select
 from schoolbeat_server import schema
 from schoolbeat_server.database import get_meta, set_meta
 from schoolbeat_server.finding import Grade, weakest
+from schoolbeat_server.issued_units import First, Unit, first_of, pack, unpack
 from schoolbeat_server.said import Said
 from schoolbeat_server.targets import Plan, Target
 from schoolbeat_server.verdicts import Status, UnitVerdict, Verdict, plan_status
@@ -34,9 +34,8 @@ QUIET_MS = 120_000  # a backlog is waited for: one revision instead of many
 PATIENCE_MS = 3_600_000
 ROWS = 20_000  # touches looked at in one go
 SHOWN_MS = 31 * 86_400_000  # pages tell of revisions so long
+ALONE_MINUTES = 31 * 1_440  # so long a day's units are written as what differs from those of one that stands alone
 SITES = 50  # named in a revision
-
-Unit = dict[str, Any]  # of a unit's verdict, what is kept
 
 
 class Issue(NamedTuple):
@@ -119,7 +118,10 @@ def issue(connection: Connection, plans: Sequence[Plan], end_minute: int, now_ms
     rows = []
     for plan in plans:
         if plan.id not in done:
-            rows += [_row(verdict, now_ms, newest) for verdict in judging(plan, end_minute, None)]
+            rows += [
+                _row(verdict, now_ms, newest, _first(connection, plan.id, verdict.target.id, end_minute))
+                for verdict in judging(plan, end_minute, None)
+            ]
     return rows
 
 
@@ -179,15 +181,21 @@ def _revise_plan(
             one for one in mine if stored and one.id > stored[0].touch and one.end_minute > stored[0].first_minute
         ]
         if inside:
-            rows += _revise_one(verdict, stored, inside, schools_of, now_ms)
+            units = _units(connection, stored)
+            if units is not None:
+                rows += _revise_one(verdict, stored, units, inside, schools_of, now_ms)
     return rows
 
 
 def _revise_one(
-    verdict: Verdict, stored: Sequence[Any], touches: Sequence[Touch], schools_of: Mapping[str, str], now_ms: int
+    verdict: Verdict,
+    stored: Sequence[Any],
+    units: dict[str, Unit],
+    touches: Sequence[Touch],
+    schools_of: Mapping[str, str],
+    now_ms: int,
 ) -> list[Row]:
     """A new row if a unit that the touched sites make or belong to is another now."""
-    units = _units(stored)
     touched = {one.site for one in touches}
     schools = {schools_of[site] for site in touched if site in schools_of}
     changed = {}
@@ -212,12 +220,12 @@ def _revise_one(
             "changed_first": max(first, min(one.first_minute for one in touches)),
             "changed_end": min(verdict.window.end_minute, max(one.end_minute for one in touches)),
             "sites": json.dumps(sorted(touched)[:SITES]),
-            "body": _packed(changed),
+            "body": pack(changed),
         }
     ]
 
 
-def _row(verdict: Verdict, now_ms: int, newest_touch: int) -> Row:
+def _row(verdict: Verdict, now_ms: int, newest_touch: int, first: First | None) -> Row:
     units = {unit.id: _unit(unit) for unit in verdict.units}
     return {
         **_head(verdict.plan.id, verdict.target, verdict.window, now_ms),
@@ -228,7 +236,7 @@ def _row(verdict: Verdict, now_ms: int, newest_touch: int) -> Row:
         "changed_first": None,
         "changed_end": None,
         "sites": "[]",
-        "body": _packed(units),
+        "body": pack(units, first),
     }
 
 
@@ -262,16 +270,37 @@ def _unit(unit: UnitVerdict) -> Unit:
     }
 
 
-def _units(stored: Sequence[Any]) -> dict[str, Unit]:
-    """As the last of the rows says: the first has all units, each later one those that changed."""
-    found: dict[str, Unit] = {}
-    for row in stored:
-        found |= json.loads(zlib.decompress(row.body))
+def _first(connection: Connection, plan: str, target: str, end_minute: int) -> First | None:
+    """The day of which only the difference is written: one that stands alone and is not older than a month."""
+    table = schema.issued.c
+    earlier = (table.plan == plan) & (table.target == target) & (table.revision == 0) & (table.end_minute < end_minute)
+    last = connection.execute(
+        select(table.end_minute, table.body).where(earlier).order_by(table.end_minute.desc()).limit(1)
+    ).first()
+    if last is None:
+        return None
+    at = first_of(last.body) or last.end_minute
+    body = last.body if at == last.end_minute else _body(connection, plan, target, at)
+    return First(at, unpack(body)) if body is not None and end_minute - at < ALONE_MINUTES else None
+
+
+def _body(connection: Connection, plan: str, target: str, end_minute: int) -> bytes | None:
+    table = schema.issued.c
+    mine = (table.plan == plan) & (table.target == target) & (table.end_minute == end_minute) & (table.revision == 0)
+    return connection.scalar(select(table.body).where(mine))
+
+
+def _units(connection: Connection, stored: Sequence[Any]) -> dict[str, Unit] | None:
+    """As the last of the rows says: the first has all units, each later one those that changed. None: the day that
+    they differ from is lost."""
+    at = first_of(stored[0].body)
+    before = _body(connection, stored[0].plan, stored[0].target, at) if at else None
+    if at and (before is None or first_of(before)):
+        return None
+    found = unpack(stored[0].body, None if before is None else unpack(before))
+    for row in stored[1:]:
+        found |= unpack(row.body)
     return found
-
-
-def _packed(units: Mapping[str, Unit]) -> bytes:
-    return zlib.compress(json.dumps(units, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode(), 9)
 
 
 # ---- reading -----------------------------------------------------------------------------------------------
@@ -316,7 +345,7 @@ def revised_lately(connection: Connection, since_ms: int) -> dict[tuple[str, str
 
 
 def read_units(connection: Connection, ident: int) -> tuple[Issue, dict[str, Unit]] | None:
-    """An issue and its units as they were then."""
+    """An issue and its units as they were then; None: there is none, or its units are lost."""
     table = schema.issued.c
     row = connection.execute(select(schema.issued).where(table.id == ident)).one_or_none()
     if row is None:
@@ -331,7 +360,8 @@ def read_units(connection: Connection, ident: int) -> tuple[Issue, dict[str, Uni
         )
         .order_by(table.revision)
     ).all()
-    return _issue(row), _units(stored)
+    units = _units(connection, stored)
+    return None if units is None else (_issue(row), units)
 
 
 def _issue(row: Any) -> Issue:
