@@ -12,12 +12,13 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, select
 
-from schoolbeat_server import kept, proof, schema
+from schoolbeat_server import facts, kept, proof, schema
 from schoolbeat_server.database import upsert
-from schoolbeat_server.kept import Key, Series
+from schoolbeat_server.kept import Key, Names, Series
 from schoolbeat_server.layouts import Layout, Layouts
 from schoolbeat_server.school_calendar import SchoolCalendar, first_minute_of
 from schoolbeat_wire import report as reports
+from schoolbeat_wire.catalogue import DISPUTED
 from schoolbeat_wire.errors import WireError
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ def gather(
     """What the reports say of the minutes [first, end), in any order and however often."""
     found: Values = {}
     plans: dict[tuple[str, str], list[Wanted]] = {}
+    taken_back: dict[str, set[int]] = {}  # by agent
 
     for one in told:
         layout = layouts.of(connection, site, one.agent, one.revision)
@@ -88,7 +90,20 @@ def gather(
             continue
         if columns:
             _take(found, report, columns, plans[key], _owns(layouts, site, one.agent), first, end)
+        if DISPUTED in report.signals:
+            taken_back.setdefault(one.agent, set()).update(facts.taken_back(report))
+    for (agent, _), plan in plans.items():
+        _forget(found, plan, _owns(layouts, site, agent), taken_back.get(agent, ()))
     return found
+
+
+def _forget(found: Values, plan: list[Wanted], owns: Owns, minutes: Iterable[int]) -> None:
+    """The clock that placed them never was right: what was measured then was measured at another time."""
+    for minute in minutes:
+        for one in plan:
+            for _, key, signal in one.places:
+                if minute in found.get(key, ()) and owns(signal, minute):
+                    found[key][minute] = _DISPUTED
 
 
 def _owns(layouts: Layouts, site: str, agent: str) -> Owns:
@@ -216,11 +231,11 @@ def _put(
 
 
 def readable(
-    site: str, day: int, places: Mapping[Key, int], payload: bytes, wanted: Collection[Key] | None = None
+    site: str, day: int, names: Names, payload: bytes, wanted: Collection[Key] | None = None
 ) -> dict[Key, Series]:
     """A day whose bytes were damaged is unknown, and told."""
     try:
-        return kept.unpack(places, payload, wanted)
+        return kept.unpack(names, payload, wanted)
     except (zlib.error, struct.error, ValueError, IndexError, KeyError, TypeError) as error:
         log.error("kept readings of %s on day %d are damaged (%s): unknown until they are rebuilt", site, day, error)
         return {}
@@ -279,7 +294,7 @@ def read_days(
     return out
 
 
-def _names(site: str, packed: bytes) -> Mapping[Key, int]:
+def _names(site: str, packed: bytes) -> Names:
     try:
         return kept.unpack_names(packed)
     except (zlib.error, ValueError, TypeError) as error:

@@ -516,7 +516,7 @@ summary = Table(  # seconds of a site's signals by local day and month, on both 
     Column("days", LargeBinary, nullable=False),
 )
 
-kept_names = Table(  # which series a site's kept days hold; they change seldom
+kept_names = Table(  # which series a site's kept days hold, and their edges; they change seldom
     "kept_names",
     metadata,
     Column("site", String(40), primary_key=True),

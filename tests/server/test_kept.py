@@ -22,6 +22,7 @@ from schoolbeat_server.rebuild import rebuild_site
 from schoolbeat_server.school_calendar import LessonHours, SchoolCalendar, first_minute_of
 from schoolbeat_wire import inventory as inventories
 from schoolbeat_wire import report as reports
+from schoolbeat_wire.catalogue import DISPUTED
 from schoolbeat_wire.messages import Lesson
 
 FIRST = first_minute_of(DAY)
@@ -137,7 +138,7 @@ def drawn(rng: random.Random, minutes: Iterable[int]) -> Reported:
 )
 def test_a_series_is_what_its_values_are(values: dict[int, int], key: Key) -> None:
     series = kept.summarised(*key, values)
-    again = kept.unpack(kept.unpack_names(kept.pack_names([key])[1]), kept.pack({key: series}))[key]
+    again = kept.unpack(kept.unpack_names(kept.pack_names({key: series})[1]), kept.pack({key: series}))[key]
 
     assert again == series
     assert sum(part.known for part in series.parts.values()) == len(values)
@@ -200,6 +201,23 @@ def test_two_different_values_of_one_minute_are_none(province: Province) -> None
     province.night(DAY)
 
     assert stored(province)[key].parts[0][:4] == (2, 400, 100, 300)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_what_was_measured_in_a_minute_that_is_taken_back_is_none(province: Province, backwards: bool) -> None:
+    school = Measuring("s1")
+    told = school.tell({FIRST + at: {("line.domestic", "rtt_ms"): 20 + at} for at in range(3)})
+    blank: list[list[int | None]] = [[None] * len(column.subjects) for column in COLUMNS]
+    back = school.report([reports.MinuteRow(school.seq, FIRST + 1, bytes([DISPUTED]) * len(SIGNALS), blank)])
+    province.take(school.inventory_message(), school.presence())
+    province.minute = FIRST + 30
+
+    for message in (back, told) if backwards else (told, back):
+        province.take(message)
+    province.night(DAY)
+
+    day = figures(stored(province))
+    assert day["line.domestic", "rtt_ms"] == {0: (2, 42, 20, 22)}
 
 
 def test_another_agent_may_not_tell_of_a_signal_that_is_not_its_own(province: Province) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.server.test_verdicts import END, TARGET
 
@@ -238,6 +238,7 @@ def test_minutes_on_a_line_of_another_kind_do_not_count_as_fibre() -> None:
 codes = st.lists(st.sampled_from([0, 1, 30, 59, 60, OFF, UNKNOWN, DISPUTED]), min_size=3 * DAY, max_size=3 * DAY)
 
 
+@settings(deadline=None)
 @given(st.data(), st.sampled_from(["always", "lessons"]))
 def test_both_is_the_sum_of_its_minutes_over_any_span(data: st.DataObject, clock: Clock) -> None:
     runs = st.lists(
