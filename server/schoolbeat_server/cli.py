@@ -9,7 +9,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from schoolbeat_server import backup_cli, calendar_cli, decided_cli, inspection_cli, register_cli, report_cli
+from schoolbeat_server import (
+    backup_cli,
+    calendar_cli,
+    decided_cli,
+    evidence_cli,
+    inspection_cli,
+    register_cli,
+    report_cli,
+)
 from schoolbeat_server.proof_cli import words as proof_words
 from schoolbeat_server.said import Said
 from schoolbeat_server.settings import LANGUAGES, Settings, SettingsError, load
@@ -99,6 +107,8 @@ def _parser(language: str) -> argparse.ArgumentParser:
     calendar_cli.calendar_words(commands, said).set_defaults(do=_calendar)
     _plan_words(commands, said)
     inspection_cli.inspection_words(commands, said).set_defaults(do=_inspection)
+    for one in evidence_cli.words(commands, said):
+        one.set_defaults(do=_evidence)
     report_cli.words(commands, said).set_defaults(do=_report)
     demo = commands.add_parser(
         "demo",
@@ -186,6 +196,11 @@ def _decide(arguments: argparse.Namespace, language: str) -> int:
 def _calendar(arguments: argparse.Namespace, language: str) -> int:
     settings, engine = _database(arguments)
     return calendar_cli.run(arguments, settings, engine, language, time.time_ns() // 1_000_000)
+
+
+def _evidence(arguments: argparse.Namespace, language: str) -> int:
+    settings, engine = _database(arguments)
+    return evidence_cli.run(arguments, settings, engine, language, time.time_ns() // 1_000_000)
 
 
 def _inspection(arguments: argparse.Namespace, language: str) -> int:

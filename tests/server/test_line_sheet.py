@@ -82,11 +82,11 @@ def test_only_the_lines_own_seconds_are_charged(made: Made) -> None:
     found = sheet(made)
 
     (row, *_) = table(found, "availability").rows
-    up, down, off, unknown = row[1:5]
+    up, down, off, unknown = (int(str(cell)) for cell in row[1:5])
     assert down == 60 * 10 + 60 * 40 + 43  # of the outage that began before: the part in the period
     assert off == 60 * 120
     assert unknown == 60 * 60
-    assert up == 60 * (END - FIRST) - int(str(down)) - off - unknown
+    assert up == 60 * (END - FIRST) - down - off - unknown
     assert row[5] == pytest.approx(up / (up + down))
 
 

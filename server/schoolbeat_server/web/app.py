@@ -18,6 +18,7 @@ from schoolbeat_server.web import (
     api,
     calendar_api,
     calendar_pages,
+    evidence_api,
     inspections_api,
     issued_pages,
     live,
@@ -63,6 +64,7 @@ def create_app(context: WebContext) -> FastAPI:
     app.include_router(calendar_api.router)
     app.include_router(plans_api.router)
     app.include_router(register_api.router)
+    app.include_router(evidence_api.router)
     app.include_router(inspections_api.router)
     app.include_router(inspections_api.pages_router)
     app.include_router(reports_api.router)

@@ -15,6 +15,7 @@ from schoolbeat_server.inspection_snapshot import photograph
 from schoolbeat_server.inspections import KIND_WORDS, STATE_WORDS, WORD_WORDS, Inspection
 from schoolbeat_server.said import Said
 from schoolbeat_server.web.pages import Lang, rendered, speaker_of
+from schoolbeat_server.web.reports_api import FromHere
 from schoolbeat_server.web.server_view import Context, WebContext
 
 router = APIRouter(prefix="/api/v1", tags=["v1"])
@@ -100,7 +101,7 @@ def listed(
 
 
 @router.post("/inspections", response_model=InspectionOut, status_code=201)
-def enter(context: Context, body: InspectionIn) -> InspectionOut:
+def enter(context: Context, _here: FromHere, body: InspectionIn) -> InspectionOut:
     """There is no login yet: who reaches this server, which listens on loopback only, may do this."""
 
     def now(connection: Connection, school: str, site: str) -> dict[str, Any]:
@@ -123,7 +124,7 @@ def one(context: Context, ident: Ident) -> InspectionOut:
 
 
 @router.post("/inspections/{ident}/words", response_model=InspectionOut, status_code=201)
-def say(context: Context, ident: Ident, body: WordIn) -> InspectionOut:
+def say(context: Context, _here: FromHere, ident: Ident, body: WordIn) -> InspectionOut:
     """Adds a finding, the school's reply, the end; nothing said before is changed."""
     _one(context, ident)
     try:
