@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 from schoolbeat_server import issued, outages, schema
 from schoolbeat_server.cause import INTERNET
 from schoolbeat_server.evidence import Evidence, SiteFacts, Window, read_register
-from schoolbeat_server.issued import Issue, Unit
+from schoolbeat_server.issued import Issue
+from schoolbeat_server.issued_units import Unit
 from schoolbeat_server.local_time import local
 from schoolbeat_server.said import Said
 from schoolbeat_server.school_calendar import day_number, first_minute_of

@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 
 from schoolbeat_server import history
 from schoolbeat_server.cause import sentence
-from schoolbeat_server.issued import WHY_WORDS, Unit
+from schoolbeat_server.issued import WHY_WORDS
+from schoolbeat_server.issued_units import Unit
 from schoolbeat_server.report_facts import Facts, Standing
 from schoolbeat_server.said import Said
 from schoolbeat_server.tables import Cell, Column, Table

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import io
 import json
+import time
 import unicodedata
 import zipfile
 from collections.abc import Iterator
@@ -589,6 +590,21 @@ def test_files_go_after_some_days_and_what_a_stopped_server_was_making_is_made_a
     assert list(desk.folder.iterdir()) == []
     assert late.make_next()
     assert [job.state for job in late.jobs()] == ["done"]
+
+
+def test_the_desks_own_thread_makes_what_is_asked_for_and_stops(desk: Desk) -> None:
+    desk.start()
+    try:
+        number = desk.ask(Wanted("school", "t3", "2026-11-16", "2026-11-20", "csv", "en")).id
+        until = time.monotonic() + 60
+        while (job := desk.job(number)) is not None and job.state != "done" and time.monotonic() < until:
+            time.sleep(0.05)
+    finally:
+        desk.stop()
+
+    assert job is not None
+    assert (job.state, job.name) == ("done", "schoolbeat-school-t3-2026-11-16-2026-11-20.zip")
+    assert not desk.thread.is_alive()
 
 
 def test_only_one_report_at_a_time_is_made_for_readers(
