@@ -291,6 +291,12 @@ def _target(draft: _Draft, kind: str) -> Target:
     _check_assumptions(draft)
     share, count = _how_many(draft)
     standard = {name: _standard(draft, name) for name in STANDARD}
+    if standard["window_days"] < 2 and any(INDICATORS[one.indicator].kept for one in raw.conditions):
+        draft.refuse(
+            ("assumptions", "window_days", "value"),
+            "chỉ số này xét các ngày trọn vẹn đã qua 12 giờ: cần ít nhất 2",
+            "this indicator judges whole days that have been over for 12 hours: at least 2 are needed",
+        )
     return Target(
         id=raw.target,
         name=said_of(raw.name),

@@ -284,7 +284,7 @@ def test_a_board_is_used_when_it_was_on_in_an_hour_with_lessons_or_its_counter_r
 # ---- plan files, and the whole way -------------------------------------------------------------------------
 
 
-def plan_with(threshold: str) -> str:
+def plan_with(threshold: str, window_days: int = 7) -> str:
     return f"""
 plan: p
 kind: profile
@@ -301,7 +301,7 @@ targets:
     share: 100%
     assumptions:
       latency: {{value: {threshold}, reason: {{vi: a, en: a}}, source: a}}
-      window_days: {{value: 7, reason: {{vi: a, en: a}}, source: a}}
+      window_days: {{value: {window_days}, reason: {{vi: a, en: a}}, source: a}}
       clock: {{value: always, reason: {{vi: a, en: a}}, source: a}}
       min_coverage: {{value: 80%, reason: {{vi: a, en: a}}, source: a}}
       site_kinds: {{value: [main, satellite], reason: {{vi: a, en: a}}, source: a}}
@@ -317,6 +317,13 @@ def test_a_threshold_that_is_no_edge_is_refused_and_the_edges_are_named() -> Non
         " 5, 10, 20, 30, 40, 50, 75, 100, 150, 200, 300, 400, 500, 750, 1000, 2000, 3000, 5000, 10000"
     )
     assert plans.parse(plan_with("50 ms"), "p.yaml").targets[0].conditions[0].at_most == 50
+
+
+def test_a_window_that_never_holds_a_whole_day_is_refused() -> None:
+    with pytest.raises(plans.PlanError, match="cần ít nhất 2"):
+        plans.parse(plan_with("50 ms", window_days=1), "p.yaml")
+
+    assert plans.parse(plan_with("50 ms", window_days=2), "p.yaml").targets[0].window_days == 2
 
 
 @pytest.fixture
