@@ -15,7 +15,7 @@ from schoolbeat_server.database import upsert
 from schoolbeat_server.layouts import Layout, Layouts
 from schoolbeat_wire import codec
 from schoolbeat_wire import report as reports
-from schoolbeat_wire.catalogue import OFF_NAMES
+from schoolbeat_wire.catalogue import DISPUTED, OFF_NAMES
 from schoolbeat_wire.errors import WireError
 
 if TYPE_CHECKING:
@@ -29,11 +29,12 @@ Line = tuple[Any, ...]  # ("off", agent, first minute, count, reason) or ("speed
 
 
 class Saying(NamedTuple):
-    """What one stored report tells of them."""
+    """What one stored report tells of them. back: minutes of the line that it takes back."""
 
     report: int
     off: list[Off]
     speeds: list[Speed]
+    back: list[int]
 
 
 # ---- what a report says ------------------------------------------------------------------------------------
@@ -87,6 +88,34 @@ def speeds(
                 yield minutes[index], {"server": server, name: value}
 
 
+def taken_back(report: reports.Report) -> list[int]:
+    """The minutes of which the agent says that the clock which placed them never was right: what was measured then was
+    measured at another time."""
+    if DISPUTED not in report.signals:
+        return []
+    width = len(report.signals) // report.count
+    rows = (report.signals[at * width : (at + 1) * width] for at in range(report.count))
+    return [minute for minute, row in zip(reports.minutes_of(report), rows, strict=True) if DISPUTED in row]
+
+
+def forget_speeds(connection: Connection, layouts: Layouts, site: str, agent: str, back: Iterable[int]) -> None:
+    """back: minutes that the agent takes back, and of which it spoke for the line."""
+    minutes = [minute for minute in back if layouts.owned_at(site, agent, INTERNET, minute)]
+    for at in range(0, len(minutes), 500):
+        test = schema.speed_test.c
+        here = (test.site == site) & test.minute.in_(minutes[at : at + 500])
+        connection.execute(delete(schema.speed_test).where(here))
+
+
+def was_taken_back(connection: Connection, site: str, agent: str, waiting: Iterable[Any], minute: int) -> bool:
+    """A backlog comes newest first. waiting: rows that are not in table `report` yet."""
+    table = schema.report.c
+    of_minute = (table.first_minute <= minute, table.last_minute >= minute)
+    stored = connection.scalars(select(table.payload).where(table.site == site, table.agent == agent, *of_minute))
+    mine = (row["payload"] for row in waiting if (row["site"], row["agent"]) == (site, agent))
+    return any(minute in taken_back(reports.decode(payload)) for payload in (*stored, *mine))
+
+
 def keep_speeds(connection: Connection, site: str, told: Iterable[Speed]) -> None:
     for minute, values in told:
         statement = insert(schema.speed_test).values(site=site, minute=minute, **values)
@@ -108,8 +137,9 @@ def collect(connection: Connection, layouts: Layouts, site: str, told: Iterable[
             continue
         off = off_rows(site, one.agent, report)
         rows = list(speeds(layouts, site, one.agent, reports.minutes_of(report), layout, columns)) if columns else []
-        if off or rows:
-            found.append(Saying(one.id, off, rows))
+        back = [minute for minute in taken_back(report) if layouts.owned_at(site, one.agent, INTERNET, minute)]
+        if off or rows or back:
+            found.append(Saying(one.id, off, rows, back))
     return found
 
 
@@ -120,9 +150,10 @@ def told_lines(sayings: Iterable[Saying], first: int, end: int, up_to: int = 2**
     """What the reports up to that id make of the minutes [first, end): the last word on each stands."""
     sayings = [saying for saying in sayings if saying.report <= up_to]
     tests: dict[int, dict[str, Any]] = {}
+    back = {minute for saying in sayings for minute in saying.back}
     for saying in sayings:
         for minute, values in saying.speeds:
-            if first <= minute < end:
+            if first <= minute < end and minute not in back:
                 tests.setdefault(minute, {}).update(values)
     lines = {_off_line(row) for row in last_words(sayings).values() if _touches(row, first, end)}
     return lines | {("speed", minute, *(values.get(name) for name in _SPEED)) for minute, values in tests.items()}

@@ -30,7 +30,7 @@ from schoolbeat_server.speakers import Machine, Speakers
 from schoolbeat_wire import codec, topics
 from schoolbeat_wire import messages as wire
 from schoolbeat_wire import report as reports
-from schoolbeat_wire.catalogue import OFF_NAMES
+from schoolbeat_wire.catalogue import DISPUTED, OFF_NAMES
 from schoolbeat_wire.errors import WireError
 
 log = logging.getLogger(__name__)
@@ -447,8 +447,9 @@ class Ingest:
         if report.off:
             self._off(batch, site, agent, report)
         if columns and layout.speeds:
-            told = facts.speeds(self.layouts, site, agent, minutes, layout, columns)
-            facts.keep_speeds(batch.connection, site, told)
+            self._speeds(batch, site, agent, facts.speeds(self.layouts, site, agent, minutes, layout, columns))
+        if DISPUTED in report.signals:
+            facts.forget_speeds(batch.connection, self.layouts, site, agent, facts.taken_back(report))
         if minutes[-1] > newest:
             self.newest[site, agent], self.watched[site, agent] = minutes[-1], layout.signals
             batch.latest[site, agent] = {
@@ -472,6 +473,12 @@ class Ingest:
         batch.counts["clashes"] += 1
         if self.cards.suspect((site, agent), batch.now_ms):
             batch.sites.add(site)
+
+    def _speeds(self, batch: Batch, site: str, agent: str, told: Iterable[facts.Speed]) -> None:
+        tests = list(told)
+        minutes = {minute for minute, _ in tests}
+        back = {one for one in minutes if facts.was_taken_back(batch.connection, site, agent, batch.reports, one)}
+        facts.keep_speeds(batch.connection, site, (one for one in tests if one[0] not in back))
 
     def _off(self, batch: Batch, site: str, agent: str, report: reports.Report) -> None:
         strange = sum(code not in OFF_NAMES for *_, code in report.off)

@@ -19,7 +19,7 @@ from schoolbeat_server.school_calendar import first_minute_of
 from schoolbeat_server.stamp import digest_of, stamp
 from schoolbeat_server.verify import Fault
 from schoolbeat_wire import report as reports
-from schoolbeat_wire.catalogue import OFF_REASONS
+from schoolbeat_wire.catalogue import DISPUTED, OFF_REASONS
 
 START = first_minute_of(DAY) + NOON
 DOWN = reports.Off(START - 300, 240, OFF_REASONS["power"][0])
@@ -258,4 +258,28 @@ def test_rebuilding_finds_the_last_word_though_it_came_first(province: Province)
     rebuild.rebuild_site(province.ingest, "s1", DAY, DAY + 1, 1)
 
     assert [row[3] for row in before[0]] == [10]
+    assert stored(province) == before
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_speed_test_of_a_minute_that_is_taken_back_counts_nowhere(
+    province: Province, backwards: bool, at_once: bool
+) -> None:
+    """It was measured, but nobody knows when."""
+    school = School("s1")
+    tell(province, school, START, (2,))
+    row = reports.MinuteRow(10, START + 15, school.signal_row(), [[125], [8_000_000]])
+    back = reports.MinuteRow(11, START + 15, bytes([DISPUTED] * 6), [[None], [None]])
+    told = [school.report([row]), school.report([back])][:: -1 if backwards else 1]
+    province.minute = START + 30
+
+    for messages in [told] if at_once else [[one] for one in told]:
+        province.take(*messages)
+    province.night(DAY)
+    before = stored(province)
+
+    assert [line[1] for line in before[1]] == [START + 2]
+    assert kinds(province.find()) == ["intact"]
+    rebuild.rebuild_site(province.ingest, "s1", DAY, DAY + 1, 1)
     assert stored(province) == before
