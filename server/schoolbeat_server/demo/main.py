@@ -27,6 +27,7 @@ from schoolbeat_server.demo import (
     inspected,
     internet,
     lab,
+    own_plans,
     past_verdicts,
     province,
     relay,
@@ -191,8 +192,7 @@ async def _start(
 # ---- server ------------------------------------------------------------------------------------------------
 
 
-PLANS = Path(__file__).parent / "plan_files"
-FOLLOW = ["lao-cai-2022-2025", "profile-giga-itu", "profile-contract-80"]
+FOLLOW = ("lao-cai-2022-2025", "profile-giga-itu", "profile-contract-80")
 LESSONS = ("07:00-11:30", "13:30-17:00")  # of every day but Sunday
 
 
@@ -200,7 +200,7 @@ def _write_settings(folder: Path, web_port: int, broker_port: int, channels: Map
     lines = [
         f"folder = {json.dumps(str(folder / 'server'))}",
         "demo = true",
-        f"plans = {json.dumps(str(PLANS))}",
+        f"plans = {json.dumps(str(own_plans.write(folder / 'plans')))}",
         f"follow = {json.dumps(FOLLOW)}",
         "",
         "[web]",
@@ -241,7 +241,7 @@ def _enrol(demo: Demo, broker_port: int) -> tuple[dict[str, tuple[str, str]], En
         accounts[site.id] = (found.username, found.password)
     own = enrol.add_agent(engine, this_machine.SITE, now_ms=now_ms)
     enrolled = Enrolled("127.0.0.1", broker_port, own, database.server_id(engine))
-    past_verdicts.issue(engine, plans.all_plans(PLANS, FOLLOW), made.sites, options.seed, now_ms)
+    past_verdicts.issue(engine, plans.all_plans(options.folder / "plans", FOLLOW), made.sites, options.seed, now_ms)
     inspected.record(engine, made, now_ms)
     engine.dispose()
     schools = {row["id"]: row["name"] for row in rows["schools"]}

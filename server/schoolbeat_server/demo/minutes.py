@@ -10,7 +10,7 @@ from random import Random
 
 from schoolbeat_server.demo import faults as script
 from schoolbeat_server.demo.faults import Fault
-from schoolbeat_server.demo.province import CSDL, MAIN_LINE, PLATFORM, WIFI, SimulatedSite
+from schoolbeat_server.demo.province import CSDL, MAIN_LINE, PLATFORM, VIDEO, WIFI, SimulatedSite
 from schoolbeat_wire.catalogue import CAUSES, OFF_REASONS, RUNGS, UNKNOWN, UP_FULL
 from schoolbeat_wire.report import Report
 
@@ -89,7 +89,7 @@ def signal_row(site: SimulatedSite, masks: Mapping[str, int]) -> bytes:
         codes[rung] = _code(down, hidden)
         if rung != "line.international":
             hidden |= down  # hidden: from where a domestic target cannot be seen
-    codes[INTERNET] = _code(hidden, 0)
+    codes[INTERNET] = codes[VIDEO] = _code(hidden, 0)  # even the slow lines carry one video lesson
     codes[CSDL] = codes[PLATFORM] = _code(0, hidden)
     codes[MAIN_LINE] = _code(0, hidden)  # nobody switches to the line that stands by
     codes[WIFI] = _code(0, masks.get("lan.router", 0))

@@ -45,7 +45,7 @@ _FIBRE_DOWN = (100, 150, 150, 200, 300)
 _SATELLITE_FIBRE_DOWN = (80, 100, 100, 150)
 
 CSDL, PLATFORM = "service.csdl", "service.platform"
-MAIN_LINE = "line.main"
+MAIN_LINE, VIDEO = "line.main", "lesson.video"
 WIFI = "wifi.hoc-sinh"
 
 # What devices of a kind tell beside that they answer, in the order of the columns.
