@@ -111,6 +111,9 @@ class Both:
         mine, its = self.one.row(first, end), self.other.row(first, end)
         return replace(mine, codes=bytes(map(_both, mine.codes, its.codes)))
 
+    def at(self, minutes: tuple[int, ...]) -> bytes:
+        return bytes(map(_both, self.one.at(minutes), self.other.at(minutes)))
+
 
 def _both(one: int, other: int) -> int:
     """Codes above UP_FULL are no seconds. What is all down needs nothing to be known of the other."""

@@ -40,6 +40,10 @@ class Measured(Protocol):
 
     def row(self, first: int, end: int) -> Row: ...
 
+    def at(self, minutes: tuple[int, ...]) -> bytes:
+        """The codes of single minutes, which ascend."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -73,6 +77,9 @@ class Row:
     def row(self, first: int, end: int) -> Row:
         place = self._place(first, end)
         return Row(first, self.codes[place], None if self.lessons is None else self.lessons[place])
+
+    def at(self, minutes: tuple[int, ...]) -> bytes:
+        return bytes(self.codes[minute - self.first_minute] for minute in minutes)
 
     def on(self, clock: Clock) -> bytes:
         """The minutes, with those outside the clock unknown."""

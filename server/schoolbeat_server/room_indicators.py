@@ -95,7 +95,7 @@ def lessons_of(case: Case, room: Room) -> Lessons:
     first, end = case.window
     if case.facts.lesson_starts is None:
         return Lessons(0, 0, 0, _of(room, "chưa có lịch học để tính tiết", "there is no school calendar to count by"))
-    starts = [minute for minute in case.facts.lesson_starts if first <= minute < end]
+    starts = tuple(minute for minute in case.facts.lesson_starts if first <= minute < end)
     needs = _needs(case, room)
     if not needs:
         return Lessons(0, 0, 0, _nothing_asked(room))
@@ -106,17 +106,14 @@ def lessons_of(case: Case, room: Room) -> Lessons:
     return Lessons(values.count(True), values.count(False), values.count(None))
 
 
-def _answered(case: Case, devices: Sequence[Device], count: int, starts: Sequence[int]) -> Iterator[bool | None]:
+def _answered(case: Case, devices: Sequence[Device], count: int, starts: tuple[int, ...]) -> Iterator[bool | None]:
     """Whether so many of the devices answered in each of the minutes. What is not registered cannot answer."""
-    first, end = case.window
     rows = [
-        measured.row(first, end).codes
-        for device in devices
-        if (measured := case.facts.measured.get(device.signal)) is not None
+        measured.at(starts) for device in devices if (measured := case.facts.measured.get(device.signal)) is not None
     ]
     blind = len(devices) - len(rows)
-    for start in starts:
-        codes = [row[start - first] for row in rows]
+    for at in range(len(starts)):
+        codes = [row[at] for row in rows]
         up = sum(0 < code <= UP_FULL for code in codes)
         unknown = blind + sum(code > UP_FULL for code in codes)
         yield True if up >= count else False if up + unknown < count else None

@@ -77,6 +77,8 @@ class Sums:
         self._began: dict[str, int] | None = None
         self._off: dict[str, list[tuple[int, int]]] = {}
         self._edges: dict[tuple[str, str, int, int], int] = {}
+        self._at: dict[tuple[str, str, tuple[int, ...]], bytes] = {}
+        self._minutes: dict[tuple[int, ...], tuple[int, ...]] = {}  # sites under the same rules share theirs
         self._totals: dict[tuple[str, str, int], int] = {}  # of months, as far as they were asked for and are few
 
     # ---- many sites ----------------------------------------------------------------------------------------
@@ -235,6 +237,23 @@ class Sums:
             codes = b"".join(self._codes(site, signal, *part) for part in _by_days(first, end))
         return Row(first, codes, self.calendar.read(site, first, end))
 
+    def at(self, site: str, signals: Iterable[str], signal: str, minutes: tuple[int, ...]) -> bytes:
+        """The codes of single minutes. signals: what else will be asked for of the site: all are read at once, and what
+        was read stays, because several targets ask for it."""
+        found = self._at.get((site, signal, minutes))
+        if found is not None:
+            return found
+        minutes = self._minutes.setdefault(minutes, minutes)
+        first, end = min(minutes, default=0), max(minutes, default=-1) + 1
+        rows: dict[str, bytes] = dict.fromkeys((signal,), bytes([UNKNOWN]) * (end - first))
+        if end > first_minute_of(self._first_day(site)):
+            self.from_ledger += day_of(end - 1) - day_of(first) + 1
+            with self.ledger.engine.connect() as fresh:  # the ledger may be being sealed while we read
+                rows = self.ledger.read(fresh, site, sorted({*signals, signal}), first, end)
+        for name, codes in rows.items():
+            self._at[site, name, minutes] = bytes(codes[minute - first] for minute in minutes)
+        return self._at[site, signal, minutes]
+
     def _codes(self, site: str, signal: str, first: int, end: int) -> bytes:
         """Minutes of one local day."""
         day = day_of(first)
@@ -345,6 +364,10 @@ class Summed:
 
     def row(self, first: int, end: int) -> Row:
         return self.counted.sums.row(self.site, self.signal, first, end)
+
+    def at(self, minutes: tuple[int, ...]) -> bytes:
+        together = (one for one in self.counted.wanted[self.site] if one.startswith("device."))
+        return self.counted.sums.at(self.site, together, self.signal, minutes)
 
 
 class Counted:
