@@ -20,7 +20,7 @@ from schoolbeat_server.evidence import (
     with_ledger,
     with_rooms,
 )
-from schoolbeat_server.finding import Case, Finding, Grade, all3, join3, joined, stated, weakest
+from schoolbeat_server.finding import Case, Finding, Grade, all3, join3, joined, since_of, stated, weakest
 from schoolbeat_server.indicators import INDICATORS, kept_of, signals_of
 from schoolbeat_server.kept import Key
 from schoolbeat_server.register_needs import read_room_needs
@@ -163,9 +163,8 @@ def _judge_unit(target: Target, counted: Counted, window: Window) -> UnitVerdict
     value = join3(target.sites, (part.met for part in parts))
     status = _status(value)
     told = [(part, finding) for part in parts for finding in part.findings]
-    telling = [finding for part, finding in told if part.met == value and finding.met == value]
     reasons = list(_reasons(parts, counted.parts, value)) or [_no_site(target)]
-    sinces = [finding.since_minute for finding in telling if finding.since_minute is not None]
+    sinces = [_since(part) for part in parts if part.met == value]
     coverages = [finding.coverage for _, finding in told if finding.coverage is not None]
     return UnitVerdict(
         target.unit,
@@ -176,12 +175,16 @@ def _judge_unit(target: Target, counted: Counted, window: Window) -> UnitVerdict
         counted.site,
         status,
         bool(parts) and all(part.silent for part in parts),
-        min(sinces, default=None) if status != "met" else None,
+        since_of(target.sites, sinces) if status != "met" else None,
         min(coverages, default=None),
         weakest(finding.grade for _, finding in told),
         tuple(reasons),
         next((finding.counts for _, finding in told if finding.counts), ONE[status]),
     )
+
+
+def _since(part: _PartVerdict) -> int | None:
+    return since_of("every", [finding.since_minute for finding in part.findings if finding.met == part.met])
 
 
 ONE: dict[Status, tuple[int, int, int]] = {"met": (1, 0, 0), "missed": (0, 1, 0), "unknown": (0, 0, 1)}
