@@ -190,7 +190,7 @@ def _summary(whole: compare.Figures) -> Said:
 
     return Said(
         "Trong thời gian đo được, {sites} điểm trường có Internet {internet} (24/7) và {lessons} giờ học; riêng đường "
-        "truyền thông {line}. Có {outages} lần gián đoạn, tổng cộng {seconds}. {tests} lần đo tốc độ, trung vị tải "
+        "truyền hoạt động {line}. Có {outages} lần gián đoạn, tổng cộng {seconds}. {tests} lần đo tốc độ, trung vị tải "
         "xuống {down}.".format(**told("vi")),
         "Of the time measured, the Internet of {sites} sites was up {internet} (24/7) and {lessons} of lesson time; "
         "the line alone {line}. There were {outages} outages, {seconds} in all. {tests} speed tests, median download "

@@ -22,7 +22,7 @@ REPORT_TEXTS: dict[str, tuple[str, str]] = {
     "reports.to": ("Đến hết ngày", "To, included"),
     "reports.format": ("Dạng tệp", "Format"),
     "reports.look": ("Xem ngay", "Look at it now"),
-    "reports.background": ("Lập ở hậu trường", "Make it in the background"),
+    "reports.background": ("Lập ở chế độ nền", "Make it in the background"),
     "reports.jobs": ("Đã yêu cầu", "Asked for"),
     "reports.jobs.note": (
         "Tệp được giữ {days} ngày rồi xóa; lập lại được bất cứ lúc nào.",
@@ -35,7 +35,7 @@ REPORT_TEXTS: dict[str, tuple[str, str]] = {
     "reports.asked": ("Yêu cầu lúc", "Asked at"),
     "reports.step": ("bước {step}/{steps}", "step {step} of {steps}"),
     "reports.busy": (
-        "Đang lập một báo cáo khác; xin thử lại sau một phút, hoặc chọn 'Lập ở hậu trường'.",
+        "Đang lập một báo cáo khác; xin thử lại sau một phút, hoặc chọn 'Lập ở chế độ nền'.",
         "Another report is being made: try again in a minute, or choose 'Make it in the background'.",
     ),
     "reports.foreign": (
