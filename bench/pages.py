@@ -63,12 +63,15 @@ async def _page(app: object, path: str, sites: int) -> tuple[str, str, str]:
     transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         await client.get(path)
-        times = []
+        times, spent = [], []
         for _ in range(ROUNDS):
-            began = time.perf_counter()
+            began, worked = time.perf_counter(), time.process_time()
             answer = await client.get(path)
             times.append((time.perf_counter() - began) * 1_000)
+            spent.append((time.process_time() - worked) * 1_000)
             assert answer.status_code == 200
     middle, late = statistics.median(times), statistics.quantiles(times, n=20)[18]
-    figure = f"{middle:.0f} ms, 95th percentile {late:.0f} ms, {len(answer.content) / 1_000:.0f} kB"
+    working = statistics.quantiles(spent, n=20)[18]
+    size = len(answer.content) / 1_000
+    figure = f"{middle:.0f} ms, 95th percentile {late:.0f} ms ({working:.0f} ms CPU), {size:.0f} kB"
     return f"page {path} at {sites:,} sites", figure, f"95th percentile ≤ {LIMIT_MS} ms"

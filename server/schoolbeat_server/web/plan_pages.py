@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from typing import Annotated, Any, NamedTuple
 
@@ -217,6 +217,7 @@ def target_page(request: Request, context: Context, book: Book, plan: str, targe
         wanted=wanted,
         lists=counts_of_lists(seen, verdict),
         chosen=chosen,
+        whole_day=min(last_day(verdict), say.today() - timedelta(1)),
         boundaries_day=date.fromisoformat(chosen.limits.day),
         base=_base(wanted),
         query=query_of,

@@ -87,6 +87,10 @@ PLAN_TEXTS: dict[str, tuple[str, str]] = {
         "Còn {count} nhóm nữa, xem đủ trong tệp tải về.",
         "{count} more groups; the files have them all.",
     ),
+    "target.pack": (
+        "Hồ sơ minh chứng của kỳ đến hết ngày {day} (ZIP)",
+        "Evidence pack of the window up to the end of {day} (ZIP)",
+    ),
     "target.sides": ("Nhóm được chọn so với tất cả còn lại", "Those chosen against all others"),
     "target.sides.caption": ("Theo địa bàn và nhà mạng chọn ở trên", "By the area and ISP chosen above"),
     "target.history": ("Diễn biến", "History"),
