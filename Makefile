@@ -30,6 +30,12 @@ soak: need-python
 	@$(PYTHON) deploy/set_up.py test
 	.venv/bin/python -m tests.faults.soak $(or $(SEED),1) $(or $(MINUTES),60) $(SCHEDULE)
 
+# School-months and provinces drawn at random, against a model that shares no code (make oracle MONTHS=5000 SEED=7).
+oracle: need-python
+	@$(PYTHON) deploy/set_up.py test
+	ORACLE_MONTHS=$(or $(MONTHS),1000) ORACLE_HOURS=$(or $(HOURS),100) ORACLE_DENSE=$(or $(DENSE),10) \
+	  ORACLE_PROVINCES=$(or $(PROVINCES),1000) ORACLE_SEED=$(SEED) .venv/bin/pytest tests/oracle -s --timeout 0 -p no:xdist
+
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
