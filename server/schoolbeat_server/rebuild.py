@@ -110,9 +110,7 @@ def remake(
         _say(connection, ingest, site, day, now_ms, why)
         if day < digested:
             summaries.make_day(connection, ingest.ledger, ingest.asked.calendar, site, day)
-    for day in days:
-        if day < digested:
-            kept_days.make_day(connection, ingest.layouts, site, day)
+    touched |= {day for day in days if day < digested and kept_days.make_day(connection, ingest.layouts, site, day)}
     over = [(site, first_minute_of(day), first_minute_of(day + 1), why) for day in touched if day < _today(now_ms)]
     issued.touch(connection, over, now_ms)
     others = sum(len(found) for found in lines.values())
