@@ -71,7 +71,7 @@ def judge(world: Round, course: Course, calm: Calm) -> Verdict:
         judge_delivery(out, world, agent, mine, theirs, calm, stepped)
         judge_ledger(out, agent, mine, {"live": calm.live[agent.site], "after a start": started[agent.site]})
         judge_minutes(out, agent, mine, stepped)
-        judge_off(out, agent, extent(mine)[1], started[agent.site])
+        judge_off(out, agent.site, agent.runs(), extent(mine)[1], started[agent.site])
         judge_pattern(out, agent, mine, stepped)
         judge_counter(out, agent, theirs)
     judge_counters(out, world)
@@ -187,13 +187,12 @@ def judge_minutes(out: Verdict, agent: PatternAgent, mine: books.Book, stepped: 
     out.expect(sorted(off & there.keys()), f"{agent.site}: declared off and seen at work")
 
 
-def judge_off(out: Verdict, agent: PatternAgent, first: int, ledger: dict[str, bytes]) -> None:
+def judge_off(out: Verdict, site: str, runs: Sequence[pattern.Run], first: int, ledger: dict[str, bytes]) -> None:
     """In no minute that the ledger calls off was anybody there, by the time that truly was."""
-    runs = agent.runs()
     there = {run.true_minute for run in runs} - {run.true_minute for run in pattern.not_decided(runs)}
     off = {minute for codes in ledger.values() for minute, code in enumerate(codes, first) if code == OFF}
     out.counts["off"] += len(off)
-    out.expect(sorted(off & there), f"{agent.site}: off in the ledger and truly at work")
+    out.expect(sorted(off & there), f"{site}: off in the ledger and truly at work")
 
 
 def judge_pattern(out: Verdict, agent: PatternAgent, mine: books.Book, stepped: bool) -> None:

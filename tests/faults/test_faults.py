@@ -18,8 +18,11 @@ from pathlib import Path
 import pytest
 
 from schoolbeat_agent import publisher
+from schoolbeat_wire.catalogue import OFF
+from schoolbeat_wire.report import MinuteRow, Off
+from tests.e2e.books import Book
 from tests.e2e.processes import await_
-from tests.faults import packets, pattern, rounds, schedule
+from tests.faults import judging, packets, pattern, rounds, schedule
 from tests.faults.rounds import Outcome
 from tests.faults.schedule import KINDS, OF_PACKETS, Fault
 from tests.faults.world import Round, build
@@ -194,3 +197,23 @@ def test_the_judge_finds_what_is_wrong() -> None:
     }
     gap = [pattern.Run("path", float(s), "b/1+0", 0) for s in (0, 10, 20, 50, 60, 70, 80, 90, 100, 110, 120)]
     assert pattern.seen(gap, "path").covered == {1}
+
+
+def test_the_judge_knows_what_a_lying_clock_must_not_leave() -> None:
+    off = {310: [Off(300, 4, 2)], 320: [Off(300, 1, 1), Off(318, 9, 4)]}
+    rows = {("e", minute): [MinuteRow(minute, minute, b"", off=told)] for minute, told in off.items()}
+    runs = [pattern.Run("path", 60.0 * minute, f"{boot}/1{lie:+d}", 0) for minute, boot, lie in RUNS]
+    verdict = judging.Verdict()
+
+    judging.judge_off(verdict, "truong-0", runs, 300, {"lan.router": bytes([OFF] * 20)})
+
+    assert judging.declarations(Book(rows, {})) == {300: {"interrupted"}, 318: {"power"}, 319: {"power"}}
+    assert verdict.disagreements == ["truong-0: off in the ledger and truly at work: 2: 302, 303"]
+
+
+RUNS = [
+    (301, "a", 600),
+    (302, "a", 0),
+    (313, "b", 600),
+    (330, "b", 0),
+]  # the minute it believed in, boot, lie in seconds
