@@ -1,0 +1,76 @@
+"""The demo's months before: the same from the same seed, named as simulated, and none of days that are judged."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select
+
+from schoolbeat_server import history, issued, plans, register, schema
+from schoolbeat_server.database import open_database
+from schoolbeat_server.demo import inspected, main, own_plans, past_verdicts, province
+from schoolbeat_server.inspections import read_inspections
+from schoolbeat_server.targets import Plan
+
+NOW_MS = 1_795_275_930_000  # 22:45:30 on 21 November 2026 in Viet Nam
+MADE = province.make(1, 20)
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> list[Plan]:
+    return plans.all_plans(own_plans.write(tmp_path_factory.mktemp("own") / "plans"), main.FOLLOW)
+
+
+def made(folder: Path, known: list[Plan], name: str) -> Engine:
+    engine = open_database(folder / name)
+    register.apply(engine, register.rows_of(MADE.register, "demo"))
+    past_verdicts.issue(engine, known, MADE.sites, 1, NOW_MS)
+    return engine
+
+
+def test_the_demos_plans_are_the_followed_ones_and_its_own_reading_and_lao_cai_is_judged_by_weeks(
+    known: list[Plan],
+) -> None:
+    days = {
+        target.id: target.window_days for plan in known if plan.id == own_plans.SHIPPED.stem for target in plan.targets
+    }
+
+    assert sorted(plan.id for plan in known) == sorted([*main.FOLLOW, "trinh-dien-cach-doc-khac"])
+    assert days["T13"] == days["T12"] == 7
+    assert days["T9"] == 365
+
+
+def test_the_same_seed_gives_the_same_months_and_every_unit_says_that_it_is_simulated(
+    tmp_path: Path, known: list[Plan]
+) -> None:
+    first, second = (made(tmp_path, known, name) for name in ("a.db", "b.db"))
+
+    rows = [list(engine.connect().execute(select(schema.issued)).mappings()) for engine in (first, second)]
+    with first.connect() as connection:
+        points = history.read_points(connection, main.FOLLOW[0], "T2")
+        told = issued.read_units(connection, points[-1].issue)
+
+    assert rows[0] == rows[1]
+    assert (len(points), points[-1].day) == (past_verdicts.DAYS, date(2026, 11, 19))  # that of the 20th is judged
+    assert told is not None
+    assert {tuple(map(tuple, unit["reasons"])) for unit in told[1].values()} == {(tuple(past_verdicts.SIMULATED),)}
+    assert points[0].met == 0 < points[-1].met
+    first.dispose()
+    second.dispose()
+
+
+def test_the_simulated_inspections_name_nobody(tmp_path: Path) -> None:
+    engine = open_database(tmp_path / "c.db")
+    register.apply(engine, register.rows_of(MADE.register, "demo"))
+
+    inspected.record(engine, MADE, NOW_MS)
+
+    with engine.connect() as connection:
+        found = read_inspections(connection, limit=10)
+    assert sorted((one.kind, one.inspector) for one in found) == [
+        ("digital", inspected.INSPECTOR),
+        ("on_site", inspected.INSPECTOR),
+    ]
+    assert "mô phỏng" in inspected.INSPECTOR
