@@ -316,3 +316,13 @@ def test_tet_2027_begins_with_the_new_moon_of_6_february() -> None:
     assert names[date(2027, 2, 6)] == "Tết Nguyên Đán"
     assert names[date(2027, 2, 5)] == "Giao thừa Tết Nguyên Đán"
     assert {date(2027, 2, day) for day in (5, 8, 9)} <= names.keys()  # working days certainly off
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_at_one_place_an_open_day_decides_over_a_closure_of_that_day(backwards: bool) -> None:
+    closed, opened = rule("closed", "2026-09-08"), rule("open", "2026-09-08", lessons=MORNING)
+
+    said = [opened, closed] if backwards else [closed, opened]
+
+    assert hours_on("2026-09-08", YEAR, *said) == BOTH[:2]
+    assert hours_on("2026-09-08", YEAR, closed) == []
