@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,9 +92,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
 def address(served: Served) -> Iterator[str]:
     ledger = served.ingest.ledger
 
-    def read_minutes(site: str, signals: Any, first: int, end: int) -> dict[str, bytes]:
+    def read_minutes(site: str, signals: Sequence[str], first_minute: int, end_minute: int) -> dict[str, bytes]:
         with served.engine.connect() as connection:
-            return ledger.read(connection, site, signals, first, end)
+            return ledger.read(connection, site, signals, first_minute, end_minute)
 
     def signals_of(site: str) -> list[str]:
         with served.engine.connect() as connection:
