@@ -13,6 +13,7 @@ from tests.server.test_incident_flow import M0, Server, live
 from schoolbeat_server import database, schema
 from schoolbeat_server.batch import Message
 from schoolbeat_wire import inventory as inventories
+from schoolbeat_wire import messages as wire
 from schoolbeat_wire import report as reports
 from schoolbeat_wire.catalogue import UNKNOWN
 
@@ -256,6 +257,27 @@ def test_a_classroom_computer_that_is_switched_off_says_nothing_of_the_gateway(
     with engine.connect() as connection:
         found = server.ingest.ledger.read(connection, "s1", ["lan.router", "wifi.hoc"], cut + 1, cut + 3)
     assert found == {"lan.router": bytes([255, 255]), "wifi.hoc": bytes([254, 254])}
+
+
+def test_an_edge_that_another_agent_tells_of_a_signal_is_set_aside(
+    running: tuple[Server, School], engine: Engine
+) -> None:
+    server, school = running
+    with engine.begin() as connection:
+        values = {"site": "s1", "name": "pc", "role": "classroom", "password_hash": "", "created_ms": 0}
+        connection.execute(schema.agent.insert().values(values))
+    with engine.connect() as connection:
+        server.ingest.load_agents(connection)
+    pc = School("s1", agent="pc", epoch="cd" * 8, signals=["wifi.hoc"])
+    server.step(pc.inventory_message())
+    edge = wire.encode(wire.Event(signal="line.internet", up=False, at_ms=server.ms()))
+
+    server.step(pc.message("event", edge))
+    server.step(school.message("event", edge.replace(b"line.internet", b"line.isp")))
+
+    with engine.connect() as connection:
+        assert list(connection.scalars(select(schema.edge.c.signal))) == ["line.isp"]
+        assert list(connection.scalars(select(schema.aside.c.reason))) == ["not_owner"]
 
 
 def test_no_agent_may_speak_for_contact(running: tuple[Server, School]) -> None:
