@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from schoolbeat_server import decided_cli
 from schoolbeat_server.said import Said
@@ -85,7 +86,7 @@ def _pack(arguments: argparse.Namespace, settings: Settings, engine: Engine, lan
         window = window_until(target, arguments.last, now_ms)
         ingest = _loaded(settings, engine, now_ms)
         path = arguments.out or Path(f"schoolbeat-{plan.id}-{target.id}-{arguments.last}.zip")
-        with path.open("w+b") as out, engine.connect() as connection:
+        with _whole(path) as out, engine.connect() as connection:
 
             def read(site: str, signal: str, first: int, end: int) -> bytes:
                 return ingest.ledger.read(connection, site, [signal], first, end)[signal]
@@ -99,6 +100,18 @@ def _pack(arguments: argparse.Namespace, settings: Settings, engine: Engine, lan
 
     print(f"{STATUS_WORDS[made.verdict.status].to(language)}; {made.size} byte; SHA-256 {made.digest.hex()}")
     return path
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[IO[bytes]]:
+    """The file is there when all of it is; what was there before stays otherwise."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with part.open("w+b") as out:
+            yield out
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _inventory(arguments: argparse.Namespace, settings: Settings, engine: Engine, language: str, now_ms: int) -> Path:

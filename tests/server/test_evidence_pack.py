@@ -22,12 +22,17 @@ from tests.server.synthetic import NOW_MS, Made
 
 from schoolbeat_server import evidence_pack, plans, recompute, schema, verdicts
 from schoolbeat_server.database import writing
-from schoolbeat_server.evidence import from_ledger
+from schoolbeat_server.evidence import SiteFacts, SpeedTest, Window, from_ledger
 from schoolbeat_server.evidence_pack import PackError, window_until, write_pack
 from schoolbeat_server.indicators import INDICATORS
 from schoolbeat_server.inspection_making import Entry, record
+from schoolbeat_server.measured import Row
+from schoolbeat_server.register_needs import RoomNeeds
+from schoolbeat_server.register_values import Device, Line, Room, RoomNeed, Site
 from schoolbeat_server.school_calendar import LessonHours, SchoolCalendar, day_number, first_minute_of
+from schoolbeat_server.stamp import Stamp
 from schoolbeat_server.targets import Condition, Plan, Target
+from schoolbeat_server.units import Part
 from schoolbeat_server.verdicts import Verdict
 from schoolbeat_wire.catalogue import DISPUTED, OFF, UNKNOWN
 from schoolbeat_wire.messages import Lesson
@@ -340,3 +345,113 @@ def test_a_pack_is_bounded(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_indicator_that_needs_no_kept_reading_is_recomputed() -> None:
     assert {name for name, one in INDICATORS.items() if not one.kept} == recompute.RECOMPUTED
+
+
+# ---- the two calculators ------------------------------------------------------------------------------------
+
+
+def drawn_facts(rng: random.Random, end: int) -> SiteFacts:
+    """A site of all that may be odd: lines without contract or technology, tests that failed, gaps, two days."""
+    count = 2 * 1_440
+
+    def row() -> Row:
+        codes = b"".join(
+            bytes([rng.choice([60, 60, 60, 60, 60, 59, 20, 0, OFF, UNKNOWN, DISPUTED])]) * rng.randint(1, 900)
+            for _ in range(40)
+        )
+        lessons = bytes(int(at % 1_440 in range(420, 660)) for at in range(count))
+        return Row(end - count, codes[:count].ljust(count, bytes([60])), lessons if told_lessons else None)
+
+    told_lessons = rng.random() < 0.8
+    lines = tuple(
+        Line(
+            f"l{at}",
+            "s",
+            "VNPT",
+            rng.choice(["fibre", "fibre", "copper", "unknown"]),
+            rng.choice([None, 40_000_000, 100_000_000]),
+            rng.choice([None, 20_000_000]),
+            role=rng.choice(["main", "main", "backup"]),
+        )
+        for at in range(rng.randint(0, 3))
+    )
+    tests = tuple(
+        SpeedTest(
+            end - rng.randint(1, count), *(rng.choice([None, 10**7, 4 * 10**7, 9 * 10**7]) for _ in "du"), ceiling
+        )
+        for ceiling in rng.choices([None, 0, 1], k=rng.randint(0, 6))
+    )
+    devices = tuple(
+        Device("s", f"d{at}", "", rng.choice(["board", "camera", "ont"]), rng.choice([None, "r"]), "", 0, "")
+        for at in range(rng.randint(0, 4))
+    )
+    signals = ["line.internet", "line.main", "line.isp", "line.domestic", "line.international", "lan.router"]
+    signals += ["power.mains", "service.csdl", "wifi.a", "lesson.video", *(one.signal for one in devices)]
+    return SiteFacts(
+        Site("s", "school", "S", "main", None, None),
+        lines=lines,
+        rooms=(Room("r", "s", "R", "smart", 1),),
+        devices=devices,
+        measured={one: row() for one in signals if rng.random() < 0.9},
+        tests=tests,
+        pupils=rng.choice([None, 200, 900]),
+        watched=frozenset(one for one in ("line.main", "service.csdl", "wifi.a") if rng.random() < 0.7),
+        needs=RoomNeeds((RoomNeed("smart", 1, "board", rng.randint(1, 2)),), assumed=False),
+        lesson_starts=None if rng.random() < 0.1 else tuple(end - count + at for at in range(420, count, 300)),
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_script_and_server_agree_on_sites_of_every_odd_kind(seed: int) -> None:
+    rng = random.Random(seed)
+    end = first_minute_of(day_number(LAST) + 1)
+    seen: dict[str, set[object]] = {}
+    for _ in range(40):
+        facts = drawn_facts(rng, end)
+        for name in sorted(recompute.RECOMPUTED - {"inspection.digital", "holding.recorded", "device.availability"}):
+            one = INDICATORS[name]
+            value = {"bps": rng.choice([100_000, 10**7, 5 * 10**7]), "count": 1}.get(one.threshold)
+            share = Fraction(rng.choice([50, 80, 90, 99]), 100) if value is None else Fraction(value)
+            of = {"services": ("csdl",), "device_kinds": ("board", "ont"), "room_kinds": ("smart",)}.get(one.choice, ())
+            at_most = one.compares == "at_most"
+            condition = Condition(
+                name,
+                "a",
+                at_least=None if at_most or not one.compares else share,
+                at_most=Fraction(rng.choice([0, 600])) if at_most else None,
+                one_of=("fibre",) if one.compares == "one_of" else (),
+                of=of,
+                up_to=Fraction(3 * 10**7) if one.grows and rng.random() < 0.5 else None,
+            )
+            target = told(
+                "site",
+                condition,
+                window_days=2,
+                clock=rng.choice(["always", "lessons"]),
+                off=rng.choice(["left_out", "down"]),
+                lines=rng.choice(["any", "main", "every"]),
+            )
+            window = verdicts.window_of(target, end)
+            part = Part(facts, room=facts.rooms[0])
+
+            server = verdicts.finding_of(target, condition, part, window).met
+            script = recomputed(target, condition, part, window)
+
+            assert script == server, (name, condition, target.clock, target.off, target.lines, facts)
+            seen.setdefault(name, set()).add(server)
+    assert all(len(values) > 1 for values in seen.values()), {name for name, values in seen.items() if len(values) < 2}
+
+
+def recomputed(target: Target, condition: Condition, part: Part, window: Window) -> bool | None:
+    """Through the JSON of the pack."""
+    verdict = verdicts.verdict_of(PLAN, target, window, [])
+    empty = Stamp(0, 0, 0, (), 0, 0, b"", None, b"")
+    site = json.loads(evidence_pack._line(evidence_pack._site(part.facts, window)))
+    told_target = json.loads(evidence_pack._line(evidence_pack._target(verdict, empty, [])))
+    rows = {name: row.row(*window).codes for name, row in part.facts.measured.items()}
+    lessons = next((row.row(*window).lessons for row in part.facts.measured.values() if row.has_lessons), None)
+    if lessons is not None:
+        rows["@lessons"] = lessons
+    told_part = json.loads(evidence_pack._line(evidence_pack._part(part, target, window)))
+    (one,) = told_target["conditions"]
+    return recompute.judged(recompute.Case(told_target, one, site, rows, told_part, *window))

@@ -220,6 +220,7 @@ def test_the_commands_write_a_pack_and_a_table(tmp_path: Path, capsys: pytest.Ca
 
     shown = capsys.readouterr()
     assert codes == [0, 0, 1, 1]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["data", "p.zip", "server.toml", "t.csv"]
     assert hashlib.sha256(zipped.read_bytes()).hexdigest() in shown.out
     assert "Share on record" in table.read_text(encoding="utf-8-sig").splitlines()[0]
     assert "T99: lao-cai-2022-2025 has no such target" in shown.err
