@@ -375,10 +375,9 @@ def drawn_facts(rng: random.Random, end: int) -> SiteFacts:
         )
         for at in range(rng.randint(0, 3))
     )
+    speeds = (None, 10**7, 4 * 10**7, 9 * 10**7)
     tests = tuple(
-        SpeedTest(
-            end - rng.randint(1, count), *(rng.choice([None, 10**7, 4 * 10**7, 9 * 10**7]) for _ in "du"), ceiling
-        )
+        SpeedTest(end - rng.randint(1, count), rng.choice(speeds), rng.choice(speeds), ceiling)
         for ceiling in rng.choices([None, 0, 1], k=rng.randint(0, 6))
     )
     devices = tuple(
