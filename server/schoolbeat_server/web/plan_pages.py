@@ -229,7 +229,7 @@ def target_page(request: Request, context: Context, book: Book, plan: str, targe
         sides=_sides(verdict, chosen, wanted) if wanted.area or wanted.isp else None,
         **_days(verdict, points, say),
         **_forecast(book, verdict, chosen, say),
-        **_changes(book, verdict, chosen, points, wanted, say),
+        **_changes(book, seen, verdict, chosen, points, wanted, say),
         **_words(),
     )
 
@@ -345,23 +345,39 @@ def told_forecast(verdict: Verdict, one: Forecast, say: Speaker) -> str:
 
 
 def _changes(
-    book: PlanBook, verdict: Verdict, chosen: Chosen, points: Sequence[Point], wanted: PageWanted, say: Speaker
+    book: PlanBook,
+    seen: Seen,
+    verdict: Verdict,
+    chosen: Chosen,
+    points: Sequence[Point],
+    wanted: PageWanted,
+    say: Speaker,
 ) -> dict[str, Any]:
     if wanted.then is None:
         return {"changes": None, "changes_count": 0}
-    table = _changed(book, verdict, chosen, points, wanted.then, say)
+    table = _changed(book, seen, verdict, chosen, points, wanted.then, say)
     return {"changes": page_of(table, 0, CHANGES), "changes_count": len(table.rows)}
 
 
 def _changed(
-    book: PlanBook, verdict: Verdict, chosen: Chosen, points: Sequence[Point], then: date, say: Speaker
+    book: PlanBook,
+    seen: Seen,
+    verdict: Verdict,
+    chosen: Chosen,
+    points: Sequence[Point],
+    then: date,
+    say: Speaker,
 ) -> Table:
     point = next((one for one in points if one.day == then), None)
     if point is None:
         if not points:
             raise HTTPException(404, say.t("error.no_days", day=then))
         raise HTTPException(404, say.t("error.no_day", day=then, first=points[0].day, last=points[-1].day))
-    return changes_table(verdict, book.units_of(point.issue), chosen.where, minutes_link(verdict))
+
+    def make() -> Table:
+        return changes_table(verdict, book.units_of(point.issue), chosen.where, minutes_link(verdict))
+
+    return seen.once((verdict.plan.id, verdict.target.id, "changes", str(point.issue), chosen.limits.day), make)
 
 
 def _table(
@@ -382,7 +398,7 @@ def _table(
         return history_table(verdict, points)
     if wanted.table == "changes":
         then = wanted.then or (points[0].day if points else say.today())
-        return _changed(book, verdict, chosen, points, then, say)
+        return _changed(book, seen, verdict, chosen, points, then, say)
     return whole(seen, verdict, chosen, wanted, say.language)
 
 
