@@ -13,7 +13,7 @@ from tests.oracle import promised, promises, provinces, registered
 from schoolbeat_server import database
 from schoolbeat_server.verdicts import Verdict
 
-PROVINCES = int(os.environ.get("ORACLE_PROVINCES", "200"))
+PROVINCES = int(os.environ.get("ORACLE_PROVINCES", "120"))
 SEED = int(os.environ.get("ORACLE_SEED") or SystemRandom().randrange(2**32))
 PROMISES = 12  # asked of each province
 
@@ -25,7 +25,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.mark.timeout(60 + 2 * PROVINCES)
+@pytest.mark.timeout(60 + 5 * PROVINCES)
 def test_units_and_counts_are_those_of_the_independent_calculation(engine: Engine) -> None:
     for number in range(PROVINCES):
         seed = SEED + number
