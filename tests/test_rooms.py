@@ -25,13 +25,14 @@ def modules_of(requirements: list[str]) -> set[str]:
 BASE = modules_of(PROJECT["dependencies"])
 SERVER = modules_of(PROJECT["optional-dependencies"]["server"])
 DISCOVER = modules_of(PROJECT["optional-dependencies"]["discover"])
+PAPER = modules_of(PROJECT["optional-dependencies"]["paper"])
 # What these bring themselves and we use by its own name: FastAPI is built on starlette and pydantic.
 BROUGHT = {"starlette", "pydantic", "markupsafe"}
 
 ROOMS = {
     "wire/schoolbeat_wire": {"schoolbeat_wire", "msgspec"},
     "agent/schoolbeat_agent": {"schoolbeat_agent", "schoolbeat_wire"} | BASE | DISCOVER,
-    "server/schoolbeat_server": {"schoolbeat_server", "schoolbeat_wire"} | BASE | SERVER | BROUGHT,
+    "server/schoolbeat_server": {"schoolbeat_server", "schoolbeat_wire"} | BASE | SERVER | PAPER | BROUGHT,
 }
 
 

@@ -111,3 +111,17 @@ def shown(share: Fraction, target: Fraction | None = None, *, point: str = ".") 
         return str(share)
     before, after = divmod(whole, 10**decimals)
     return f"{before}{point}{after:0{decimals}d}%"
+
+
+def shown_up(share: Fraction, most: Fraction, *, point: str = ".") -> str:
+    """As shown, of what may be at most so much: rounded up, so that what is over it never reads as within it."""
+    for decimals in _SHOWN_DECIMALS:
+        scaled = share * 100 * 10**decimals
+        whole = -(-scaled.numerator // scaled.denominator)
+        if (Fraction(whole, 100 * 10**decimals) <= most) == (share <= most):
+            break
+    else:
+        return str(share)
+    before, after = divmod(whole, 10**decimals)
+    bare = not after and share * 100 == before
+    return f"{before}%" if bare else f"{before}{point}{after:0{decimals}d}%"

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Final, NamedTuple
 
 from schoolbeat_server import kept
-from schoolbeat_server.availability import shown
+from schoolbeat_server.availability import shown, shown_up
 from schoolbeat_server.availability_indicator import judge_availability
 from schoolbeat_server.finding import Case, Finding, Grade, grade_unseen, joined, stated
 from schoolbeat_server.kept import HOUR_MINUTES, Key, Series, total
@@ -201,21 +201,10 @@ def judge_loss(subject: str, name: Said, case: Case) -> Finding:
     def told(seen: Seen) -> Said:
         lost = 1 - seen.share
         need = stated(most)
-        vi, en = _over(lost, most, ","), _over(lost, most, ".")
+        vi, en = shown_up(lost, most, point=","), shown_up(lost, most)
         return Said(f"mất {vi} số gói, cho phép {need.vi}", f"{en} of the packets lost, {need.en} allowed")
 
     return _judged(name, case, _seen_by_day(case, (subject, "loss_percent"), all_lost, good), 1 - most, told)
-
-
-def _over(share: Fraction, most: Fraction, point: str) -> str:
-    """On the right side of what is allowed: a little over it must not read as it."""
-    if share == most:
-        return stated(most).vi if point == "," else stated(most).en
-    for decimals in range(1, 7):
-        text = f"{float(share) * 100:.{decimals}f}"
-        if share <= most or Fraction(text) > most * 100:
-            break
-    return text.replace(".", point) + "%"
 
 
 def milliseconds(value: Fraction) -> Said:
@@ -268,7 +257,7 @@ def _peak_use(direction: str, reading: str, name: Said, case: Case) -> Finding:
     coverage, peak = Fraction(len(highs), hours), max(highs)
     use = Fraction(peak, contract)
     met = False if use > most else True if coverage >= case.target.min_coverage else None
-    told, need, speed = (shown(use, point=","), shown(use)), stated(most), mbps(Fraction(peak))
+    told, need, speed = (shown_up(use, most, point=","), shown_up(use, most)), stated(most), mbps(Fraction(peak))
     said = Said(
         f"{name.vi}: 15 phút đông nhất của giờ học {speed.vi}, bằng {told[0]} hợp đồng, cho phép {need.vi}",
         f"{name.en}: busiest quarter-hour of lesson time {speed.en}, {told[1]} of the contract, {need.en} allowed",

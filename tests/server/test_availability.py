@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.server import oracle_ledger
 from tests.server.oracle_ledger import Minute
 
-from schoolbeat_server.availability import NOTHING, Availability, availability, shown
+from schoolbeat_server.availability import NOTHING, Availability, availability, shown, shown_up
 from schoolbeat_wire.catalogue import DISPUTED, OFF, UNKNOWN
 
 shares = st.fractions(0, 1, max_denominator=1_000)
@@ -145,3 +145,14 @@ def test_a_share_is_shown_as(share: Fraction, target: Fraction | None, text: str
 
 def test_a_share_is_shown_with_the_decimal_sign_of_the_reader() -> None:
     assert shown(Fraction(999, 1_000), point=",") == "99,9%"
+
+
+@given(st.integers(0, 10**6), st.integers(1, 10**6), st.integers(0, 1_000))
+def test_what_may_be_at_most_so_much_is_shown_on_its_own_side(part: int, whole: int, most: int) -> None:
+    share, allowed = Fraction(min(part, whole), whole), Fraction(most, 1_000)
+
+    text = shown_up(share, allowed).removesuffix("%")
+
+    told = Fraction(text) / 100 if "/" not in text else Fraction(text)
+    assert (told <= allowed) == (share <= allowed)
+    assert told >= share

@@ -26,6 +26,7 @@ ASKS = {
     "summaries.py": "of a day's minutes, to keep what it says",
     "web/api.py": "of the minutes that it lists beside it",
     "web/calendar_api.py": "of any window",
+    "web/minutes_page.py": "of the day's minutes that it shows",
     "web/site_page.py": "of a strip's minutes",
 }
 # Rooms that show figures: pages, API, metrics, what the command line and papers print.
@@ -113,7 +114,7 @@ def test_the_judge_the_command_line_and_the_bench_ask_the_same_source() -> None:
     }
 
     assert {name: used for name, used in sources.items() if used} == {
-        name: {"from_sums"} for name in ("judge.py", "cli.py", "year.py")
+        name: {"from_sums"} for name in ("judge.py", "cli.py", "inspection_cli.py", "year.py")
     }
 
 
