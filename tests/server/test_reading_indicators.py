@@ -214,7 +214,7 @@ def test_the_busiest_quarter_hour_of_lesson_time_is_compared_with_the_contract()
     missed = found("lesson.peak_use", facts, Fraction(79, 100))
 
     assert (met.met, met.coverage, missed.met) == (True, Fraction(1), False)
-    assert met.said.vi == ("Chiều xuống: 15 phút đông nhất của giờ học 80 Mbit/s, bằng 80,0% hợp đồng, cho phép 80%")
+    assert met.said.vi == ("Chiều xuống: 15 phút đông nhất của giờ học 80 Mbit/s, bằng 80% hợp đồng, cho phép 80%")
     assert found("lesson.peak_use", site({rx: quarters}), Fraction(1)).met is None
     assert found("lesson.peak_use", site({rx: quarters}, None, line), Fraction(1)).met is None
     few = site({rx: lambda day, at: 1_000_000 if at == 420 and day < 2 else None}, LESSONS, line)
