@@ -23,7 +23,7 @@ from schoolbeat_server.web.server_view import Context, WebContext
 from schoolbeat_server.web.speaker import Speaker
 from schoolbeat_server.web.target_view import MOST_DAYS
 from schoolbeat_wire import bounds
-from schoolbeat_wire.catalogue import DISPUTED, UP_FULL
+from schoolbeat_wire.catalogue import DISPUTED, UNKNOWN, UP_FULL
 
 router = APIRouter(include_in_schema=False)
 
@@ -97,8 +97,10 @@ def minutes_page(
         days=days,
         previous=chosen - timedelta(1),
         following=chosen + timedelta(1) if chosen < today else None,
-        picture=pictures.strip(mine, f"{say.signal(signal, names)}, {say.day(chosen)}"),
-        hours=tuple(pictures.hours(end - DAY_MINUTES, len(mine) or 1, *how) for how in ((3, "wide"), (6, "narrow"))),
+        picture=pictures.strip(
+            mine.ljust(DAY_MINUTES, bytes([UNKNOWN])), f"{say.signal(signal, names)}, {say.day(chosen)}"
+        ),
+        hours=tuple(pictures.hours(end - DAY_MINUTES, DAY_MINUTES, *how) for how in ((3, "wide"), (6, "narrow"))),
         spent=say.spent(availability(mine)),
         runs=runs[:RUNS],
         runs_more=max(0, len(runs) - RUNS),
