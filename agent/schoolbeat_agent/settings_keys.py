@@ -243,10 +243,10 @@ SECTIONS: Final[dict[str, tuple[Key, ...]]] = {
             "kernel",
             Text('"kernel" hoặc "trust"', '"kernel" or "trust"'),
             Text(
-                "kernel: chờ đồng hồ được đồng bộ (NTP) hoặc giờ của máy chủ; trust: tin đồng hồ của máy này, chỉ khi nó "
-                "có pin đồng hồ",
-                "kernel: wait for a synchronised clock (NTP) or the server's time; trust: believe this machine's clock, "
-                "only where it has a battery",
+                "kernel: chờ đồng hồ được đồng bộ (NTP) hoặc giờ của máy chủ; trust: tin đồng hồ của máy này, chỉ khi "
+                "nó có pin đồng hồ",
+                "kernel: wait for a synchronised clock (NTP) or the server's time; trust: believe this machine's "
+                "clock, only where it has a battery",
             ),
         ),
         Key(

@@ -77,7 +77,8 @@ def record(engine: Engine, entry: Entry, who: str, now_ms: int, photograph: Phot
                 )
             values |= {"snapshot": zlib.compress(text, 9), "digest": sha256(text).digest()}
     with writing(engine) as connection:
-        return int(connection.execute(insert(schema.inspection).values(**values)).inserted_primary_key[0])
+        (ident,) = connection.execute(insert(schema.inspection).values(**values)).inserted_primary_key or (0,)
+        return int(ident)
 
 
 def canonical(snapshot: Snapshot) -> bytes:

@@ -117,9 +117,7 @@ def _read(connection: Connection, where: object, limit: int) -> list[Inspection]
     query = select(*(table[name] for name in _COLUMNS)).where(where)  # type: ignore[arg-type]
     rows = connection.execute(query.order_by(table.id.desc()).limit(limit)).all()
     said: dict[int, list[Word]] = {row.id: [] for row in rows}
-    for word in connection.execute(
-        select(schema.inspection_word).where(words.inspection.in_(said)).order_by(words.id)
-    ):
+    for word in connection.execute(select(schema.inspection_word).where(words.inspection.in_(said)).order_by(words.id)):
         said[word.inspection].append(Word(word.kind, word.author, word.text, word.at_ms, word.who))
     return [
         Inspection(**{**row._asdict(), "held_on": date.fromisoformat(row.held_on)}, words=tuple(said[row.id]))

@@ -212,7 +212,7 @@ calendar_rule = Table(  # nothing is overwritten: a rule no longer said is close
     Column("removed", Integer, ForeignKey("calendar_change.id")),  # NULL: still said
 )
 
-site_place = Table(  # where the register had a site, from a day on; a move closes a row and adds one: calendar_places.py
+site_place = Table(  # where the register had a site, from a day on; a move closes a row, adds one: calendar_places.py
     "site_place",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
@@ -490,7 +490,7 @@ day_digest = Table(  # a site's local day, as it was known; nothing is overwritt
     Column("day", Integer, nullable=False),  # days since 1970 in Viet Nam's time
     Column("revision", Integer, nullable=False),  # from 1 on
     Column("made_ms", BigInteger, nullable=False),
-    Column("why", String(20), nullable=False, default=""),  # "" for the first | late | rebuilt | retracted | unexplained
+    Column("why", String(20), nullable=False, default=""),  # "" the first | late | rebuilt | retracted | unexplained
     Column("minutes", Integer, nullable=False),  # reported ones, of all its agents
     Column("last_report", Integer, nullable=False),  # report.id up to which reports were looked at
     Column("of_reports", LargeBinary, nullable=False),

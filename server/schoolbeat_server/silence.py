@@ -201,6 +201,7 @@ def of_silence(
     seconds: Counter[str] = Counter()
     away = {minute for first, end in server_away for minute in range(max(first, first_minute), min(end, end_minute))}
     told = _accounts(first_minute, end_minute, rungs, window_first, offs, mains, witnessed)
+    kind: str
     for place, (kind, weight) in enumerate(told):
         if kind == "beyond" and (first_minute + place in away or _at(heard, place) == UNKNOWN):
             # That nobody listened explains the silence only where our own record says since when and until when.

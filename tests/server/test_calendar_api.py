@@ -320,7 +320,12 @@ def _changes(engine: Engine) -> list[calendar_rows.Change]:
 @pytest.mark.parametrize(
     ("language", "waiting", "revised", "rule"),
     [
-        ("vi", "đang tính lại", "1 điểm trường có giờ học đã đo thay đổi, 2 đoạn gián đoạn đổi", "toàn tỉnh: thời khóa"),
+        (
+            "vi",
+            "đang tính lại",
+            "1 điểm trường có giờ học đã đo thay đổi, 2 đoạn gián đoạn đổi",
+            "toàn tỉnh: thời khóa",
+        ),
         ("en", "being found anew", "(sites: 1); outages changed: 2", "the province: timetable 10/09/2026"),
     ],
 )

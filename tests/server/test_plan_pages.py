@@ -357,8 +357,12 @@ def test_a_day_issued_or_revised_later_is_seen_without_reading_all_again(tmp_pat
         last = connection.execute(schema.issued.select().order_by(schema.issued.c.id.desc())).first()
         assert last is not None
         again = last._asdict() | {"id": last.id + 1, "revision": 1, "status": "met", "met": 8, "missed": 0}
+        again |= {"why": "late", "changed_first": last.first_minute, "changed_end": last.end_minute}
+        again |= {"issued_ms": synthetic.NOW_MS}
         connection.execute(insert(schema.issued).values(**again))
 
+    page = Client(create_app(synthetic.context(own, verdicts=lambda: found))).get(T1).text
+    assert "Đã sửa lại" in section(page, "target"), page[:3000]
     after = book.points(PLAN, "T1")
     assert [one.status for one in before] == ["missed"] * 3
     assert [one.status for one in after] == ["missed", "missed", "met"]

@@ -25,7 +25,7 @@ class MinuteRow(msgspec.Struct, frozen=True, array_like=True):
     """One minute as the agent records it.
 
     minute:   minutes since 1970 UTC
-    signals:  one byte a signal, 0-60 seconds up, catalogue.UNKNOWN, or catalogue.DISPUTED: what was told of it is untrue
+    signals:  one byte a signal, 0-60 seconds up, catalogue.UNKNOWN, or catalogue.DISPUTED: what was told is untrue
     values:   for each column of the inventory, for each of its subjects, the scaled integer or None; or [] when
               the minute's readings were given up for space
     failures: (probe index, cause code, runs) - runs that could not measure

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, func, select
 from schoolbeat_server import issued, register, schema
 from schoolbeat_server.forecast import MOST_WEEKS, WEEK, Forecast, forecast, likely_to_miss, read_weeks
 from schoolbeat_server.history import Point, local_day
+from schoolbeat_server.issued_units import Unit
 from schoolbeat_server.plan_tables import Where
 from schoolbeat_server.register_areas import Boundaries, areas_on
 from schoolbeat_server.register_values import Line, School, Site
@@ -136,7 +137,7 @@ class PlanBook:
         self._newest = 0
         self._days: dict[Key, dict[date, tuple[int, Point]]] = {}  # (revision, what it says)
         self._points: dict[Key, list[Point]] = {}
-        self._units: dict[int, Mapping[str, issued.Unit]] = {}
+        self._units: dict[int, Mapping[str, Unit]] = {}
         self._made: dict[tuple[str, str, str], tuple[int, Any]] = {}  # until a later day is issued
 
     def seen(self) -> Seen:
@@ -181,7 +182,7 @@ class PlanBook:
             self._points.pop((plan, target), None)
             self._newest = point.issue
 
-    def units_of(self, issue: int) -> Mapping[str, issued.Unit]:
+    def units_of(self, issue: int) -> Mapping[str, Unit]:
         """As they were said then; what was issued never changes."""
         found = self._units.get(issue)
         if found is None:

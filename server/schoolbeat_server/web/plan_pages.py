@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
-from schoolbeat_server.finding import stated
+from schoolbeat_server import issued
 from schoolbeat_server.forecast import LEAST_WEEKS, WEEK, Forecast
-from schoolbeat_server.history import AT_DEADLINE_WORDS, Kept, Point, Reached, at_deadline, kept
+from schoolbeat_server.history import AT_DEADLINE_WORDS, Point
 from schoolbeat_server.local_time import clock_and_day
 from schoolbeat_server.plan_tables import GROUPS, changes_table, groups_table, history_table, sides_table
 from schoolbeat_server.plans_shown import GRADE_WORDS
 from schoolbeat_server.said import Said
-from schoolbeat_server.tables import Column, Table, cell_text, page_of
+from schoolbeat_server.tables import Table, cell_text, page_of
 from schoolbeat_server.verdicts import STATUS_WORDS, UNIT_WORDS, Verdict
 from schoolbeat_server.web import pictures
 from schoolbeat_server.web.history_picture import history
@@ -29,6 +29,7 @@ from schoolbeat_server.web.plan_book import PlanBook, Seen
 from schoolbeat_server.web.server_view import Context
 from schoolbeat_server.web.speaker import Speaker
 from schoolbeat_server.web.table_answers import FORMATS, Format, as_file
+from schoolbeat_server.web.target_rows import TargetRow, mark, plans_table, required, share, target_row
 from schoolbeat_server.web.target_view import (
     LISTS,
     Chosen,
@@ -60,36 +61,6 @@ def book_of(request: Request) -> PlanBook:
 
 
 Book = Annotated[PlanBook, Depends(book_of)]
-
-
-class TargetRow(NamedTuple):
-    """A target on the overview: its verdict and what became of the promise."""
-
-    verdict: Verdict
-    reached: Reached | None
-    kept: Kept
-
-
-def target_row(verdict: Verdict, points: Sequence[Point], today: date) -> TargetRow:
-    target = verdict.target
-    reached = None if target.deadline is None else at_deadline(points, target.deadline, today)
-    return TargetRow(verdict, reached, kept(points, points[-1].day if points else today))
-
-
-def share(verdict: Verdict) -> Fraction | None:
-    return Fraction(verdict.met, verdict.denominator) if verdict.denominator else None
-
-
-def required(verdict: Verdict) -> Said:
-    count = verdict.target.count
-    return stated(verdict.target.share) if count is None else Said(str(count), str(count))
-
-
-def mark(verdict: Verdict) -> tuple[int, int] | None:
-    """Where the required share lies on a bar."""
-    if verdict.target.count is not None:
-        return (verdict.target.count, max(verdict.target.count, verdict.denominator)) if verdict.denominator else None
-    return verdict.target.share.numerator, verdict.target.share.denominator
 
 
 # ---- all of them -------------------------------------------------------------------------------------------
@@ -144,56 +115,6 @@ def _words() -> dict[str, Any]:
     }
 
 
-PLAN_COLUMNS: tuple[Column, ...] = (
-    Column("plan", Said("Văn bản", "Document")),
-    Column("target", Said("Mã chỉ tiêu", "Target id")),
-    Column("name", Said("Chỉ tiêu", "Target")),
-    Column("clause", Said("Điều khoản", "Clause")),
-    Column("quote", Said("Trích", "Quote")),
-    Column("unit", Said("Đơn vị", "Unit")),
-    Column("required", Said("Yêu cầu", "Required")),
-    Column("status", Said("Kết luận", "Verdict"), "status"),
-    Column("share", Said("Tỷ lệ đạt", "Share met"), "share"),
-    Column("met", Said("Đạt", "Met"), "count"),
-    Column("missed", Said("Chưa đạt", "Missed"), "count"),
-    Column("unknown", Said("Chưa đủ dữ liệu", "Unknown"), "count"),
-    Column("silent", Said("Chưa từng gửi số liệu", "Never reported"), "count"),
-    Column("grade", Said("Minh chứng", "Evidence"), "grade"),
-    Column("deadline", Said("Hạn", "Deadline"), "day"),
-    Column("at_deadline", Said("Khi đến hạn", "At the deadline")),
-    Column("first_proven", Said("Chứng minh lần đầu", "First proven"), "day"),
-)
-
-
-def plans_table(rows: Sequence[TargetRow]) -> Table:
-    cells = []
-    for verdict, reached, since in rows:
-        target = verdict.target
-        cells.append(
-            (
-                verdict.plan.document,
-                target.id,
-                target.name,
-                target.clause,
-                target.quote,
-                UNIT_WORDS[target.unit],
-                required(verdict),
-                verdict.status,
-                share(verdict),
-                verdict.met,
-                verdict.missed,
-                verdict.unknown,
-                verdict.silent,
-                verdict.grade,
-                target.deadline,
-                None if reached is None else AT_DEADLINE_WORDS[reached.answer],
-                since.since,
-            )
-        )
-    links = tuple(f"/plans/{row.verdict.plan.id}/{row.verdict.target.id}" for row in rows)
-    return Table("plans", Said("Kế hoạch và chỉ tiêu", "Plans and targets"), PLAN_COLUMNS, tuple(cells), links)
-
-
 # ---- one target --------------------------------------------------------------------------------------------
 
 
@@ -209,10 +130,14 @@ def target_page(request: Request, context: Context, book: Book, plan: str, targe
     if wanted.format is not None:
         table = _table(book, seen, verdict, chosen, points, wanted, say)
         return as_file(table, wanted.format, say.language, last_day(verdict).isoformat(), _head(verdict, say))
+    with context.engine.connect() as connection:
+        revised = issued.revised_lately(connection, say.now_ms - issued.SHOWN_MS).get((plan, target))
     return rendered(
         request,
         say,
         "target.html",
+        again=revised,
+        revised_why=issued.WHY_WORDS,
         row=target_row(verdict, points, say.today()),
         wanted=wanted,
         lists=counts_of_lists(seen, verdict),

@@ -15,9 +15,10 @@ from schoolbeat_server.verdicts import Verdict
 from schoolbeat_server.web.answers import VerdictOut, Words
 from schoolbeat_server.web.api import verdict_out, words_out
 from schoolbeat_server.web.plan_book import PlanBook, Seen
-from schoolbeat_server.web.plan_pages import Book, TargetRow, target_row
+from schoolbeat_server.web.plan_pages import Book
 from schoolbeat_server.web.server_view import Context
 from schoolbeat_server.web.speaker import Speaker
+from schoolbeat_server.web.target_rows import TargetRow, target_row
 from schoolbeat_server.web.target_view import List, Wanted, choose, found_verdict, limits_of, rows_of
 
 router = APIRouter(prefix="/api/v1/plans", tags=["v1"])
