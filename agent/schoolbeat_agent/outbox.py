@@ -21,7 +21,7 @@ from schoolbeat_agent.ranges import Ranges
 from schoolbeat_wire import bounds, catalogue, codec
 from schoolbeat_wire.errors import WireError
 from schoolbeat_wire.messages import Ack
-from schoolbeat_wire.report import MinuteRow
+from schoolbeat_wire.report import MinuteRow, Off
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -38,6 +38,7 @@ FAILURES_BEFORE_ANEW: Final = 10  # read errors in a row until the file counts a
 
 # Two different words on a minute are disputed: so is one that is taken back.
 _NOT_KNOWN: Final = bytes([catalogue.UNKNOWN, catalogue.DISPUTED])
+_INTERRUPTED: Final = catalogue.OFF_REASONS["interrupted"][0]
 _UNTRUE: Final = bytes(code if code == catalogue.UNKNOWN else catalogue.DISPUTED for code in range(256))
 
 _row_decoder = msgspec.json.Decoder(MinuteRow)
@@ -337,9 +338,11 @@ class Outbox:
                     settled_at = self.last_minute if ranges.intersect(seqs.settled, [(old, old + 1)]) else None
                     bare = MinuteRow(old, minute, row.signals.translate(_UNTRUE))
                     _insert(db, old, minute, revision, 1, 1, settled_at, _packed(bare))  # it may not be there yet
-                    if row.signals.strip(_NOT_KNOWN):
-                        _insert(db, seq, minute, revision, 0, 1, None, _packed(msgspec.structs.replace(bare, seq=seq)))
-                        seq += 1
+                    # Of words that begin in one minute the last stands: these take back what was said of off-minutes.
+                    untold = [Off(off.first_minute, 1, _INTERRUPTED) for off in row.off if off.reason != _INTERRUPTED]
+                    again = msgspec.structs.replace(bare, seq=seq, off=untold)
+                    _insert(db, seq, minute, revision, 0, 1, None, _packed(again))
+                    seq += 1
                 _set(db, "next", str(seq))
             kept = seqs.without(ranges.from_seqs(row[0] for row in rows if not row[3]))
             self._seqs = Seqs(seq, ranges.union(kept.held, [(seqs.next, seq)]), kept.settled, kept.sent)
@@ -604,16 +607,16 @@ def _number(meta: dict[str, str], key: str) -> int:
 
 def tells(row: MinuteRow) -> bool:
     """False for what was taken back, and where nothing was known."""
-    return bool(row.off or row.signals.strip(_NOT_KNOWN))
+    return bool(row.signals.strip(_NOT_KNOWN)) or any(off.reason != _INTERRUPTED for off in row.off)
 
 
 def _highest_told(db: sqlite3.Connection) -> int:
     """0: none. Only what was taken back is ahead of it, so few are looked at."""
-    for minute, revision, stripped, crc, body in db.execute(
-        "SELECT minute, revision, stripped, crc, body FROM minute ORDER BY minute DESC"
+    for minute, revision, crc, body in db.execute(
+        "SELECT minute, revision, crc, body FROM minute ORDER BY minute DESC"
     ):
         with suppress(Damaged):  # whoever wants that row finds it out
-            if not stripped or tells(_checked(minute, revision, crc, body)):
+            if tells(_checked(minute, revision, crc, body)):
                 return int(minute)
     return 0
 

@@ -291,6 +291,31 @@ def test_a_power_cut_after_ntp_had_lied_is_told_though_the_minutes_it_took_back_
     assert {machine.books.reason(int(START // 60) + minute) for minute in range(27, 39)} == {"power"}
 
 
+def test_what_an_agent_of_a_boot_before_told_of_off_minutes_is_taken_back_with_its_rows(machine: Machine) -> None:
+    machine.boots_up(machine.true)
+    machine.ntp()
+    machine.starts()
+    machine.online = True
+    machine.lives(130)
+    machine.is_killed()
+    machine.off(600)
+    machine.starts()
+    machine.lives(300)
+    machine.is_killed()
+    machine.boots_up(machine.true)
+    machine.ntp()
+    machine.starts()
+    machine.lives(300)
+    machine.is_killed()
+    machine.boots_up(machine.true)
+    machine.ntp(lie=-7_000.0)
+    machine.starts()
+    machine.lives(300)
+    machine.hands_over()
+
+    assert {machine.books.reason(int(START // 60) + minute) for minute in range(2, 13)} == {""}
+
+
 @pytest.mark.parametrize("killed", [False, True])
 def test_of_two_words_of_the_kernel_that_nobody_could_decide_the_server_decides_later(
     machine: Machine, killed: bool
