@@ -207,7 +207,13 @@ def test_a_line_seen_up_with_names_failing_is_the_services_fault() -> None:
 
 
 def test_every_cause_has_a_sentence_in_both_languages() -> None:
-    assert set(get_args(silence.SilenceCause)) | set(RUNGS) | {"unwatched", "clone", "away"} == set(cause.SENTENCES)
+    assert set(get_args(silence.SilenceCause)) | set(RUNGS) | {
+        "unwatched",
+        "clone",
+        "away",
+        "line.main",
+        "lesson.video",
+    } == set(cause.SENTENCES)
     assert cause.sentence("lan.router", "vi") == (
         "Bộ định tuyến của trường không trả lời — lỗi trong trường, không phải do nhà mạng"
     )

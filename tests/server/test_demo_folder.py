@@ -152,5 +152,5 @@ def test_what_to_see_fits_on_one_screen_with_the_address_first() -> None:
     said = words.what_to_see("http://127.0.0.1:8080/", 60, Said("vi.", "en."))
 
     assert "http://127.0.0.1:8080/" in said.vi.splitlines()[1]
-    assert len(said.vi.strip().splitlines()) == 7
-    assert len(said.en.strip().splitlines()) == 7
+    assert len(said.vi.strip().splitlines()) == 8
+    assert len(said.en.strip().splitlines()) == 8
