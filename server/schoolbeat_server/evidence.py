@@ -51,7 +51,8 @@ class SpeedTest(NamedTuple):
 
 @dataclass(frozen=True)
 class SiteFacts:
-    """silent: nothing was ever reported from here. measured: by signal, over the whole window. pupils: of the busiest
+    """lines: whose contract is in force on the window's last day, as far as the register says. silent: nothing was
+    ever reported from here. measured: by signal, over the whole window. pupils: of the busiest
     shift on the window's last day; None: the register does not say. watched: of services, Wi-Fi
     networks and line.main, the signals that are asked for there now. needs: what rooms must hold. lesson_starts: the
     first minute of each lesson in the window; None: nobody told the lessons. kept: kept readings of the window's local
@@ -112,7 +113,7 @@ def read_register(
     facts = {
         site.id: SiteFacts(
             site,
-            tuple(province.lines.get(site.id, ())),
+            tuple(line for line in province.lines.get(site.id, ()) if line.in_force(day)),
             tuple(rooms.get(site.id, ())),
             tuple(devices.get(site.id, ())),
             silent=site.id not in heard,

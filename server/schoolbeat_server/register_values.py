@@ -61,6 +61,10 @@ class Line:
     universal_service: bool = False
     ont: str = ""  # a device of the same site
 
+    def in_force(self, day: str) -> bool:
+        """Its contract, on an ISO day; one without dates always is."""
+        return (self.contract_from or "") <= day < (self.contract_to or "9999-12-31")
+
 
 @dataclass(frozen=True, slots=True)
 class Room:

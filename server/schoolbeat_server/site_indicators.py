@@ -23,7 +23,9 @@ TECHNOLOGY_WORDS = {
     "other": Said("loại khác", "other"),
     "unknown": Said("chưa rõ", "not known"),
 }
-NO_LINE = Said("Sổ đăng ký không ghi đường truyền nào", "The register names no line")
+NO_LINE = Said(
+    "Sổ đăng ký không ghi đường truyền nào còn hợp đồng", "The register names no line with a contract in force"
+)
 
 
 def judge_technology(case: Case) -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from itertools import product
 from pathlib import Path
@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from schoolbeat_server import plans, register, schema
 from schoolbeat_server.database import open_database, writing
-from schoolbeat_server.evidence import Evidence, SiteFacts, SpeedTest, Window, from_ledger
+from schoolbeat_server.evidence import Evidence, SiteFacts, SpeedTest, Window, from_ledger, read_register
 from schoolbeat_server.finding import all3, any3, stated
+from schoolbeat_server.local_time import local
 from schoolbeat_server.measured import Row
 from schoolbeat_server.register import Area, Device, Line, Room, School, Site
 from schoolbeat_server.register_areas import Boundaries
@@ -686,3 +687,34 @@ def test_evidence_is_gathered_for_the_units_that_count_and_no_others(tmp_path: P
     assert fibre.status == "unknown"
     assert [(unit.id, unit.status) for unit in high_speed.units] == [("a-2", "unknown")]
     assert high_speed.units[0].reasons[0].vi == "Hợp đồng ghi 100 Mbit/s; mới có 3 lần đo tốc độ, cần 7"
+
+
+def test_a_contract_that_has_run_out_proves_nothing(tmp_path: Path) -> None:
+    engine = open_database(tmp_path / "schoolbeat.db")
+    day = local((END - 1) * 60_000).date()
+    spans = {
+        "over": (None, day),
+        "last": (None, day + timedelta(1)),
+        "first": (day, None),
+        "later": (day + timedelta(1), None),
+    }
+    data = {
+        "areas": [{"id": "xa", "name": "Xã", "kind": "commune"}],
+        "schools": [{"id": "a", "name": "A", "area": "xa"}],
+        "sites": [{"id": name, "school": "a", "name": name, "kind": "satellite"} for name in spans],
+        "lines": [
+            {"id": f"l-{name}", "site": name, "technology": "fibre", "contract_from": first, "contract_to": end}
+            for name, (first, end) in spans.items()
+        ],
+    }
+    register.apply(engine, register.rows_of(data, "data"))
+
+    with engine.connect() as connection:
+        found = read_register(connection, Window(END - DAY, END), with_devices=False)
+
+    assert {site: len(facts.lines) for site, facts in found.sites.items()} == {
+        "over": 0,
+        "last": 1,
+        "first": 1,
+        "later": 0,
+    }
