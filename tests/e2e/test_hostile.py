@@ -201,7 +201,7 @@ def test_a_seq_replayed_with_other_content_makes_the_minute_disputed_and_nothing
     world.counted({"reports": 1, "minutes": 2}, lambda: say(topic(BAD, "report"), first))
     world.counted({"reports": 1, "repeated": 1}, lambda: say(topic(BAD, "report"), first))
     world.counted(
-        {"reports": 1, "minutes": 1, "partly_repeated": 1},
+        {"reports": 1, "minutes": 1, "partly_repeated": 1, "clashes": 2},  # of the seq and of the minute
         lambda: say(topic(BAD, "report"), school.report(other).payload),
     )
 
