@@ -134,6 +134,7 @@ def test_presence_tells_what_is_held_and_the_newest_report_goes_before_the_backl
             await until(lambda: not box.unsettled())
             agent.add(1_000)
             await until(lambda: not box.unsettled())
+        await until(lambda: not server.presences[-1].online)  # said on leaving: it is on its way to whoever listens
 
     with mosquitto(tmp_path, port), TinyServer(port) as server:
         run(scenario(server))
