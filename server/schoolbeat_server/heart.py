@@ -156,7 +156,7 @@ class Heart:
             self.clock.hear()
             if self.broker is not None:
                 self.broker.ensure_alive()
-        except (SQLAlchemyError, BrokerError) as error:
+        except (SQLAlchemyError, BrokerError, OSError) as error:
             log.warning("house-keeping: %s", error)
 
     def _commit(self, *, tick: bool) -> None:
@@ -257,7 +257,7 @@ class Heart:
             self._consider_sealing()
             self.proofs.look(self.ingest.now_ms())
             self._delete_old()
-        except (SQLAlchemyError, BrokerError) as error:
+        except (SQLAlchemyError, BrokerError, OSError) as error:  # OSError: no room for the broker's files of accounts
             if damage.is_damage(error):
                 damage.mark(self.settings.folder, str(getattr(error, "orig", error)))
                 raise

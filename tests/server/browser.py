@@ -40,12 +40,13 @@ class Browser:
         self._buffer = b""
         self._count = 0
         self._session: str | None = None
-        self._loaded = 0
+        self._loaded: set[str] = set()  # loader ids: a page that is still arriving is not taken for the one asked for
         self.complaints: list[str] = []
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self._call(f"{domain}.enable")
+        self._call("Page.setLifecycleEventsEnabled", enabled=True)
 
     def open(self, url: str, *, width: int, height: int = 900, dark: bool = False) -> None:
         """Returns when the page and its parts are loaded."""
@@ -54,9 +55,9 @@ class Browser:
         )
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self._call("Emulation.setEmulatedMedia", features=scheme)
-        before = self._loaded
-        self._call("Page.navigate", url=url)
-        self._wait(lambda: self._loaded > before, "the page did not load")
+        loader = self._call("Page.navigate", url=url).get("loaderId")
+        if loader is not None:  # None: only the fragment changed
+            self._wait(lambda: loader in self._loaded, "the page did not load")
 
     def evaluate(self, script: str) -> Any:
         answer = self._call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
@@ -106,8 +107,8 @@ class Browser:
         return found
 
     def _notice(self, method: str | None, params: dict[str, Any]) -> None:
-        if method == "Page.loadEventFired":
-            self._loaded += 1
+        if method == "Page.lifecycleEvent" and params["name"] == "load":
+            self._loaded.add(params["loaderId"])
         if method == "Runtime.exceptionThrown":
             self.complaints.append(str(params["exceptionDetails"]))
         if method == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning", "assert"):

@@ -130,12 +130,12 @@ class Visitor:
 
     def click(self, link: str) -> None:
         """The first link to that page; else the first whose address has these words."""
-        before = self.browser._loaded
+        before = len(self.browser._loaded)
         links = "[...document.querySelectorAll('main a')]"
         found = f"({links}.find(a => a.pathname === {link!r}) || {links}.find(a => a.href.includes({link!r})))"
         assert self.browser.evaluate(f"!!{found}"), (link, self.text()[:3_000])
         self.browser.evaluate(f"{found}.click()")
-        self.browser._wait(lambda: self.browser._loaded > before, f"{link} led nowhere")
+        self.browser._wait(lambda: len(self.browser._loaded) > before, f"{link} led nowhere")
         self.clicks += 1
 
     def text(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -21,7 +22,7 @@ from schoolbeat_server import database, enrol, schema
 from schoolbeat_server.broker import BrokerSettings, ManagedBroker
 from schoolbeat_server.contact import ContactBook
 from schoolbeat_server.credentials import server_account, write_accounts
-from schoolbeat_server.heart import Heart
+from schoolbeat_server.heart import HOUSE_SECONDS, Heart
 from schoolbeat_server.incident_rows import IncidentRows
 from schoolbeat_server.ingest import Ingest
 from schoolbeat_server.mqtt import Link
@@ -204,3 +205,21 @@ def test_an_agent_that_is_added_while_the_server_runs_is_known(tmp_path: Path) -
         enrol.add_agent(it.engine, "s1", "second", now_ms=now_ms())
 
         assert it.beat(lambda: ("s1", "second") in it.heart.ingest.agents)
+
+
+def test_a_disk_too_full_for_the_broker_s_accounts_is_waited_for(tmp_path: Path) -> None:
+    with body(tmp_path, tmp_path) as it:
+        full, written = [True], []
+
+        def write(_connection: object) -> None:
+            if full[0]:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            written.append(True)
+
+        it.heart.accounts_changed = write
+        enrol.add_agent(it.engine, "s1", "second", now_ms=now_ms())
+        failed_quietly = not it.beat(lambda: bool(written), HOUSE_SECONDS + 1)
+        full[0] = False
+
+        assert it.beat(lambda: bool(written))
+        assert failed_quietly
