@@ -60,6 +60,9 @@ TEST_PACKAGES = (
     Package("nut-server", ("/lib/nut/upsd", "/usr/lib/nut/upsd")),
     Package("dnsmasq-base", ("dnsmasq",)),
     Package("iperf3", ("iperf3",)),
+    # The time-series stores that are written to and read back; no service of theirs is started.
+    Package("victoria-metrics", ("victoria-metrics",)),
+    Package("influxdb", ("influxd",)),
 )
 PACKAGES: dict[str, tuple[Package, ...]] = {
     "demo": DEMO_PACKAGES,
@@ -68,8 +71,8 @@ PACKAGES: dict[str, tuple[Package, ...]] = {
     "check": (),
 }
 
-# Debian starts a service as soon as its package is there. We use the programs mosquitto and snmpd only: their services
-# would take ports 1883 and 161. policy-rc.d is Debian's own way to say "start nothing"; it goes again with the script.
+# Debian starts a service as soon as its package is there. We use the programs of these only: their services would take
+# ports 1883, 161, 8428 and 8086. policy-rc.d is Debian's own way to say "start nothing"; it goes again with the script.
 # One that was there before is not in the list and is not touched.
 _APT = """
 set -eu
@@ -83,7 +86,7 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends "$@"
 for package in "$@"; do
-  case "$package" in mosquitto|snmpd)
+  case "$package" in mosquitto|snmpd|victoria-metrics|influxdb)
     if [ -d /run/systemd/system ]; then systemctl disable -q "$package" || true; fi ;;
   esac
 done
@@ -126,6 +129,9 @@ def announcement(goal: str, packages: Sequence[str], python: bool, by_sudo: bool
         lines.append(f"  - {by}: {' '.join(packages)}")
     if "snmpd" in packages:
         lines.append("      snmpd: không bật dịch vụ cổng 161 / its service on port 161 is not started")
+    for name, port in (("victoria-metrics", 8428), ("influxdb", 8086)):
+        if name in packages:
+            lines.append(f"      {name}: không bật dịch vụ cổng {port} / its service on port {port} is not started")
     if "mosquitto" in packages:
         lines.append("      mosquitto: không bật dịch vụ cổng 1883 / its service on port 1883 is not started")
     if python:

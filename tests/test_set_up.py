@@ -45,7 +45,7 @@ def test_only_what_is_missing_is_installed() -> None:
 def test_a_program_of_another_name_or_a_font_already_there_will_do() -> None:
     there = {"mkfs.ext4", "mount", "sysctl", "curl", "google-chrome", "mosquitto", "ip", "nft", "openssl", "setpriv"}
     there |= {"/usr/lib/nut/upsd", "dnsmasq"}
-    there |= {"snmpd", "/lib/nut/upsd", "dnsmasq", "iperf3"}
+    there |= {"snmpd", "/lib/nut/upsd", "dnsmasq", "iperf3", "victoria-metrics", "influxd"}
     there |= {"/usr/share/fonts/truetype/liberation/LiberationSerif-Regular.ttf"}
     there |= {f"/usr/lib/aarch64-linux-gnu/{one}.so.0" for one in ("libpangoft2-1.0", "libharfbuzz-subset")}
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from schoolbeat_server.availability import NOTHING, Availability
 from schoolbeat_server.cause import INTERNET
 from schoolbeat_server.evidence import SiteFacts, SpeedTest
-from schoolbeat_server.report_facts import ISP_EDGE, Facts, isp_of
+from schoolbeat_server.report_facts import Facts, isp_of
 from schoolbeat_server.said import Said
 from schoolbeat_server.speed_indicator import median, tenth
 from schoolbeat_server.tables import Cell, Column, Table
@@ -29,8 +29,8 @@ class Group:
 
 
 class Figures(NamedTuple):
-    """internet, lessons: what the schools had, around the clock and in lesson time; line: what the line itself did,
-    unknown while the school's own router did not answer. limited: tests that the gateway held down, which say nothing
+    """internet, lessons: what the schools had, around the clock and in lesson time; line: what the main line itself
+    did, unknown while the school's own router did not answer or another line carried. limited: tests that the gateway held down, which say nothing
     of the line and are in none of the speeds."""
 
     sites: int
@@ -59,7 +59,7 @@ def figures(group: Group) -> Figures:
         sum(part.silent for part in parts),
         _together(one.always.availability() for one in both),
         _together(one.lessons.availability() for one in both),
-        _together(facts.both(site, ISP_EDGE).always.availability() for site in group.sites),
+        _together(facts.line(site).always.availability() for site in group.sites),
         sum(one.outages for one in mine),
         sum(one.down_seconds for one in mine),
         len(tests),
@@ -103,8 +103,8 @@ COLUMNS: Final = (
 )
 NOTE: Final = Said(
     "Tỷ lệ = thời gian thông ÷ (thông + mất); phút chưa đo được không tính vào bên nào mà làm giảm cột 'Đo được'. "
-    "'Riêng đường truyền' không tính lúc bộ định tuyến của trường không trả lời hoặc trường mất điện. Gián đoạn: "
-    "những lần mất Internet bắt đầu trong kỳ. Tốc độ: các lần đo không bị chính thiết bị cổng giới hạn.",
+    "'Riêng đường truyền' là của đường chính: không tính lúc bộ định tuyến của trường không trả lời, trường mất điện "
+    "hoặc đang đi đường dự phòng. Gián đoạn: những lần mất Internet bắt đầu trong kỳ. Tốc độ: các lần đo không bị chính thiết bị cổng giới hạn.",
     "Share = time up ÷ (up + down); minutes not measured are on neither side and lower 'Measured'. 'The line alone' "
     "leaves out when the school's own router did not answer or had no power. Outages: those of the Internet that began "
     "in the period. Speeds: of tests that the gateway itself did not hold down.",

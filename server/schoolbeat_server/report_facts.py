@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, Literal, NamedTuple
 
@@ -15,6 +15,7 @@ from schoolbeat_server.evidence import Evidence, SiteFacts, Window, read_registe
 from schoolbeat_server.issued import Issue
 from schoolbeat_server.issued_units import Unit
 from schoolbeat_server.local_time import local
+from schoolbeat_server.main_line import MAIN, MainLine, read_main
 from schoolbeat_server.said import Said
 from schoolbeat_server.school_calendar import day_number, first_minute_of
 from schoolbeat_server.stamp import Stamp, stamp
@@ -30,6 +31,7 @@ MOST_OUTAGES: Final = 1_000  # listed one by one; all are counted
 ISP_EDGE: Final = "line.isp"
 COUNTED: Final = (INTERNET, ISP_EDGE)  # signals whose minutes and outages are counted for every site
 ISP_CAUSES: Final = ("line.isp", "line.domestic", "line.international")
+ON_OTHER: Final = MAIN  # the cause by which an outage is told that another line was having
 _NOTHING: Final = Both(Seconds(0, 0, 0, 0, 0), Seconds(0, 0, 0, 0, 0))
 
 
@@ -102,8 +104,9 @@ class OutageShown(NamedTuple):
 
 @dataclass(frozen=True)
 class Facts:
-    """sites: those that the report speaks of. seconds: by site and signal. rooms: room -> site. listed: the outages to
-    list one by one, the earliest first, at most MOST_OUTAGES; unlisted: how many more there were."""
+    """sites: those that the report speaks of. seconds: by site and signal. main_lines: of the sites where another line
+    may have carried for a time. rooms: room -> site. listed: the outages to list one by one, the earliest first, at
+    most MOST_OUTAGES; unlisted: how many more there were."""
 
     kind: Kind
     id: str
@@ -118,9 +121,15 @@ class Facts:
     standings: tuple[Standing, ...]
     rooms: Mapping[str, str]
     stamp: Stamp
+    main_lines: Mapping[str, MainLine] = field(default_factory=dict)
 
     def both(self, site: str, signal: str) -> Both:
         return self.seconds.get((site, signal), _NOTHING)
+
+    def line(self, site: str) -> Both:
+        """Of the main line itself, as far as its ISP's edge was seen."""
+        found = self.main_lines.get(site)
+        return self.both(site, ISP_EDGE) if found is None else found.seconds
 
     def facts_of(self, sites: Iterable[str]) -> list[SiteFacts]:
         return [self.evidence.sites[site] for site in sites]
@@ -133,7 +142,10 @@ def gather(
     window = period.window
     evidence = read_register(connection, window, with_devices=False)
     sites = scope(evidence, kind, ident)
-    listed, unlisted = _listed(connection, kind, ident, evidence, sites, window)
+    seconds = sums.read(dict.fromkeys(sorted(sites), (*COUNTED, MAIN)), *window)
+    told = {site: (seconds[site, ISP_EDGE], seconds[site, MAIN]) for site in sorted(sites)}
+    main_lines = read_main(sums, told, window)
+    listed, unlisted = _listed(connection, kind, ident, evidence, sites, window, main_lines)
     room = schema.room.c
     return Facts(
         kind,
@@ -142,13 +154,14 @@ def gather(
         made_ms,
         evidence,
         sites,
-        sums.read(dict.fromkeys(sorted(sites), COUNTED), *window),
-        tuple(one for one in _counted(connection, window) if one.site in sites),
+        seconds,
+        tuple(one for one in _counted(connection, window, main_lines) if one.site in sites),
         listed,
         unlisted,
         tuple(_standings(connection, plans, window)) if kind in ("area", "school") else (),
         {ident: site for ident, site in connection.execute(select(room.id, room.site))},  # noqa: C416 (rows are no pairs)
         stamp(connection, sites, day_number(period.first), day_number(period.last) + 1, made_ms),
+        main_lines,
     )
 
 
@@ -219,22 +232,49 @@ def isp_of(facts: SiteFacts) -> str:
 # ---- outages -----------------------------------------------------------------------------------------------
 
 
-def _counted(connection: Connection, window: Window) -> list[Counted]:
+def _counted(connection: Connection, window: Window, main_lines: Mapping[str, MainLine]) -> list[Counted]:
     table = schema.outage.c
+    inside = table.first_minute.between(window.first_minute, window.end_minute - 1) & table.signal.in_(COUNTED)
     query = (
         select(table.site, table.signal, table.cause, func.count(), func.sum(table.down_seconds))
-        .where(table.first_minute.between(window.first_minute, window.end_minute - 1), table.signal.in_(COUNTED))
+        .where(inside)
         .group_by(table.site, table.signal, table.cause)
         .order_by(table.site, table.signal, table.cause)
     )
-    return [Counted(*row) for row in connection.execute(query)]
+    rows = [Counted(*row) for row in connection.execute(query)]
+    if not main_lines:
+        return rows
+    found = {row[:3]: row for row in rows}
+    columns = (table.site, table.signal, table.cause, table.first_minute, table.down_seconds)
+    for site, signal, cause, first, seconds in connection.execute(
+        select(*columns).where(inside, table.site.in_(sorted(main_lines)))
+    ):
+        if _cause(main_lines, site, cause, first) != cause:
+            for name, count in ((cause, -1), (ON_OTHER, 1)):
+                one = found.get((site, signal, name), Counted(site, signal, name, 0, 0))
+                found[site, signal, name] = one._replace(
+                    outages=one.outages + count, down_seconds=one.down_seconds + count * seconds
+                )
+    return sorted(one for one in found.values() if one.outages)
+
+
+def _cause(main_lines: Mapping[str, MainLine], site: str, cause: str, first_minute: int) -> str:
+    """What the ladder says of a line that stands by is not said of the main one."""
+    one = main_lines.get(site)
+    return ON_OTHER if one is not None and cause in ISP_CAUSES and one.is_other(first_minute) else cause
 
 
 def _listed(
-    connection: Connection, kind: Kind, ident: str, evidence: Evidence, sites: Collection[str], window: Window
+    connection: Connection,
+    kind: Kind,
+    ident: str,
+    evidence: Evidence,
+    sites: Collection[str],
+    window: Window,
+    main_lines: Mapping[str, MainLine],
 ) -> tuple[tuple[OutageShown, ...], int]:
     """A line: those of its site's ISP edge and Internet that lie in part in the window. A school: of all its signals
-    that begin in it. An ISP: its own, with nothing that happened inside a school. Else: none."""
+    that begin in it. An ISP: its own, with nothing that happened inside a school or on another line. Else: none."""
     if kind not in ("school", "isp", "line"):
         return (), 0
     table = schema.outage.c
@@ -253,10 +293,13 @@ def _listed(
     if kind == "isp":
         beyond = (table.signal == INTERNET) & table.cause.in_(ISP_CAUSES[1:])
         where.append((table.signal == ISP_EDGE) | beyond)
-    count = connection.scalar(select(func.count()).select_from(schema.outage).where(*where)) or 0
-    query = select(schema.outage).where(*where).order_by(table.first_minute, table.site, table.signal)
-    rows = connection.execute(query.limit(MOST_OUTAGES)).all()
-    return tuple(_shown(connection, row) for row in rows), count - len(rows)
+    rows = connection.execute(
+        select(schema.outage).where(*where).order_by(table.first_minute, table.site, table.signal)
+    ).all()
+    causes = [_cause(main_lines, row.site, row.cause, row.first_minute) for row in rows]
+    told = [pair for pair in zip(rows, causes, strict=True) if kind != "isp" or pair[1] != ON_OTHER]
+    shown = tuple(_shown(connection, row)._replace(cause=cause) for row, cause in told[:MOST_OUTAGES])
+    return shown, len(told) - len(shown)
 
 
 def _shown(connection: Connection, row: Row[tuple[object, ...]]) -> OutageShown:

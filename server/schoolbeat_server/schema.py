@@ -686,3 +686,52 @@ report_job = Table(  # reports asked for in the background: report_jobs.py; dele
     Column("error_en", Text, nullable=False, default=""),
     sqlite_autoincrement=True,
 )
+
+# ---- on the way to the time-series store: series_queue.py --------------------------------------------------
+
+series_cursor = Table(  # the stored rows up to which the store has answered, by stream
+    "series_cursor",
+    metadata,
+    Column("stream", String(20), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+series_later = Table(  # reports that the cursor passed before their inventory was known
+    "series_later",
+    metadata,
+    Column("report", Integer, primary_key=True),
+)
+
+series_aside = Table(  # what the store refused for good
+    "series_aside",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("stream", String(20), nullable=False),
+    Column("reason", Text, nullable=False),  # as the store said it, cut to a bound
+    Column("points", Integer, nullable=False),
+    Column("first_ms", BigInteger, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+    Column("lines", LargeBinary, nullable=False),  # zlib of line protocol
+    sqlite_autoincrement=True,
+)
+
+outage_change = Table(  # an outage row that was written or removed; the newest change of each has the highest id
+    "outage_change",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("site", String(40), nullable=False),
+    Column("signal", String(80), nullable=False),
+    Column("first_minute", Integer, nullable=False),
+    Column("version", Integer, nullable=False),  # how often it was changed
+    UniqueConstraint("site", "signal", "first_minute"),
+    sqlite_autoincrement=True,
+)
+
+health = Table(  # our own, a row a minute; deleted with the reports
+    "health",
+    metadata,
+    Column("minute", Integer, primary_key=True, autoincrement=False),
+    Column("payload", Text, nullable=False),  # JSON, fields of schoolbeat_server in series_catalogue.py
+)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from schoolbeat_server.school_calendar import LessonHours
 from schoolbeat_wire import bounds, hours
@@ -79,6 +80,27 @@ class Office:
     recipients: tuple[str, ...] = ()
 
 
+STORES = ("influxdb1", "influxdb2", "influxdb3", "victoriametrics")
+
+
+@dataclass(frozen=True)
+class Series:
+    """The time-series store; kind "": there is none."""
+
+    kind: str = ""  # one of STORES
+    url: str = ""
+    database: str = ""  # InfluxDB 1: database; 2 and 3: bucket; VictoriaMetrics needs none
+    org: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    ca_file: Path | None = None
+    retention_days: int = 0  # what is older is not sent; 0: as the store itself says
+    backlog_bytes: int = 8 << 30  # reports kept longer than report_days because the store has not answered
+    batch_bytes: int = 1 << 20
+    gzip: bool = True
+
+
 @dataclass(frozen=True)
 class Settings:
     folder: Path
@@ -93,6 +115,7 @@ class Settings:
     lessons: LessonHours = field(default_factory=LessonHours)
     speed: SpeedTests = SpeedTests()
     office: Office = Office()
+    series: Series = Series()
     channels: tuple[Channel, ...] = ()
 
     @property
@@ -156,6 +179,22 @@ def _loopback(where: str, value: Any) -> str:
             f"{where} = {value!r}: chỉ nhận / allowed is {' | '.join(LOOPBACK)} (chưa có đăng nhập / no login yet)"
         )
     return str(value)
+
+
+def _http_url(where: str, value: Any) -> str:
+    """Without user, password or query: what is secret stands in files of its own."""
+    text = _secret(where, value)
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or parts.query or port == 0:
+        raise SettingsError(
+            f"{where}: chỉ nhận http(s)://máy[:cổng][/đường-dẫn], không kèm mật khẩu hay ? / allowed is "
+            "http(s)://host[:port][/path], without a password or a query (they go into files of their own)"
+        )
+    return text.rstrip("/")
 
 
 def _path(where: str, value: Any) -> Path:
@@ -245,6 +284,20 @@ SECTIONS: dict[str, dict[str, Check]] = {
         "addressed": _texts,
         "recipients": _texts,
     },
+    "series": {
+        "kind": _one_of("", *STORES),
+        "url": _http_url,
+        "database": _text,
+        "org": _text,
+        "username": _text,
+        "password_file": _path,
+        "token_file": _path,
+        "ca_file": _path,
+        "retention_days": _number(0, 36_500),
+        "backlog_bytes": _number(16 << 20, 2**44),
+        "batch_bytes": _number(16 << 10, 32 << 20),
+        "gzip": _yes_no,
+    },
     "channels": {"url": _secret, "url_file": _path, "language": _one_of(*LANGUAGES)},
 }
 
@@ -280,6 +333,7 @@ def parse(raw: dict[str, Any], file: str) -> Settings:
         lessons=LessonHours(**_checked(file, "lessons", raw.get("lessons", {}))),
         speed=SpeedTests(**_checked(file, "speed", raw.get("speed", {}))),
         office=Office(**_checked(file, "office", raw.get("office", {}))),
+        series=_series(file, raw.get("series", {})),
         channels=tuple(_channel(file, name, entry) for name, entry in channels.items()),
     )
 
@@ -300,6 +354,27 @@ def _broker(file: str, raw: dict[str, Any]) -> Broker:
             "cert_file, key_file (mật khẩu đi qua đó) / any other address needs both (passwords travel on it)"
         )
     return broker
+
+
+def _series(file: str, raw: dict[str, Any]) -> Series:
+    values = _checked(file, "series", raw)
+    for key in ("password", "token"):
+        secret = values.pop(f"{key}_file", None)
+        if secret is not None:
+            try:
+                values[key] = _secret(f"{file}: series.{key}_file", secret.read_text(encoding="utf-8").strip())
+            except (OSError, UnicodeDecodeError) as error:
+                raise SettingsError(f"{file}: series.{key}_file: {error}") from None
+    series = Series(**values)
+    needed = {"influxdb1": ("url", "database"), "influxdb2": ("url", "database", "org", "token")}
+    needed |= {"influxdb3": ("url", "database", "token"), "victoriametrics": ("url",)}
+    for key in needed.get(series.kind, ()):
+        if not getattr(series, key):
+            shown = f"{key}_file" if key == "token" else key
+            raise SettingsError(f"{file}: series.{shown}: {series.kind} cần có / needs it")
+    if raw and not series.kind:
+        raise SettingsError(f"{file}: series.kind: thiếu / missing: {' | '.join(STORES)}")
+    return series
 
 
 def _channel(file: str, name: str, raw: Any) -> Channel:

@@ -29,7 +29,6 @@ from tests.oracle.provinces import (
 )
 
 WEEK = 7 * DAY
-GRADES = ("declared", "inventoried", "observed", "proven")
 ASSUMED = tuple(  # docs/register.md
     Need("any", level, kind, 1)
     for level, kinds in ((1, ("board", "access_point")), (2, ("board", "access_point", "computer", "camera")))
@@ -41,140 +40,6 @@ SIGNAL_OF = {
     "lan.router.availability": "lan.router",
     "power.mains.availability": "power.mains",
 }
-
-
-class Asks(NamedTuple):
-    """need: a share, bits a second, minutes or a count."""
-
-    indicator: str
-    need: Fraction = Fraction(0)
-    words: tuple[str, ...] = ()
-    of: tuple[str, ...] = ()
-    most: Fraction | None = None
-
-
-class Which(NamedTuple):
-    """Units that count; empty: all."""
-
-    areas: tuple[str, ...] = ()
-    levels: tuple[str, ...] = ()
-    managers: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    sites: tuple[str, ...] = ()
-    rooms: tuple[str, ...] = ()
-    smart: tuple[int, ...] = ()
-    kinds: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Promise:
-    unit: str
-    which: Which
-    asks: tuple[Asks, ...]
-    share: Fraction
-    count: int | None
-    days: int
-    clock: str
-    coverage: Fraction
-    off_is_down: bool
-    lines: str
-    sites: str
-    devices: str
-    tests: int
-    boundaries: str | None  # the day whose areas it speaks of
-
-
-class Told(NamedTuple):
-    """Of one condition."""
-
-    met: str
-    grade: str
-    since: int | None = None
-    counts: tuple[int, int, int] | None = None
-
-
-class Answer(NamedTuple):
-    """Of one unit."""
-
-    status: str
-    silent: bool
-    since: int | None
-    grade: str
-    counts: tuple[int, int, int]
-
-
-class Place(NamedTuple):
-    """A site with the window, and what the promise asks of it."""
-
-    province: Province
-    school: School
-    site: Site
-    promise: Promise
-    asks: Asks
-
-    @property
-    def first(self) -> int:
-        return self.province.end - self.promise.days * DAY
-
-    @property
-    def end(self) -> int:
-        return self.province.end
-
-    def codes(self, signal: str) -> bytes:
-        row = self.site.minutes.get(signal)
-        return bytes([UNKNOWN]) * (self.end - self.first) if row is None else row[self.first - self.province.first :]
-
-    @property
-    def unseen(self) -> str:
-        return "inventoried" if self.site.told else "declared"
-
-
-# ---- three values ------------------------------------------------------------------------------------------
-
-
-def together(how: str, values: Iterable[str]) -> str:
-    """'any' or every; every outcome of the unknown ones is tried."""
-    told = Counter(values)
-    outcomes = set()
-    for lucky in range(told["unknown"] + 1):
-        met, all_ = told["met"] + lucky, sum(told.values())
-        outcomes.add(met > 0 if how == "any" else met == all_)
-    return ("met" if outcomes.pop() else "missed") if len(outcomes) == 1 and told else "unknown"
-
-
-def of_province(counts: tuple[int, int, int], share: Fraction, count: int | None) -> str:
-    met, missed, unknown = counts
-    units = met + missed + unknown
-    if not units:
-        return "not_applicable"
-    if count is not None and count > units:
-        return "unknown"
-    outcomes = {
-        met + lucky >= count if count is not None else Fraction(met + lucky, units) >= share
-        for lucky in range(unknown + 1)
-    }
-    return ("met" if outcomes.pop() else "missed") if len(outcomes) == 1 else "unknown"
-
-
-def as_one(how: str, found: Sequence[Told]) -> Told:
-    met = together(how, (one.met for one in found))
-    return Told(met, _weakest(one.grade for one in found), _begun(how, [one.since for one in found if one.met == met]))
-
-
-def _begun(how: str, sinces: Sequence[int | None]) -> int | None:
-    """Where any would do, it began when the last failed; if of one that is not known, it is not."""
-    if how != "any":
-        return min((one for one in sinces if one is not None), default=None)
-    last = None
-    for one in sinces:
-        if one is None:
-            return None
-        last = one if last is None or one > last else last
-    return last
-
-
-def _weakest(grades: Iterable[str]) -> str:
-    return min(grades, key=GRADES.index, default="declared")
 
 
 # ---- units -------------------------------------------------------------------------------------------------
@@ -266,13 +131,13 @@ def _answer(
         met = together("every", (one.met for one in found)) if site.heard else "unknown"
         told.append((met, found))
     status = together(promise.sites, (met for met, _ in told))
-    sinces = [_begun("every", [one.since for one in found if one.met == met]) for met, found in told if met == status]
-    grade = _weakest(one.grade for _, found in told for one in found)
+    sinces = [begun("every", [one.since for one in found if one.met == met]) for met, found in told if met == status]
+    grade = weakest(one.grade for _, found in told for one in found)
     counts = (int(status == "met"), int(status == "missed"), int(status == "unknown"))
     for one in (one for _, found in told for one in found if one.counts is not None):
         counts = one.counts  # type: ignore[assignment]
     silent = bool(parts) and not any(site.heard for site, _, _ in parts)
-    return Answer(status, silent, None if status == "met" else _begun(promise.sites, sinces), grade, counts)
+    return Answer(status, silent, None if status == "met" else begun(promise.sites, sinces), grade, counts)
 
 
 def _told(place: Place, room: Room | None, devices: tuple[Device, ...]) -> Told:
@@ -487,7 +352,7 @@ def speed(place: Place) -> Told:
         found = [_speed(place, tests, None if mbit is None else place.asks.need * mbit * MBIT, what) for mbit in stated]
         one = as_one(place.promise.lines, found)
         return one._replace(
-            grade=_weakest(each.grade for each in found if each.met == one.met) if found else "observed"
+            grade=weakest(each.grade for each in found if each.met == one.met) if found else "observed"
         )
     return _speed(place, tests, _need(place, what), what)
 

@@ -123,3 +123,43 @@ def test_a_channels_address_may_stand_in_a_file_of_its_own_and_is_never_shown(tm
 
     assert settings.channels[0].url == "mailto://user:secret-word@mail.example.vn"
     assert "secret-word" not in repr(settings)
+
+
+def test_a_store_is_read_with_its_secret_and_never_shows_it(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret\n")
+    text = f"""folder = "{tmp_path}"
+[series]
+kind = "influxdb2"
+url = "http://127.0.0.1:8086/"
+database = "schoolbeat"
+org = "tinh"
+token_file = "{tmp_path / "token"}"
+"""
+    (tmp_path / "server.toml").write_text(text)
+
+    series = load(tmp_path / "server.toml").series
+
+    assert (series.kind, series.url, series.token) == ("influxdb2", "http://127.0.0.1:8086", "s3cret")
+    assert "s3cret" not in repr(series)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ('kind = "influx"', "series.kind = 'influx'"),
+        ('kind = "victoriametrics"', "series.url: victoriametrics"),
+        ('kind = "victoriametrics"\nurl = "http://u:geheim@h:1"', "series.url: chỉ nhận http(s)://"),
+        ('kind = "victoriametrics"\nurl = "http://h:99999"', "series.url: chỉ nhận http(s)://"),
+        ('kind = "influxdb2"\nurl = "http://h:1"\ndatabase = "b"\norg = "o"', "series.token_file: influxdb2"),
+        ('url = "http://h:1"', "series.kind: thiếu"),
+        ('kind = ""\nbatch_bytes = 1', "series.batch_bytes = 1"),
+    ],
+)
+def test_a_store_that_cannot_be_used_is_refused_by_name(tmp_path: Path, lines: str, said: str) -> None:
+    (tmp_path / "server.toml").write_text(f'folder = "{tmp_path}"\n[series]\n{lines}\n')
+
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path / "server.toml")
+
+    assert said in str(refused.value)
+    assert "geheim" not in str(refused.value)
