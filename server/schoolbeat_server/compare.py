@@ -30,8 +30,8 @@ class Group:
 
 class Figures(NamedTuple):
     """internet, lessons: what the schools had, around the clock and in lesson time; line: what the main line itself
-    did, unknown while the school's own router did not answer or another line carried. limited: tests that the gateway held down, which say nothing
-    of the line and are in none of the speeds."""
+    did, unknown while the school's own router did not answer or another line carried. limited: tests that the gateway
+    held down, which say nothing of the line and are in none of the speeds."""
 
     sites: int
     silent: int
@@ -50,7 +50,12 @@ class Figures(NamedTuple):
 def figures(group: Group) -> Figures:
     facts, sites = group.facts, frozenset(group.sites)
     parts = facts.facts_of(group.sites)
-    tests = [test for part in parts for test in part.tests if test.download_bps or test.upload_bps]
+    tests = [
+        test
+        for part in parts
+        for test in part.tests
+        if (test.download_bps or test.upload_bps) and not facts.on_other(part.site.id, test.minute)
+    ]
     free = [test for test in tests if not test.ceiling]
     mine = [one for one in facts.counted if one.site in sites and one.signal == INTERNET]
     both = [facts.both(site, INTERNET) for site in group.sites]
@@ -103,11 +108,13 @@ COLUMNS: Final = (
 )
 NOTE: Final = Said(
     "Tỷ lệ = thời gian thông ÷ (thông + mất); phút chưa đo được không tính vào bên nào mà làm giảm cột 'Đo được'. "
-    "'Riêng đường truyền' là của đường chính: không tính lúc bộ định tuyến của trường không trả lời, trường mất điện "
-    "hoặc đang đi đường dự phòng. Gián đoạn: những lần mất Internet bắt đầu trong kỳ. Tốc độ: các lần đo không bị chính thiết bị cổng giới hạn.",
-    "Share = time up ÷ (up + down); minutes not measured are on neither side and lower 'Measured'. 'The line alone' "
-    "leaves out when the school's own router did not answer or had no power. Outages: those of the Internet that began "
-    "in the period. Speeds: of tests that the gateway itself did not hold down.",
+    "'Riêng đường truyền' là của đường chính, không tính lúc bộ định tuyến của trường không trả lời, trường mất điện "
+    "hoặc đang đi bằng đường dự phòng. Gián đoạn: những lần mất Internet bắt đầu trong kỳ. Tốc độ: các lần đo không bị "
+    "chính thiết bị cổng giới hạn.",
+    "Share = up ÷ (up + down); minutes not measured are on neither side and lower 'Measured'. 'The line alone' is the "
+    "main line's, without the time in which the school's own router did not answer or had no power, or another line "
+    "was in use. Outages: those of the Internet that began in the period. Speeds: of tests that the gateway itself did "
+    "not hold down.",
 )
 
 

@@ -19,8 +19,11 @@ def of_agents(
     connection: Connection,
     server: str,
     lessons_of: Callable[[str], LessonHours] = lambda _site: LessonHours(),
+    *,
+    day: str,
 ) -> dict[tuple[str, str], wire.Config]:
-    """(site, agent) -> config, for gateways. The revision is a checksum of the content: the same content, the same."""
+    """(site, agent) -> config, for gateways. day: an ISO date, whose contracts count. The revision is a checksum of the
+    content: the same content, the same."""
     services = [
         wire.WatchedService(row.id, row.url)
         for row in connection.execute(select(schema.service).order_by(schema.service.c.id))
@@ -35,7 +38,7 @@ def of_agents(
     devices: dict[str, list[wire.WatchedDevice]] = {}
     for row in rows:
         devices.setdefault(row.site, []).append(_watched(row))
-    contracts = _contracts(connection)
+    contracts = contracts_on(connection, day)
     agent = schema.agent.c
     gateways = connection.execute(select(agent.site, agent.name).where(agent.role == "gateway"))
     return {
@@ -74,13 +77,16 @@ def _watched(row: Any) -> wire.WatchedDevice:
     )
 
 
-def _contracts(connection: Connection) -> dict[str, tuple[int, int]]:
-    """site -> (down, up) of its fastest line: the agent measures one, and cannot tell which."""
+def contracts_on(connection: Connection, day: str) -> dict[str, tuple[int, int]]:
+    """site -> (down, up) of its main line whose contract is in force on that ISO day; of one that stands by only where
+    there is no main line. The fastest of several: the agent measures one, and cannot tell which."""
     line = schema.line.c
-    found: dict[str, tuple[int, int]] = {}
-    for site, down, up in connection.execute(select(line.site, line.contract_down_bps, line.contract_up_bps)):
-        found[site] = max(found.get(site, (0, 0)), (down or 0, up or 0))
-    return found
+    columns = (line.site, line.role, line.contract_from, line.contract_to, line.contract_down_bps, line.contract_up_bps)
+    found: dict[str, tuple[bool, int, int]] = {}
+    for site, role, first, end, down, up in connection.execute(select(*columns)):
+        if (first or "") <= day < (end or "9999-12-31"):
+            found[site] = max(found.get(site, (False, 0, 0)), (role == "main", down or 0, up or 0))
+    return {site: (down, up) for site, (_, down, up) in found.items()}
 
 
 def within_bounds(config: wire.Config) -> wire.Config:

@@ -20,6 +20,7 @@ from schoolbeat_server.calendar_revision import CalendarRevision
 from schoolbeat_server.database import get_meta, set_meta, writing
 from schoolbeat_server.incident_rows import IncidentRows
 from schoolbeat_server.ingest import Ingest
+from schoolbeat_server.local_time import local
 from schoolbeat_server.mqtt import Link
 from schoolbeat_server.own_clock import OwnClock, kernel_is_synchronised
 from schoolbeat_server.proof_making import ProofMaking, deletable_before
@@ -275,7 +276,8 @@ class Heart:
                 self.accounts_changed(connection)
                 self.agents_seen = seen
             if self.link.connected:
-                self._publish_configs(configs.of_agents(connection, self.ingest.server, self._lessons_of))
+                day = local(self.ingest.now_ms()).date().isoformat()
+                self._publish_configs(configs.of_agents(connection, self.ingest.server, self._lessons_of, day=day))
             else:
                 self.configs_sent = {}
 

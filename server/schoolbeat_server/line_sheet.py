@@ -10,9 +10,10 @@ from typing import Final
 
 from schoolbeat_server.cause import INTERNET
 from schoolbeat_server.evidence import SiteFacts
+from schoolbeat_server.main_line import MAIN
 from schoolbeat_server.register_values import Line
-from schoolbeat_server.report_facts import ISP_CAUSES, ISP_EDGE, Facts, OutageShown
-from schoolbeat_server.report_parts import Section, outages, unlisted
+from schoolbeat_server.report_facts import ISP_CAUSES, ISP_EDGE, ON_OTHER, Facts, OutageShown
+from schoolbeat_server.report_parts import Section, carried_by_others, outages, test_note, unlisted
 from schoolbeat_server.said import Said
 from schoolbeat_server.site_indicators import TECHNOLOGY_WORDS
 from schoolbeat_server.speed_indicator import mbps, median
@@ -33,12 +34,12 @@ def of_line(facts: Facts) -> tuple[Said, list[Section]]:
     title = Said(
         f"Phiếu đánh giá chất lượng đường truyền {line.id}, {place}", f"Conformity sheet of line {line.id}, {place}"
     )
-    charged = _outages(facts, "charged", CHARGED, lambda one: one.signal == ISP_EDGE)
+    charged = _outages(facts, "charged", CHARGED, lambda one: one.signal == ISP_EDGE and one.cause != ON_OTHER)
     beyond = _outages(facts, "beyond", BEHIND_EDGE, lambda one: one.signal == INTERNET and one.cause in ISP_CAUSES[1:])
     others = _outages(facts, "others", OTHERS, lambda one: one.signal == INTERNET and one.cause not in ISP_CAUSES)
     return title, [
         Section(CONTRACT, (FROM_REGISTER,), (_contract(facts),)),
-        Section(AVAILABLE, (WHAT_COUNTS,), (_availability(facts),)),
+        Section(AVAILABLE, (WHAT_COUNTS, *carried_by_others(facts, facts.sites)), (_availability(facts),)),
         Section(CHARGED, (TIMES, *unlisted(facts)), (charged,)),
         Section(BEHIND_EDGE, (BEYOND_TOLD,), (beyond,)),
         Section(OTHERS, (WHY_NOT,), (others,)),
@@ -114,16 +115,16 @@ AVAILABILITY: Final = (
 )
 WHAT_COUNTS: Final = Said(
     "Tín hiệu line.isp: biên mạng của nhà mạng có trả lời hay không, khi bộ định tuyến của trường trả lời. Độ khả dụng"
-    " = thông ÷ (thông + mất). Lúc trường mất điện, bộ định tuyến hỏng, thiết bị đo tắt hoặc chưa đo được thì không"
-    " tính là mất.",
+    " = thông ÷ (thông + mất). Lúc trường mất điện, bộ định tuyến hỏng, thiết bị đo tắt, đang đi bằng đường khác hoặc"
+    " chưa đo được thì không tính là mất.",
     "Signal line.isp: whether the ISP's edge answers while the school's router does. Availability is up ÷ (up + down)."
-    " While the school had no power, its router was dead, the watcher was off or nothing was measured, nothing counts"
-    " as down.",
+    " While the school had no power, its router was dead, the watcher was off, another line was in use or nothing was"
+    " measured, nothing counts as down.",
 )
 
 
 def _availability(facts: Facts) -> Table:
-    both = facts.both(_site(facts).site.id, ISP_EDGE)
+    both = facts.line(_site(facts).site.id)
     rows = [_clock_row(Said("suốt ngày đêm (24/7)", "around the clock"), both.always)]
     if both.lessons.availability().all_seconds:
         rows.append(_clock_row(Said("giờ học", "lesson time"), both.lessons))
@@ -191,7 +192,7 @@ def _tests(facts: Facts) -> Table:
             one.download_bps,
             one.upload_bps,
             Fraction(one.download_bps, contract) if contract and one.download_bps is not None else None,
-            _YES if one.ceiling else _NO,
+            test_note(facts, _site(facts).site.id, one),
         )
         for one in _site(facts).tests
     ]
@@ -200,7 +201,9 @@ def _tests(facts: Facts) -> Table:
 
 def _speed(facts: Facts) -> Said:
     line, tests = _line(facts), _site(facts).tests
-    values = [one.download_bps for one in tests if one.download_bps is not None and not one.ceiling]
+    site = _site(facts).site.id
+    own = [one for one in tests if not one.ceiling and not facts.on_other(site, one.minute)]
+    values = [one.download_bps for one in own if one.download_bps is not None]
     if not values:
         return Said(
             f"{len(tests)} lần đo, không lần nào nói được tốc độ tải xuống của đường truyền.",
@@ -246,12 +249,13 @@ METHOD: Final = (
 
 def _limits(facts: Facts) -> list[Said]:
     count = len(_site(facts).lines)
+    main = facts.both(_site(facts).site.id, MAIN).always
     several = Said(
         f"Điểm trường có {count} đường truyền; số đo là của đường mà trường đang dùng lúc ấy.",
         f"The site has {count} lines; what is measured is the one in use at the time.",
     )
     return [
-        *([several] if count > 1 else []),
+        *([several] if count > 1 and not main.up + main.down else []),
         Said(
             "Biên mạng không trả lời có thể do chính thiết bị mạng quang (ONT) hoặc dây trong trường; phiếu này không"
             " phân biệt được nếu ONT không được theo dõi riêng.",

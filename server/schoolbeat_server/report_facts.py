@@ -131,6 +131,11 @@ class Facts:
         found = self.main_lines.get(site)
         return self.both(site, ISP_EDGE) if found is None else found.seconds
 
+    def on_other(self, site: str, minute: int) -> bool:
+        """Whether another line than the main one carried, or may have."""
+        found = self.main_lines.get(site)
+        return found is not None and found.is_other(minute)
+
     def facts_of(self, sites: Iterable[str]) -> list[SiteFacts]:
         return [self.evidence.sites[site] for site in sites]
 
@@ -293,13 +298,17 @@ def _listed(
     if kind == "isp":
         beyond = (table.signal == INTERNET) & table.cause.in_(ISP_CAUSES[1:])
         where.append((table.signal == ISP_EDGE) | beyond)
-    rows = connection.execute(
-        select(schema.outage).where(*where).order_by(table.first_minute, table.site, table.signal)
-    ).all()
-    causes = [_cause(main_lines, row.site, row.cause, row.first_minute) for row in rows]
-    told = [pair for pair in zip(rows, causes, strict=True) if kind != "isp" or pair[1] != ON_OTHER]
-    shown = tuple(_shown(connection, row)._replace(cause=cause) for row, cause in told[:MOST_OUTAGES])
-    return shown, len(told) - len(shown)
+    left_out = 0
+    if kind == "isp" and main_lines:
+        few = select(table.site, table.cause, table.first_minute).where(*where, table.site.in_(sorted(main_lines)))
+        left_out = sum(_cause(main_lines, *row) == ON_OTHER for row in connection.execute(few))
+    count = connection.scalar(select(func.count()).select_from(schema.outage).where(*where)) or 0
+    query = select(schema.outage).where(*where).order_by(table.first_minute, table.site, table.signal)
+    rows = connection.execute(query.limit(MOST_OUTAGES + left_out)).all()
+    told = [(row, _cause(main_lines, row.site, row.cause, row.first_minute)) for row in rows]
+    mine_only = [(row, cause) for row, cause in told if kind != "isp" or cause != ON_OTHER][:MOST_OUTAGES]
+    shown = tuple(_shown(connection, row)._replace(cause=cause) for row, cause in mine_only)
+    return shown, count - left_out - len(shown)
 
 
 def _shown(connection: Connection, row: Row[tuple[object, ...]]) -> OutageShown:

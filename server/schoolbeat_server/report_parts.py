@@ -7,8 +7,11 @@ from typing import Final, NamedTuple
 
 from schoolbeat_server import history
 from schoolbeat_server.cause import sentence
+from schoolbeat_server.evidence import SpeedTest
 from schoolbeat_server.issued import WHY_WORDS
 from schoolbeat_server.issued_units import Unit
+from schoolbeat_server.local_time import lasting
+from schoolbeat_server.main_line import MAIN
 from schoolbeat_server.report_facts import Facts, Standing
 from schoolbeat_server.said import Said
 from schoolbeat_server.tables import Cell, Column, Table
@@ -269,6 +272,44 @@ def unlisted(facts: Facts) -> tuple[Said, ...]:
     return (Said(f"Liệt kê {count} đoạn đầu; còn {more} đoạn nữa.", f"The first {count} are listed; {more} more."),)
 
 
+# ---- another line ------------------------------------------------------------------------------------------
+
+
+def carried_by_others(facts: Facts, sites: Iterable[str]) -> tuple[Said, ...]:
+    """What of the sites' `line.isp` is not the main line's."""
+    mine = [facts.main_lines[site] for site in sites if site in facts.main_lines]
+    if not mine:
+        return ()
+    seconds = sum(60 * (end - first) for one in mine for first, end in one.other)
+    vi, en = lasting(seconds, "vi"), lasting(seconds, "en")
+    return (
+        Said(
+            f"Trong {vi}, {len(mine)} điểm trường đi bằng đường dự phòng, hoặc không rõ đi bằng đường nào sau khi "
+            "đường chính ngắt; thời gian ấy của đường chính là chưa biết: không tính là thông, cũng không tính là mất.",
+            f"For {en}, {len(mine)} of the sites went out by a line that stands by, or by nobody knows which after the "
+            "main line broke; of the main line that time is not known: neither up nor down.",
+        ),
+    )
+
+
+def not_told_apart(facts: Facts, sites: Iterable[str]) -> tuple[Said, ...]:
+    """Sites with several lines where nothing says which was in use."""
+    count = 0
+    for part in facts.facts_of(sites):
+        main = facts.both(part.site.id, MAIN).always
+        count += len(part.lines) > 1 and not main.up + main.down
+    if not count:
+        return ()
+    return (
+        Said(
+            f"{count} điểm trường có đường dự phòng mà tác tử không nhận ra lúc nào đi bằng đường nào (chưa đặt "
+            "main_edges); mọi phút của các điểm ấy được tính cho đường chính.",
+            f"{count} of the sites have a line that stands by, and the agent cannot tell which is in use (main_edges is "
+            "not set); all their minutes count for the main line.",
+        ),
+    )
+
+
 # ---- speed tests -------------------------------------------------------------------------------------------
 
 TESTS: Final = (
@@ -278,12 +319,20 @@ TESTS: Final = (
     Column("upload", Said("Tải lên", "Upload"), "bps"),
     Column("limited", Said("Bị thiết bị cổng giới hạn", "Held by the gateway")),
 )
+_YES, _NO = Said("có", "yes"), Said("không", "no")
+OTHER_LINE: Final = Said("không tính: đang đi đường khác", "not counted: another line in use")
+
+
+def test_note(facts: Facts, site: str, test: SpeedTest) -> Said:
+    """Why a test says less of the main line than its number does."""
+    if facts.on_other(site, test.minute):
+        return OTHER_LINE
+    return _YES if test.ceiling else _NO
 
 
 def tests(facts: Facts) -> Table:
-    yes, no = Said("có", "yes"), Said("không", "no")
     rows: list[tuple[Cell, ...]] = [
-        (part.site.name, test.minute, test.download_bps, test.upload_bps, yes if test.ceiling else no)
+        (part.site.name, test.minute, test.download_bps, test.upload_bps, test_note(facts, part.site.id, test))
         for part in facts.facts_of(sorted(facts.sites))
         for test in part.tests
     ]

@@ -11,7 +11,7 @@ from schoolbeat_server.cause import INTERNET
 from schoolbeat_server.compare import Group, compared, figures, ranked
 from schoolbeat_server.line_sheet import of_line
 from schoolbeat_server.local_time import clock_and_day
-from schoolbeat_server.report_facts import ISP_CAUSES, ISP_EDGE, Facts, Kind, Period, isp_of
+from schoolbeat_server.report_facts import ISP_CAUSES, ISP_EDGE, ON_OTHER, Facts, Kind, Period, isp_of
 from schoolbeat_server.report_parts import (
     BEGAN,
     HOW_ISSUED,
@@ -19,7 +19,9 @@ from schoolbeat_server.report_parts import (
     UNITS,
     Section,
     assumption_section,
+    carried_by_others,
     causes,
+    not_told_apart,
     outages,
     tests,
     unit_rows,
@@ -248,10 +250,11 @@ def _of_school(facts: Facts) -> tuple[Said, list[Section]]:
 
 ISP_METHOD: Final = Said(
     "Mỗi điểm trường được tính cho nhà mạng của đường truyền chính trong sổ đăng ký. 'Riêng đường truyền' chỉ gồm "
-    "những phút bộ định tuyến của trường trả lời: mất điện, hỏng thiết bị trong trường và lúc chưa đo được không tính "
-    "cho nhà mạng. Tốc độ đo ngoài giờ học, bỏ các lần bị chính thiết bị cổng giới hạn.",
+    "những phút bộ định tuyến của trường trả lời và trường đi bằng đường chính: mất điện, hỏng thiết bị trong trường, "
+    "lúc đi bằng đường dự phòng và lúc chưa đo được không tính cho nhà mạng. Tốc độ đo ngoài giờ học, bỏ các lần bị chính thiết bị cổng giới hạn.",
     "Each site counts for the ISP of its main line in the register. 'The line alone' has only the minutes in which the "
-    "school's router answered: lost power, faults inside the school and what was not measured are not the ISP's. "
+    "school's router answered and the main line was in use: lost power, faults inside the school, time on a line that "
+    "stands by and what was not measured are not the ISP's. "
     "Speeds were measured outside lessons; tests that the gateway held down are left out.",
 )
 
@@ -261,11 +264,11 @@ def _of_isp(facts: Facts) -> tuple[Said, list[Section]]:
     shown = outages(facts, Said("Gián đoạn do nhà mạng", "Outages of the ISP"))
     other = causes(facts, INTERNET, mine, ISP_CAUSES)
     other = replace(other, name="others", title=Said("Không tính cho nhà mạng", "Not charged to the ISP"))
-    own = causes(facts, ISP_EDGE, mine)
+    own = causes(facts, ISP_EDGE, mine, (ON_OTHER,))
     sections = [
         Section(
             Said("So sánh các nhà mạng", "ISPs compared"),
-            (ISP_METHOD,),
+            (ISP_METHOD, *carried_by_others(facts, mine), *not_told_apart(facts, mine)),
             (compared("isps", Said("Theo nhà mạng", "By ISP"), compare.by_isp(facts)),),
         ),
         Section(

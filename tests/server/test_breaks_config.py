@@ -43,7 +43,7 @@ def put(engine: Engine, folder: Path, section: str, rows: list[dict[str, object]
 def as_the_agent_takes_it(engine: Engine, folder: Path) -> wire.Config:
     """Through the wire, into the agent's own checks. WireError when it refuses."""
     with engine.connect() as connection:
-        config = configs.of_agents(connection, "ab" * 8)["a-1", "gateway"]
+        config = configs.of_agents(connection, "ab" * 8, day="2026-11-20")["a-1", "gateway"]
     received = wire.decode_config(wire.encode(config))
     config_file.check(received)
     (folder / "agent.toml").write_text(

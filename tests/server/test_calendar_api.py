@@ -215,7 +215,7 @@ def test_each_sites_agent_is_told_its_own_week(web: Web) -> None:
     minute = desk.now_ms // 60_000  # Thursday 24 September; Friday is closed
 
     with desk.engine.connect() as connection:
-        found = of_agents(connection, "ab" * 8, lambda site: calendar.of_site(site).told(minute))
+        found = of_agents(connection, "ab" * 8, lambda site: calendar.of_site(site).told(minute), day="2026-11-20")
 
     hours = {site: {one.weekday for one in config.lessons} for (site, _), config in found.items()}
     assert hours == {"s1": {0, 1, 2, 3}, "s2": {5}}
