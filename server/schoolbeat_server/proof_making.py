@@ -19,6 +19,7 @@ from schoolbeat_server.school_calendar import SchoolCalendar, date_of, day_of, f
 log = logging.getLogger(__name__)
 
 HOUR_OF_DAY: Final = 4  # in Viet Nam: by then what is usually late has come
+CALM_MS: Final = 30_000  # no report of days before for so long: the backlog of a server's first day is in
 TOLD_HOURS: Final = 6  # an agent is told the newest proof again after so long: an ack may be lost
 
 _NEXT_DAY = "digested_to"  # the first local day without digests
@@ -29,6 +30,8 @@ class Proofs:
 
     def __init__(self) -> None:
         self.late_before = 0  # minutes before it belong to days that have digests, or get them now
+        self.today_from = 0  # the first minute of today
+        self.backlog = 0  # reports of days before today, since we run
         self.newest: tuple[int, bytes] | None = None
         self._told: dict[tuple[str, str], tuple[int, int]] = {}
 
@@ -39,6 +42,8 @@ class Proofs:
 
     def note(self, connection: Connection, site: str, minutes: Sequence[int]) -> None:
         """Minutes were placed; those of days over make their days due for a revision."""
+        if minutes[0] < self.today_from:
+            self.backlog += 1
         if minutes[0] < self.late_before:
             self._touch(connection, site, {day_of(minute) for minute in minutes if minute < self.late_before})
 
@@ -83,6 +88,7 @@ class ProofMaking:
         self.engine, self.ledger, self.layouts, self.proofs, self.calendar = engine, ledger, layouts, proofs, calendar
         self.next_day: int | None = None
         self.today = 0
+        self.backlog = (0, 0)  # what of it was seen, and since when it is no more
         self.due: list[tuple[str, int]] | None = None  # taken from the end
         self.recount: list[tuple[str, int]] = []  # only summaries: the calendar is another one now
 
@@ -94,7 +100,10 @@ class ProofMaking:
         """Begins when it is time to."""
         minute = now_ms // 60_000
         today = day_of(minute)
-        if self.busy or self.next_day == today or minute < first_minute_of(today) + HOUR_OF_DAY * 60:
+        self.proofs.today_from = first_minute_of(today)
+        if self.busy or minute < first_minute_of(today) + HOUR_OF_DAY * 60:
+            return
+        if self.next_day == today and not self._first_backlog_is_in(now_ms):
             return
         with self.engine.connect() as connection:
             said = get_meta(connection, _NEXT_DAY)
@@ -110,6 +119,15 @@ class ProofMaking:
         self.proofs.late_before = max(self.proofs.late_before, first_minute_of(today))
         days = [(site, day) for day in range(self.next_day, today) for site in sites]
         self.due = list(reversed([*sorted(map(tuple, late), key=lambda one: one[::-1]), *days]))
+
+    def _first_backlog_is_in(self, now_ms: int) -> bool:
+        """There is no digest yet, and agents that are older than this server have sent their days before: those need
+        not wait for the night. Once there are digests, what is late waits."""
+        if self.proofs.late_before or not self.proofs.backlog:
+            return False
+        if self.backlog[0] != self.proofs.backlog:
+            self.backlog = self.proofs.backlog, now_ms
+        return now_ms - self.backlog[1] >= CALM_MS
 
     def step(self, last_report: int, now_ms: int) -> None:
         """One site's day. last_report: report.id up to which everything is committed."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,13 +13,14 @@ from schoolbeat_server.database import open_database
 from schoolbeat_server.demo import faults as script
 from schoolbeat_server.demo import minutes, province
 from schoolbeat_server.demo.faults import Fault
-from schoolbeat_wire import bounds, inventory
+from schoolbeat_wire import bounds, inventory, video
 from schoolbeat_wire import report as reports
 from schoolbeat_wire.catalogue import RUNGS, UNKNOWN, UP_FULL
 from schoolbeat_wire.report import Off
 
 NOW_S = 1_790_000_000
 FIRST = NOW_S // 60 - 120
+LESSON = FIRST + (7 * 60 + 15 - (FIRST + 7 * 60) % 1_440) % 1_440  # a quarter past seven in Viet Nam
 EPOCH = "ab" * 8
 SITES = province.make(7, 12).sites
 SITE = SITES[0]
@@ -36,13 +39,15 @@ def some_faults(draw: st.DrawFn) -> tuple[Fault, ...]:
     return tuple(found)
 
 
-def made(faults: tuple[Fault, ...], first: int = FIRST, end: int = FIRST + 40) -> list[reports.MinuteRow]:
+def made(
+    faults: tuple[Fault, ...], first: int = FIRST, end: int = FIRST + 40, site: province.SimulatedSite = SITE
+) -> list[reports.MinuteRow]:
     spans = minutes.recorded(first, end, faults)
     found = [minute for span in spans for minute in span]
     if not found:
         return []
-    report = minutes.report(SITE, faults, EPOCH, 0, found, first - 1)
-    return reports.unpack(reports.decode(reports.encode(report)), SITE.inventory)
+    report = minutes.report(site, faults, EPOCH, 0, found, first - 1)
+    return reports.unpack(reports.decode(reports.encode(report)), site.inventory)
 
 
 def down_seconds(faults: tuple[Fault, ...], kinds: tuple[str, ...], minute: int) -> int:
@@ -120,6 +125,30 @@ def test_readings_are_absent_exactly_where_nothing_could_be_measured(faults: tup
         rtt, loss = row.values[0], row.values[1]
         assert [value is None for value in loss] == [codes[rung] == UNKNOWN for rung in RUNGS]
         assert [value is None for value in rtt] == [codes[rung] in (0, UNKNOWN) for rung in RUNGS]
+
+
+@given(some_faults(), st.sampled_from([SITE, next(site for site in SITES if site.technology == "mobile")]))
+@settings(max_examples=50, deadline=None)
+def test_a_video_lesson_is_judged_from_the_minutes_own_figures(
+    faults: tuple[Fault, ...], site: province.SimulatedSite
+) -> None:
+    place, later_s = RUNGS.index("line.domestic"), (LESSON - FIRST) * 60
+    then = tuple(replace(one, first_s=one.first_s + later_s, end_s=one.end_s + later_s) for one in faults)
+    for row in made(then, LESSON, LESSON + 40, site):
+        codes = dict(zip(site.inventory.signals, row.signals, strict=True))
+        rtt, loss = row.values[0][place], row.values[1][place]
+        judged = video.seconds_of(codes["line.internet"], codes["line.domestic"], rtt, loss)
+        assert codes["lesson.video"] == judged
+
+
+def test_lessons_crowd_a_mobile_mast_so_that_it_carries_no_video_lesson_and_fibre_carries_them_all() -> None:
+    carried = {}
+    for site in (SITE, next(site for site in SITES if site.technology == "mobile")):
+        place = site.inventory.signals.index("lesson.video")
+        carried[site.technology] = [row.signals[place] for row in made((), LESSON, LESSON + 240, site)].count(UP_FULL)
+
+    assert carried["fibre"] == 240
+    assert carried["mobile"] < 240 * 95 // 100
 
 
 def test_a_minute_reads_the_same_alone_and_within_a_long_message() -> None:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import Engine, select
+from tests.server import browser as browsers
 
 from schoolbeat_server import history, issued, plans, register, schema
 from schoolbeat_server.database import open_database
 from schoolbeat_server.demo import inspected, main, own_plans, past_verdicts, province
 from schoolbeat_server.inspections import read_inspections
 from schoolbeat_server.targets import Plan
+from schoolbeat_server.web.app import create_app
+from schoolbeat_server.web.live import LiveFeed
+from schoolbeat_server.web.server_view import WebContext
+from schoolbeat_wire.catalogue import UNKNOWN
 
 NOW_MS = 1_795_275_930_000  # 22:45:30 on 21 November 2026 in Viet Nam
 MADE = province.make(1, 20)
@@ -61,16 +69,44 @@ def test_the_same_seed_gives_the_same_months_and_every_unit_says_that_it_is_simu
     second.dispose()
 
 
-def test_the_simulated_inspections_name_nobody(tmp_path: Path) -> None:
-    engine = open_database(tmp_path / "c.db")
-    register.apply(engine, register.rows_of(MADE.register, "demo"))
+def test_the_simulated_inspections_are_entered_over_the_api_and_name_nobody(tmp_path: Path) -> None:
+    with serving(tmp_path) as (url, engine):
+        inspected.record(MADE, *inspected.over_the_api(port_of(url)))
 
-    inspected.record(engine, MADE, NOW_MS)
-
-    with engine.connect() as connection:
-        found = read_inspections(connection, limit=10)
-    assert sorted((one.kind, one.inspector) for one in found) == [
-        ("digital", inspected.INSPECTOR),
-        ("on_site", inspected.INSPECTOR),
+        with engine.connect() as connection:
+            found = read_inspections(connection, limit=10)
+    assert sorted((one.kind, one.inspector, [word.kind for word in one.words]) for one in found) == [
+        ("digital", inspected.INSPECTOR, ["finding"]),
+        ("on_site", inspected.INSPECTOR, ["reply"]),
     ]
     assert "mô phỏng" in inspected.INSPECTOR
+
+
+def test_inspections_wait_for_verdicts_that_are_young_enough(tmp_path: Path) -> None:
+    with serving(tmp_path) as (url, _engine):
+        told = [inspected.are_judged(port_of(url), since_ms) for since_ms in (NOW_MS - 1, NOW_MS)]
+
+    assert told == [True, False]
+    assert not inspected.are_judged(9, 0)
+
+
+def port_of(url: str) -> int:
+    return urlsplit(url).port or 0
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[tuple[str, Engine]]:
+    engine = open_database(folder / "c.db")
+    register.apply(engine, register.rows_of(MADE.register, "demo"))
+    context = WebContext(
+        engine=engine,
+        read_minutes=lambda _site, signals, first, end: dict.fromkeys(signals, bytes([UNKNOWN]) * (end - first)),
+        signals_of=lambda _site: [],
+        live=LiveFeed(),
+        health=lambda: {"ok": True, "reasons": [], "judged_ms": NOW_MS},
+        verdicts=tuple,
+        now_ms=lambda: NOW_MS,
+    )
+    with browsers.served(create_app(context)) as url:
+        yield url, engine
+    engine.dispose()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import Engine
@@ -73,7 +74,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
         enrol.add_agent(engine, site.id, now_ms=NOW_MS, simulated=True)
     known = plans.all_plans(settings.plans, settings.follow)
     past_verdicts.issue(engine, known, MADE.sites, SEED, NOW_MS)
-    inspected.record(engine, MADE, NOW_MS)
     ingest = Ingest(engine, "s", ContactBook(NOW_MS), lambda: NOW_MS, settings.lessons)
     ingest.load()
     for site in WITH_MINUTES:
@@ -112,6 +112,7 @@ def address(served: Served) -> Iterator[str]:
         banner=("Bản trình diễn", "Demonstration"),
     )
     with browsers.served(create_app(context)) as url:
+        inspected.record(MADE, *inspected.over_the_api(urlsplit(url).port or 0))
         yield url
 
 

@@ -231,6 +231,30 @@ def test_a_restart_in_the_middle_begins_anew_and_makes_nothing_twice(province: P
     assert kinds(province.find()) == ["intact"]
 
 
+def test_a_new_servers_first_backlog_gets_its_digests_the_same_day_once_no_more_of_it_comes(tmp_path: Path) -> None:
+    engine = database.open_database(tmp_path / "b.db")
+    register(engine, ["s1"])
+    province, school = Province(tmp_path / "b.db"), School("s1")
+    now_ms = (first_minute_of(DAY + 1) + NOON) * 60_000
+    province.making.look(now_ms)  # nothing has come yet
+    a_day(province, school)
+    begun = []
+    for seconds in (2, 4, 33, 62, 64):
+        province.making.look(now_ms + seconds * 1_000)
+        begun.append(province.making.busy)
+        if seconds == 4:
+            a_day(province, school, DAY - 1, hours=1)
+    while province.making.busy:
+        province.making.step(province.ingest.next_report_id - 1, now_ms)
+    province.making.look(now_ms + 90_000)
+
+    assert begun == [False, False, False, False, True]
+    assert not province.making.busy
+    assert [(row.day, row.revision, row.minutes) for row in province.rows()] == [(DAY - 1, 1, 60), (DAY, 1, 180)]
+    province.engine.dispose()
+    engine.dispose()
+
+
 def test_a_site_is_not_alone_each_row_is_chained_to_the_one_before(province: Province, school: School) -> None:
     a_day(province, school, DAY + 1)
     province.night(DAY + 1)

@@ -44,6 +44,7 @@ from schoolbeat_server.said import Said
 
 START_SECONDS = 90.0
 BLIND_SECONDS = 50  # the server is blind for 60 s after its start; the script's first cut comes 20 s after this
+JUDGING_MS = 5_000  # a judgement that ends sooner than this after the history was in may have begun without it
 USUAL_WEB_PORT = 8080
 
 
@@ -178,7 +179,14 @@ async def _play(demo: Demo, environment: Mapping[str, str], stack: AsyncExitStac
     ]
     schools = await _start(demo, stack, "simulator", command, listen=True)
     explained = words.what_to_see(url, options.schools, this_machine.WORDS[kind])
-    await asyncio.gather(_follow(demo, schools, explained), _fatal(server), _fatal(schools), _remark(demo, agent))
+    history_in = asyncio.Event()
+    await asyncio.gather(
+        _follow(demo, schools, explained, history_in),
+        _inspect(demo, web_port, history_in),
+        _fatal(server),
+        _fatal(schools),
+        _remark(demo, agent),
+    )
 
 
 async def _start(
@@ -242,7 +250,6 @@ def _enrol(demo: Demo, broker_port: int) -> tuple[dict[str, tuple[str, str]], En
     own = enrol.add_agent(engine, this_machine.SITE, now_ms=now_ms)
     enrolled = Enrolled("127.0.0.1", broker_port, own, database.server_id(engine))
     past_verdicts.issue(engine, plans.all_plans(options.folder / "plans", FOLLOW), made.sites, options.seed, now_ms)
-    inspected.record(engine, made, now_ms)
     engine.dispose()
     schools = {row["id"]: row["name"] for row in rows["schools"]}
     demo.names = {
@@ -351,7 +358,7 @@ _HISTORY_IS_IN = Said(
 )
 
 
-async def _follow(demo: Demo, schools: Child, explained: Said) -> None:
+async def _follow(demo: Demo, schools: Child, explained: Said, history_in: asyncio.Event) -> None:
     """What the simulator tells, as words. Never returns."""
     assert schools.process.stdout is not None
     days = demo.options.days
@@ -361,6 +368,7 @@ async def _follow(demo: Demo, schools: Child, explained: Said) -> None:
             demo.terminal.progress(f"Đang gửi lịch sử {days} ngày", f"Sending {days} days of history", told["percent"])
             if told["percent"] == 100:
                 demo.terminal.say(_HISTORY_IS_IN)
+                history_in.set()
         elif told["kind"] == "ready":
             demo.terminal.say(explained)
         elif told["kind"] == "fault" and (told["fault"], told["mended"]) in words.FAULTS:
@@ -368,6 +376,22 @@ async def _follow(demo: Demo, schools: Child, explained: Said) -> None:
             name = demo.names[told["site"]]
             demo.terminal.say(Said(f"⚙ kịch bản: {name}: {said.vi}", f"script: {name}: {said.en}"))
     await asyncio.Event().wait()
+
+
+async def _inspect(demo: Demo, web_port: int, history_in: asyncio.Event) -> None:
+    """Once the verdicts are of the whole history, two inspections are entered as an office would, over the API."""
+    await history_in.wait()
+    since_ms = time.time_ns() // 1_000_000 + JUDGING_MS
+    made = province.make(demo.options.seed, demo.options.schools)
+    while True:
+        await asyncio.sleep(2)
+        if await asyncio.to_thread(inspected.are_judged, web_port, since_ms):
+            break
+    try:
+        await asyncio.to_thread(inspected.record, made, *inspected.over_the_api(web_port))
+    except OSError as error:
+        said = Said(f"Chưa ghi được biên bản kiểm tra mô phỏng: {error}", f"No simulated inspections: {error}")
+        demo.terminal.say(said)
 
 
 async def _fatal(child: Child) -> None:

@@ -10,17 +10,20 @@ from random import Random
 
 from schoolbeat_server.demo import faults as script
 from schoolbeat_server.demo.faults import Fault
-from schoolbeat_server.demo.province import CSDL, MAIN_LINE, PLATFORM, VIDEO, WIFI, SimulatedSite
+from schoolbeat_server.demo.province import CSDL, MAIN_LINE, PLATFORM, WIFI, SimulatedSite
+from schoolbeat_wire import video
 from schoolbeat_wire.catalogue import CAUSES, OFF_REASONS, RUNGS, UNKNOWN, UP_FULL
 from schoolbeat_wire.report import Report
 
-INTERNET = "line.internet"
 _TIMEOUT = CAUSES["timeout"][0]
 _INTERRUPTED, _POWER = OFF_REASONS["interrupted"][0], OFF_REASONS["power"][0]
 
 # One table of noise for all: looked up by minute and site, so that a minute reads the same whenever it is made.
 _NOISE_MASK = 2_047
 _NOISE = tuple(Random("schoolbeat").choices(range(1_000), k=_NOISE_MASK + 1))
+_VIDEO_PATH = video.PATHS[0]
+_VIDEO_RUNG = list(RUNGS).index(_VIDEO_PATH)
+_CROWDED = 4  # times the round trip of a quiet hour
 # Lessons in local time (UTC+7), in minutes of the day: no heavy test then.
 _LESSONS = ((7 * 60, 11 * 60 + 30), (13 * 60 + 30, 17 * 60))
 
@@ -53,9 +56,9 @@ def report(
     """One message of these minutes, whose first has that seq. minute_before: the last one recorded before them."""
     touched = script.touched(faults, minutes[0], minutes[-1] + 1)
     rows = {
-        index: signal_row(site, script.masks(faults, minute))
+        index: signal_row(site, minute, script.masks(faults, minute))
         for index, minute in enumerate(minutes)
-        if minute in touched
+        if minute in touched or _is_crowded(site, minute)
     }
     width = len(site.inventory.signals)
     signals = bytearray([UP_FULL]) * (width * len(minutes))
@@ -74,13 +77,13 @@ def report(
             (index, signal, _TIMEOUT)
             for index, row in rows.items()
             for signal, code in enumerate(row)
-            if code < UP_FULL
+            if code < UP_FULL and site.inventory.signals[signal] != video.SIGNAL  # which no probe speaks of
         ],
         off=list(_offs(minutes, minute_before, faults)),
     )
 
 
-def signal_row(site: SimulatedSite, masks: Mapping[str, int]) -> bytes:
+def signal_row(site: SimulatedSite, minute: int, masks: Mapping[str, int]) -> bytes:
     """One byte a signal. What lies beyond a failed rung or device is unknown; line.internet is down for all of them."""
     codes: dict[str, int] = {}
     hidden = 0
@@ -89,7 +92,8 @@ def signal_row(site: SimulatedSite, masks: Mapping[str, int]) -> bytes:
         codes[rung] = _code(down, hidden)
         if rung != "line.international":
             hidden |= down  # hidden: from where a domestic target cannot be seen
-    codes[INTERNET] = codes[VIDEO] = _code(hidden, 0)  # even the slow lines carry one video lesson
+    codes[video.INTERNET] = _code(hidden, 0)
+    codes[video.SIGNAL] = _video(site, minute, codes)
     codes[CSDL] = codes[PLATFORM] = _code(0, hidden)
     codes[MAIN_LINE] = _code(0, hidden)  # nobody switches to the line that stands by
     codes[WIFI] = _code(0, masks.get("lan.router", 0))
@@ -104,6 +108,29 @@ def signal_row(site: SimulatedSite, masks: Mapping[str, int]) -> bytes:
 
 def _code(down: int, hidden: int) -> int:
     return UNKNOWN if hidden else UP_FULL - down.bit_count()
+
+
+def _video(site: SimulatedSite, minute: int, codes: Mapping[str, int]) -> int:
+    """As an agent judges it, by the minute's own figures."""
+    path = codes[_VIDEO_PATH]
+    rtt = _rtt(site, _VIDEO_RUNG, minute) if 0 < path <= UP_FULL else None
+    return video.seconds_of(codes[video.INTERNET], path, rtt, _loss(path) if path <= UP_FULL else None)
+
+
+def _rtt(site: SimulatedSite, rung: int, minute: int) -> int:
+    """In 0.01 ms. In lessons everybody around is on the same mobile mast."""
+    usual = site.rtt_us[rung]
+    noise = _NOISE[(minute + site.number * 389 + rung * 613) & _NOISE_MASK]
+    calm = usual // 10 + usual // 40 * noise // 1_000
+    return calm * _CROWDED if rung and _is_crowded(site, minute) else calm
+
+
+def _is_crowded(site: SimulatedSite, minute: int) -> bool:
+    return site.technology == "mobile" and _lesson(minute)
+
+
+def _loss(code: int) -> int:
+    return (UP_FULL - code) * 1_000 // UP_FULL
 
 
 def _readings(
@@ -124,9 +151,10 @@ def _readings(
             if code == UNKNOWN:
                 gone_loss.append(cell)
             else:
-                loss[cell] = (UP_FULL - code) * 1_000 // UP_FULL
+                loss[cell] = _loss(code)
             if code in (0, UNKNOWN):
                 gone_rtt.append(cell)
+            rtt[cell] = _rtt(site, rung, minutes[index])
     down, up = _speed_tests(site, minutes, rows)
     absent = [
         [column, gone[0], *(b - a for a, b in pairwise(gone))]
@@ -198,7 +226,7 @@ def _speed_tests(site: SimulatedSite, minutes: Sequence[int], rows: Mapping[int,
     """One an hour outside lessons, at the site's own minute of the hour, where the line was up all through it."""
     down: list[int] = []
     up: list[int] = []
-    internet = site.inventory.signals.index(INTERNET)
+    internet = site.inventory.signals.index(video.INTERNET)
     for index, minute in enumerate(minutes):
         if minute % 60 != site.number % 60 or _lesson(minute):
             continue

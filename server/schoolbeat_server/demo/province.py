@@ -10,6 +10,7 @@ from typing import Any
 from schoolbeat_server.demo import province_register
 from schoolbeat_server.demo.province_register import MARK as MARK
 from schoolbeat_server.register_columns import COLUMNS
+from schoolbeat_wire import video
 from schoolbeat_wire.inventory import Column, Device, Inventory, with_revision
 
 PROVINCE = "lc-mo-phong"
@@ -45,8 +46,9 @@ _FIBRE_DOWN = (100, 150, 150, 200, 300)
 _SATELLITE_FIBRE_DOWN = (80, 100, 100, 150)
 
 CSDL, PLATFORM = "service.csdl", "service.platform"
-MAIN_LINE, VIDEO = "line.main", "lesson.video"
+MAIN_LINE = "line.main"
 WIFI = "wifi.hoc-sinh"
+PROBES = ["path", "icmp", "speed", "snmp", "pjlink", "rtsp", "wifi_seat"]
 
 # What devices of a kind tell beside that they answer, in the order of the columns.
 OF_KIND: dict[str, tuple[str, ...]] = {
@@ -267,6 +269,7 @@ def _inventory(devices: Sequence[Device]) -> Inventory:
                 *ladder,
                 "line.internet",
                 MAIN_LINE,
+                video.SIGNAL,
                 CSDL,
                 PLATFORM,
                 WIFI,
@@ -279,7 +282,8 @@ def _inventory(devices: Sequence[Device]) -> Inventory:
                 Column("upload_bps", ["line.internet"], sparse=True),
                 *_device_columns(devices),
             ],
-            probes=["path", "icmp", "speed", "snmp", "pjlink", "rtsp", "wifi_seat"],
+            probes=PROBES,
+            capabilities=[*PROBES, video.PROFILE.name],
             devices=list(devices),
             behind={f"device.{device.id}": device.behind for device in devices},
             version="mo-phong 1",
