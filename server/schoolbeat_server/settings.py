@@ -101,6 +101,20 @@ class Series:
     gzip: bool = True
 
 
+GRAFANA_BY = ("commune", "school")
+
+
+@dataclass(frozen=True)
+class Grafana:
+    """Where `grafana sync` makes folders, teams and rights; url "": nowhere."""
+
+    url: str = ""
+    token: str = field(default="", repr=False)  # a service account's
+    ca_file: Path | None = None
+    by: str = "commune"  # one of GRAFANA_BY
+    dashboards: Path | None = None  # a folder of dashboards/, copied for each; none: folders and teams alone
+
+
 @dataclass(frozen=True)
 class Settings:
     folder: Path
@@ -116,6 +130,7 @@ class Settings:
     speed: SpeedTests = SpeedTests()
     office: Office = Office()
     series: Series = Series()
+    grafana: Grafana = Grafana()
     channels: tuple[Channel, ...] = ()
 
     @property
@@ -298,6 +313,13 @@ SECTIONS: dict[str, dict[str, Check]] = {
         "batch_bytes": _number(16 << 10, 32 << 20),
         "gzip": _yes_no,
     },
+    "grafana": {
+        "url": _http_url,
+        "token_file": _path,
+        "ca_file": _path,
+        "by": _one_of(*GRAFANA_BY),
+        "dashboards": _path,
+    },
     "channels": {"url": _secret, "url_file": _path, "language": _one_of(*LANGUAGES)},
 }
 
@@ -334,6 +356,7 @@ def parse(raw: dict[str, Any], file: str) -> Settings:
         speed=SpeedTests(**_checked(file, "speed", raw.get("speed", {}))),
         office=Office(**_checked(file, "office", raw.get("office", {}))),
         series=_series(file, raw.get("series", {})),
+        grafana=_grafana(file, raw.get("grafana", {})),
         channels=tuple(_channel(file, name, entry) for name, entry in channels.items()),
     )
 
@@ -359,12 +382,7 @@ def _broker(file: str, raw: dict[str, Any]) -> Broker:
 def _series(file: str, raw: dict[str, Any]) -> Series:
     values = _checked(file, "series", raw)
     for key in ("password", "token"):
-        secret = values.pop(f"{key}_file", None)
-        if secret is not None:
-            try:
-                values[key] = _secret(f"{file}: series.{key}_file", secret.read_text(encoding="utf-8").strip())
-            except (OSError, UnicodeDecodeError) as error:
-                raise SettingsError(f"{file}: series.{key}_file: {error}") from None
+        _take_secret(values, key, f"{file}: series")
     series = Series(**values)
     needed = {"influxdb1": ("url", "database"), "influxdb2": ("url", "database", "org", "token")}
     needed |= {"influxdb3": ("url", "database", "token"), "victoriametrics": ("url",)}
@@ -377,6 +395,17 @@ def _series(file: str, raw: dict[str, Any]) -> Series:
     return series
 
 
+def _grafana(file: str, raw: dict[str, Any]) -> Grafana:
+    values = _checked(file, "grafana", raw)
+    _take_secret(values, "token", f"{file}: grafana")
+    grafana = Grafana(**values)
+    for key in ("url", "token") if raw else ():
+        if not getattr(grafana, key):
+            shown = "token_file" if key == "token" else key
+            raise SettingsError(f"{file}: grafana.{shown}: thiếu hoặc rỗng / missing or empty")
+    return grafana
+
+
 def _channel(file: str, name: str, raw: Any) -> Channel:
     if not isinstance(raw, dict):
         raise SettingsError(f"{file}: channels.{name}: phải là một mục / must be a section [channels.{name}], url = …")
@@ -385,6 +414,16 @@ def _channel(file: str, name: str, raw: Any) -> Channel:
     if not values.get("url"):
         raise SettingsError(f"{file}: channels.{name}: thiếu / missing: url | url_file")
     return Channel(name=name, **values)
+
+
+def _take_secret(values: dict[str, Any], key: str, where: str) -> None:
+    """The file is named by `<key>_file` and holds the secret alone."""
+    secret = values.pop(f"{key}_file", None)
+    if secret is not None:
+        try:
+            values[key] = _secret(f"{where}.{key}_file", secret.read_text(encoding="utf-8").strip())
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{where}.{key}_file: {error}") from None
 
 
 def _take_url(values: dict[str, Any], where: str) -> None:

@@ -7,7 +7,18 @@ import re
 from pathlib import Path
 
 from schoolbeat_server.school_calendar import LessonHours
-from schoolbeat_server.settings import SECTIONS, Broker, Channel, Incidents, Office, Series, Settings, SpeedTests, Web
+from schoolbeat_server.settings import (
+    SECTIONS,
+    Broker,
+    Channel,
+    Grafana,
+    Incidents,
+    Office,
+    Series,
+    Settings,
+    SpeedTests,
+    Web,
+)
 
 TEXT = (Path(__file__).parents[2] / "docs" / "server.md").read_text(encoding="utf-8")
 
@@ -36,6 +47,7 @@ def test_the_defaults_are_those_of_the_code() -> None:
         "speed": SpeedTests(),
         "office": Office(),
         "series": Series(),
+        "grafana": Grafana(),
         "channels.NAME": Channel("x"),
     }
 

@@ -163,3 +163,32 @@ def test_a_store_that_cannot_be_used_is_refused_by_name(tmp_path: Path, lines: s
 
     assert said in str(refused.value)
     assert "geheim" not in str(refused.value)
+
+
+def test_grafana_is_named_by_address_and_token_file(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("glsa_s3cret\n")
+    lines = f'[grafana]\nurl = "https://grafana.tinh.example/g/"\ntoken_file = "{tmp_path}/token"\nby = "school"'
+
+    grafana = load(written(tmp_path, f'folder = "{tmp_path}"\n{lines}\n')).grafana
+
+    assert (grafana.url, grafana.token, grafana.by) == ("https://grafana.tinh.example/g", "glsa_s3cret", "school")
+    assert "s3cret" not in repr(grafana)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ('url = "http://h:3000"', "grafana.token_file: thiếu"),
+        ('by = "school"', "grafana.url: thiếu"),
+        ('url = "http://admin:geheim@h:3000"', "grafana.url: chỉ nhận http(s)://"),
+        ('url = "http://h:3000"\ntoken_file = "/nowhere/token"', "grafana.token_file: [Errno 2]"),
+        ('url = "http://h:3000"\nby = "class"', "grafana.by = 'class': chỉ nhận / allowed is commune | school"),
+        ('url = "http://h:3000"\npassword = "geheim"', "grafana.password: không có khóa này"),
+    ],
+)
+def test_a_grafana_that_cannot_be_used_is_refused_by_name(tmp_path: Path, lines: str, said: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(written(tmp_path, f'folder = "{tmp_path}"\n[grafana]\n{lines}\n'))
+
+    assert said in str(refused.value)
+    assert "geheim" not in str(refused.value)
