@@ -11,6 +11,7 @@ from schoolbeat_server import cause, outages, schema
 from schoolbeat_server.asked import Asked
 from schoolbeat_server.database import upsert
 from schoolbeat_server.ledger import CONTACT, DAY, Ledger
+from schoolbeat_server.outage_changes import OutageChanges
 from schoolbeat_server.outages import Outage
 from schoolbeat_server.school_calendar import lessons_touched
 from schoolbeat_wire.catalogue import RUNGS, UP_FULL
@@ -38,6 +39,7 @@ class OutageRows:
         self.open: dict[str, dict[str, OpenOutage]] = {}
         self.waiting: dict[tuple[str, str, int], dict[str, object]] = {}  # rows to write, the last word of each
         self.ended: dict[str, list[tuple[str, Outage]]] = {}  # by site, those that are over; whoever tells takes them
+        self.changes = OutageChanges()
 
     def load(self, connection: Connection) -> None:
         table = schema.outage.c
@@ -51,6 +53,7 @@ class OutageRows:
             table.lessons,
         )
         self.open, self.waiting, self.ended = {}, {}, {}
+        self.changes.load(connection)
         for site, *rest in connection.execute(select(*columns).where(table.end_minute.is_(None))):
             self.open.setdefault(site, {})[rest[0]] = OpenOutage(*rest)
 
@@ -188,6 +191,7 @@ class OutageRows:
                     table.site == site, table.signal == signal, table.first_minute.in_(sorted(gone))
                 )
             )
+            self.changes.note_all((site, signal, one) for one in gone)
         calendar, changed = self.asked.calendar.of_site(site), len(gone)
         for one in found:
             row = old.get(one.first_minute)
@@ -240,16 +244,12 @@ class OutageRows:
         """Of the silences that touch the minutes [first, end) it is known now why."""
         self.flush(connection)
         table = schema.outage.c
-        connection.execute(
-            update(schema.outage)
-            .where(
-                table.site == site,
-                table.signal == CONTACT,
-                table.first_minute < end,
-                or_(table.end_minute.is_(None), table.end_minute > first),
-            )
-            .values(cause=why)
-        )
+        mine = (table.site == site) & (table.signal == CONTACT) & (table.first_minute < end)
+        mine &= or_(table.end_minute.is_(None), table.end_minute > first)
+        found = connection.scalars(select(table.first_minute).where(mine, table.cause != why)).all()
+        connection.execute(update(schema.outage).where(mine).values(cause=why))
+        self.changes.note_all((site, CONTACT, one) for one in found)
+        self.flush(connection)
         one = self.open.get(site, {}).get(CONTACT)
         if one is not None and one.first_minute < end:
             self.open[site][CONTACT] = one._replace(cause=why)
@@ -258,6 +258,7 @@ class OutageRows:
         row = {"site": site, "signal": signal, **found._asdict(), "cause": why, "lessons": lessons}
         self.waiting[site, signal, found.first_minute] = row
         self._remember(site, signal, found, why, lessons)
+        self.changes.note(site, signal, found, why)
         if found.end_minute is not None and signal != CONTACT:
             self.ended.setdefault(site, []).append((signal, found))
 
@@ -266,6 +267,7 @@ class OutageRows:
         if self.waiting:
             upsert(connection, schema.outage, list(self.waiting.values()), ("site", "signal", "first_minute"))
             self.waiting = {}
+        self.changes.flush(connection)
 
     def _remember(self, site: str, signal: str, found: Outage, why: str, lessons: int) -> None:
         opened = self.open.setdefault(site, {})

@@ -670,14 +670,15 @@ report_job = Table(  # reports asked for in the background: report_jobs.py; dele
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("asked_ms", BigInteger, nullable=False),
-    Column("kind", String(10), nullable=False),  # report_facts.Kind
-    Column("ident", String(60), nullable=False),
+    Column("kind", String(10), nullable=False),  # report_jobs.JobKind
+    Column("ident", String(130), nullable=False),
     Column("first_day", String(10), nullable=False),  # ISO dates, both included
     Column("last_day", String(10), nullable=False),
     Column("format", String(10), nullable=False),
     Column("language", String(2), nullable=False),
     Column("state", String(10), nullable=False, default="waiting"),  # waiting | running | done | failed
     Column("step", Integer, nullable=False, default=0),
+    Column("steps", Integer, nullable=False, default=3),
     Column("done_ms", BigInteger),
     Column("name", String(200), nullable=False, default=""),
     Column("bytes", BigInteger, nullable=False, default=0),
@@ -697,10 +698,23 @@ series_cursor = Table(  # the stored rows up to which the store has answered, by
     Column("at_ms", BigInteger, nullable=False),
 )
 
-series_later = Table(  # reports that the cursor passed before their inventory was known
+series_later = Table(  # placed reports that the cursor passed while their inventory was lost
     "series_later",
     metadata,
     Column("report", Integer, primary_key=True),
+)
+
+series_again = Table(  # asked for once more, or for the first time in a new store; done: deleted
+    "series_again",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("asked_ms", BigInteger, nullable=False),
+    Column("site", String(40), nullable=False, default=""),  # "": of all sites
+    Column("first_minute", Integer, nullable=False),  # half-open
+    Column("end_minute", Integer, nullable=False),
+    Column("position", BigInteger, nullable=False),  # report.id up to which its reports are sent
+    Column("end_report", BigInteger, nullable=False),  # and up to which they are asked for
+    sqlite_autoincrement=True,
 )
 
 series_aside = Table(  # what the store refused for good
