@@ -49,7 +49,7 @@ def wanted_of(layout: Layout) -> list[Wanted]:
     for index, column in enumerate(layout.inventory.columns):
         places = []
         for place, subject in enumerate(column.subjects):
-            signal = _signal_of(subject, signals)
+            signal = signal_of(subject, signals)
             mine = signal or layout.inventory.role == "gateway"  # what hangs on no signal is the site's gateway's
             if mine and kept.is_kept(subject, column.reading):
                 places.append((place, (subject, column.reading), signal))
@@ -58,7 +58,7 @@ def wanted_of(layout: Layout) -> list[Wanted]:
     return found
 
 
-def _signal_of(subject: str, signals: frozenset[str]) -> str:
+def signal_of(subject: str, signals: frozenset[str]) -> str:
     """The longest of the signals whose name the subject begins with."""
     while subject not in signals:
         subject, _, _ = subject.rpartition(".")
