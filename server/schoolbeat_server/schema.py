@@ -695,6 +695,7 @@ series_cursor = Table(  # the stored rows up to which the store has answered, by
     metadata,
     Column("stream", String(20), primary_key=True),
     Column("position", BigInteger, nullable=False),
+    Column("settled", BigInteger, nullable=False),  # up to which it will not lose what it took, should it die now
     Column("at_ms", BigInteger, nullable=False),
 )
 
@@ -704,16 +705,17 @@ series_later = Table(  # placed reports that the cursor passed while their inven
     Column("report", Integer, primary_key=True),
 )
 
-series_again = Table(  # asked for once more, or for the first time in a new store; done: deleted
+series_again = Table(  # asked for once more, or kept from before there was this store; done: deleted
     "series_again",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", Integer, primary_key=True, autoincrement=True),  # its cursor is "again-<id>"
     Column("asked_ms", BigInteger, nullable=False),
-    Column("site", String(40), nullable=False, default=""),  # "": of all sites
+    Column("site", String(40), nullable=False),  # "": of all sites
     Column("first_minute", Integer, nullable=False),  # half-open
     Column("end_minute", Integer, nullable=False),
-    Column("position", BigInteger, nullable=False),  # report.id up to which its reports are sent
-    Column("end_report", BigInteger, nullable=False),  # and up to which they are asked for
+    Column("start_report", BigInteger, nullable=False),  # report.id in (start, end]
+    Column("end_report", BigInteger, nullable=False),
+    Column("whole", Boolean, nullable=False),  # outages, days, verdicts, contact too, and not only reports
     sqlite_autoincrement=True,
 )
 

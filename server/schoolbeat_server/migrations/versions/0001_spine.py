@@ -699,6 +699,7 @@ def upgrade() -> None:
         "series_cursor",
         sa.Column("stream", sa.String(length=20), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("settled", sa.BigInteger(), nullable=False),
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("stream"),
     )
@@ -714,8 +715,9 @@ def upgrade() -> None:
         sa.Column("site", sa.String(length=40), nullable=False),
         sa.Column("first_minute", sa.Integer(), nullable=False),
         sa.Column("end_minute", sa.Integer(), nullable=False),
-        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("start_report", sa.BigInteger(), nullable=False),
         sa.Column("end_report", sa.BigInteger(), nullable=False),
+        sa.Column("whole", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sqlite_autoincrement=True,
     )
