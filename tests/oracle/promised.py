@@ -7,7 +7,9 @@ from fractions import Fraction
 from random import Random
 
 from tests.oracle import books
-from tests.oracle.promises import SIGNAL_OF, Asks, Promise, Which, busiest, last_day
+from tests.oracle.asked import Asks, Promise, Which, last_day
+from tests.oracle.by_readings import OF_DEVICES
+from tests.oracle.promises import SIGNAL_OF, busiest
 from tests.oracle.provinces import (
     DEVICE_KINDS,
     LEVELS,
@@ -18,6 +20,7 @@ from tests.oracle.provinces import (
     Province,
     Site,
 )
+from tests.oracle.readings import Key
 
 LITTLE = (Fraction(0), Fraction(0), Fraction(0), Fraction(1, 10**9), Fraction(-1, 10**9))
 OF_SITES = (
@@ -41,13 +44,28 @@ OF_SITES = (
     "data.freshness",
     "rooms.ready.count",
 )
-UNITS = ("school", "school", "site", "site", "site", "room", "room", "device", "holding")
+BY_READINGS = (
+    "line.domestic.latency",
+    "line.international.latency",
+    "line.domestic.loss",
+    "service.latency",
+    "lesson.peak_use",
+    "lesson.video",
+)
+OF_ROOMS = ("room.equipped", "room.ready")
+BY_WHOLE_DAYS = frozenset((*BY_READINGS, *OF_DEVICES))
+ALL = frozenset(
+    (*OF_SITES, *BY_READINGS, *OF_ROOMS, *OF_DEVICES, "device.availability", "holding.recorded", "inspection.digital")
+)
+UNITS = ("school", "school", "site", "site", "site", "room", "room", "device", "device", "holding", "inspection")
+MS = (5, 20, 20, 30, 50, 300)
 
 
 def drawn(random: Random, province: Province, boundaries: str | None) -> Promise:
     unit = random.choice(UNITS)
-    days = random.choice((1, (province.end - province.first) // 1_440, (province.end - province.first) // 1_440))
+    whole = (province.end - province.first) // 1_440
     asks = {one.indicator: one for one in (_asks(random, province, unit) for _ in range(random.choice((1, 1, 2))))}
+    days = whole if asks.keys() & BY_WHOLE_DAYS else random.choice((1, whole, whole))
     count = random.randrange(1, 40) if random.random() < 0.3 else None
     share = random.choice((Fraction(1), Fraction(random.randrange(1, 12), 12))) if count is None else Fraction(0)
     return Promise(
@@ -85,14 +103,14 @@ def _which(random: Random, unit: str) -> Which:
 
 
 def _asks(random: Random, province: Province, unit: str) -> Asks:
-    if unit == "holding":
-        return Asks("holding.recorded")
+    if unit in ("holding", "inspection"):
+        return Asks("holding.recorded" if unit == "holding" else "inspection.digital")
     if unit == "room":
-        name = random.choice(("room.equipped", "room.ready", "room.ready", "device.availability", "line.fibre"))
+        name = random.choice((*OF_ROOMS, "room.ready", "device.availability", "line.fibre", "device.posture"))
     elif unit == "device":
-        name = "device.availability"
+        name = random.choice(("device.availability", *OF_DEVICES))
     else:
-        name = random.choice(OF_SITES)
+        name = random.choice(OF_SITES if random.random() < 0.6 else BY_READINGS)
     return _NEEDS.get(name, _share)(random, province, name)
 
 
@@ -116,8 +134,41 @@ def _up(random: Random, province: Province) -> Fraction:
 
 
 def _covered(random: Random, province: Province) -> Fraction:
+    if random.random() < 0.4:
+        values = _values(random, province, None)
+        return Fraction(len([one for one in values if one is not None]), len(values))
     up, down, off, unknown = _seconds(random, province)
     return Fraction(random.choice((up + down, up + down + off)), up + down + off + unknown)
+
+
+def _values(random: Random, province: Province, key: Key | None) -> list[int | None]:
+    """Of the key, or of any, as some site told them on a day or on all."""
+    found = [
+        days
+        for site in _sites(province)
+        if site.readings
+        for of, days in site.readings.told.items()
+        if key in (None, of)
+    ]
+    if not found:
+        return [0, None]
+    days = random.choice(found)
+    chosen = random.choice(([random.choice(list(days))], list(days)[:-1] or list(days)))
+    return [value for day in chosen for value in days[day]]
+
+
+def _known(random: Random, province: Province, key: Key) -> list[int]:
+    return [one for one in _values(random, province, key) if one is not None] or [1]
+
+
+def _loss(random: Random, province: Province, name: str) -> Asks:
+    values = _known(random, province, ("line.domestic", "loss_percent"))
+    return Asks(name, min(Fraction(sum(values), 1_000 * len(values)) + abs(random.choice(LITTLE)), Fraction(1)))
+
+
+def _recording(random: Random, province: Province, name: str) -> Asks:
+    values = _known(random, province, ("device.b0", "recording"))
+    return Asks(name, _within(Fraction(sum(values), len(values)) + random.choice(LITTLE)))
 
 
 def _sites(province: Province) -> list[Site]:
@@ -155,6 +206,16 @@ _NEEDS: dict[str, Callable[[Random, Province, str], Asks]] = {
     "lan.devices.availability": lambda random, province, name: _share(random, province, name)._replace(
         of=tuple(random.sample(DEVICE_KINDS, 2))
     ),
+    "line.domestic.latency": lambda random, _, name: Asks(name, Fraction(random.choice(MS))),
+    "line.international.latency": lambda random, _, name: Asks(name, Fraction(random.choice(MS))),
+    "service.latency": lambda random, _, name: Asks(
+        name, Fraction(random.choice(MS)), of=random.choice((SERVICES, SERVICES[:1]))
+    ),
+    "line.domestic.loss": _loss,
+    "lesson.peak_use": lambda random, _, name: Asks(name, Fraction(random.choice((1, 2, 4, 5, 10)), 5)),
+    "device.recording": _recording,
+    "device.posture": lambda _random, _province, name: Asks(name),
+    "device.used": lambda _random, _province, name: Asks(name),
     "data.freshness": lambda random, _, name: Asks(name, Fraction(random.choice((0, 1, 30, 144, 288)))),
     "rooms.ready.count": lambda random, _, name: Asks(
         name, Fraction(random.choice((1, 1, 2))), of=tuple(random.sample(ROOM_KINDS, 2))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from random import Random
 from typing import NamedTuple
 
 from tests.oracle.calendars import DAY, LOCAL, day_of
 from tests.oracle.month import Rule
+from tests.oracle.readings import Readings
+from tests.oracle.readings import drawn as readings_drawn
 
 # Lines of the register end and begin with the reform of 1 July 2025; windows end before, on and after that day.
 REFORM = "2025-07-01"
@@ -17,6 +20,7 @@ ALWAYS = ("0001-01-01", "9999-12-31")
 OFF, DISPUTED, UNKNOWN, FULL = 254, 253, 255, 60
 
 INTERNET, ISP, ROUTER, POWER, MAIN_LINE = "line.internet", "line.isp", "lan.router", "power.mains", "line.main"
+DOMESTIC, INTERNATIONAL, VIDEO = "line.domestic", "line.international", "lesson.video"
 LEVELS = ("preschool", "primary", "lower_secondary", "upper_secondary")
 TAGS = ("border", "ethnic_minority", "mountain")
 SERVICES = ("csdl", "hoclieu")
@@ -41,6 +45,8 @@ class Line:
     up: int | None
     backup: bool
     ont: str
+    since: str | None
+    until: str | None  # of its contract
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,19 @@ class Site:
     assets: tuple[Asset, ...]
     tests: tuple[Test, ...]
     minutes: dict[str, bytes]
+    readings: Readings | None
+
+
+class Inspection(NamedTuple):
+    """frozen: what the pages said then was kept."""
+
+    id: int
+    school: str
+    site: str
+    digital: bool
+    held_on: str
+    frozen: bool
+    withdrawn: bool
 
 
 @dataclass(frozen=True)
@@ -129,6 +148,7 @@ class Province:
     schools: tuple[School, ...]
     needs: tuple[Need, ...]
     has_calendar: bool
+    inspections: tuple[Inspection, ...]
     summed_days: tuple[int, ...] = field(default=())  # local days that the server has summed up already
 
     def rules(self, school: School) -> frozenset[Rule]:
@@ -138,8 +158,8 @@ class Province:
 
 
 def drawn(random: Random, schools: int) -> Province:
-    days = random.choice((1, 2, 2, 3, 8))
-    end = (REFORM_DAY + random.choice((0, 1, 2, 3))) * DAY - LOCAL + random.choice((0, 0, 637, 1_439))
+    days = random.choice((1, 2, 3, 5, 8, 9))
+    end = (REFORM_DAY + random.choice((0, 1, 2, 3))) * DAY - LOCAL + random.choice((0, 0, 637, 719, 720, 1_439))
     first = end - days * DAY
     areas = (
         Area("p", "province", None, *ALWAYS),
@@ -153,15 +173,37 @@ def drawn(random: Random, schools: int) -> Province:
     )
     kinds = [_minutes(random, first, end) for _ in range(12)]  # sites share what happened to them: quicker, and ties
     whole = range(day_of(first - 1) + 1, day_of(end))
+    told = [
+        readings_drawn(random, range(day_of(first), day_of(end - 1) + 1)) for _ in range(random.choice((0, 1, 1, 2)))
+    ]
+    shared = Shared(kinds, [None, *told, *told, *told])
+    there = tuple(_school(random, f"t{number}", first, end, shared) for number in range(schools))
     return Province(
         first,
         end,
         areas,
-        tuple(_school(random, f"t{number}", first, end, kinds) for number in range(schools)),
+        there,
         tuple(_needs(random)) if random.random() < 0.6 else (),
         random.random() < 0.85,
+        tuple(_inspections(random, there, day_of(end - 1))),
         tuple(day for day in whole if random.random() < 0.7),
     )
+
+
+class Shared(NamedTuple):
+    """Sites share what happened to them, and what was told of them."""
+
+    minutes: Sequence[bytes]
+    readings: Sequence[Readings | None]
+
+
+def _inspections(random: Random, schools: Sequence[School], last_day: int) -> Iterable[Inspection]:
+    for number in range(random.choice((0, 2, 6))):
+        school = random.choice(schools)
+        held = date(1970, 1, 1) + timedelta(last_day - random.choice((-1, 0, 0, 1, 2, 7, 8, 9, 10)))
+        site = random.choice(["", *(one.id for one in school.sites)])
+        digital, frozen = random.random() < 0.7, random.random() < 0.8
+        yield Inspection(number + 1, school.id, site, digital, held.isoformat(), frozen, random.random() < 0.2)
 
 
 def _needs(random: Random) -> Iterable[Need]:
@@ -177,15 +219,15 @@ def _needs(random: Random) -> Iterable[Need]:
     return found.values()
 
 
-def _school(random: Random, ident: str, first: int, end: int, kinds: list[bytes]) -> School:
+def _school(random: Random, ident: str, first: int, end: int, shared: Shared) -> School:
     where = random.choice(("moved", "moved", "moved", "always", "now", "gap"))
     old, new = random.choice(("c1", "c2")), random.choice(("x1", "x2"))
     stays: tuple[tuple[str, str, str], ...] = ()
     if where in ("moved", "gap"):
         stays = ((old, ALWAYS[0], "2025-06-30" if where == "gap" else REFORM), (new, REFORM, ALWAYS[1]))
-    sites = [_site(random, f"{ident}-0", True, first, end, kinds)] if random.random() < 0.95 else []
+    sites = [_site(random, f"{ident}-0", True, first, end, shared)] if random.random() < 0.95 else []
     others = random.choice((0, 0, 0, 1, 2))
-    sites += [_site(random, f"{ident}-{number + 1}", False, first, end, kinds) for number in range(others)]
+    sites += [_site(random, f"{ident}-{number + 1}", False, first, end, shared) for number in range(others)]
     edge = random.choice(("2025-06-30", REFORM, "2025-07-02"))
     return School(
         ident,
@@ -200,7 +242,7 @@ def _school(random: Random, ident: str, first: int, end: int, kinds: list[bytes]
     )
 
 
-def _site(random: Random, ident: str, main: bool, first: int, end: int, kinds: list[bytes]) -> Site:
+def _site(random: Random, ident: str, main: bool, first: int, end: int, shared: Shared) -> Site:
     heard = random.random() < 0.88
     rooms = tuple(
         Room(f"{ident}-r{number}", random.choice(ROOM_KINDS), random.choice((0, 1, 1, 2)))
@@ -221,8 +263,9 @@ def _site(random: Random, ident: str, main: bool, first: int, end: int, kinds: l
         if random.random() < 0.6
     )
     edge = random.choice(("2025-06-30", REFORM, "2025-07-02"))
-    signals = (INTERNET, ISP, ROUTER, POWER, *watched, *(f"device.{one.id}" for one in devices))
-    minutes = {one: random.choice(kinds) for one in signals if heard and random.random() < 0.9}
+    paths = (INTERNET, ISP, ROUTER, POWER, DOMESTIC, INTERNATIONAL, VIDEO)
+    signals = (*paths, *watched, *(f"device.{one.id}" for one in devices))
+    minutes = {one: random.choice(shared.minutes) for one in signals if heard and random.random() < 0.9}
     return Site(
         ident,
         main,
@@ -239,6 +282,7 @@ def _site(random: Random, ident: str, main: bool, first: int, end: int, kinds: l
         tuple(_asset(random, number, devices, strangers) for number in range(random.choice((0, 0, 1, 3)))),
         tuple(sorted(_tests(random, first, end), key=lambda one: one.minute)) if heard else (),
         minutes,
+        random.choice(shared.readings) if heard else None,
     )
 
 
@@ -268,6 +312,8 @@ def _line(random: Random, devices: tuple[Device, ...]) -> Line:
         random.choice((None, 20, 40)),
         random.random() < 0.3,
         random.choice(["", *onts]),
+        random.choice((None, None, None, "2025-06-30", REFORM)),
+        random.choice((None, None, None, REFORM, "2025-07-02")),
     )
 
 

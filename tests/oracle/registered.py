@@ -8,7 +8,8 @@ from fractions import Fraction
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, insert
-from tests.oracle import promises, provinces
+from tests.oracle import asked as asking
+from tests.oracle import provinces, told
 from tests.oracle.calendars import DAY
 from tests.oracle.month import LESSONS
 from tests.oracle.provinces import MBIT, Province, School, Site
@@ -27,7 +28,7 @@ from schoolbeat_wire.messages import Lesson
 WORDS = Said("", "")
 TABLES = (
     "speed_test", "asset", "device", "room", "room_need", "line", "shift", "latest", "inventory", "owner",
-    "ledger_day", "summary", "site", "school_area", "school", "area", "meta",
+    "ledger_day", "summary", "kept_day", "kept_names", "inspection_word", "inspection", "site", "school_area", "school", "area", "meta",
 )  # fmt: skip
 WEEK = tuple(Lesson(*one) for one in LESSONS)
 
@@ -65,6 +66,8 @@ def register(engine: Engine, province: Province) -> SchoolCalendar:
         )
         _put(connection, schema.ledger_day, [row for _, site in sites for row in _days(province, site)])
         database.set_meta(connection, SUMMED_TO, str(max(province.summed_days, default=-1) + 1))
+        told.tell(connection, sites)
+        _inspect(connection, province)
         ledger = Ledger(engine)
         for number, (_, site) in enumerate(sites):
             if site.minutes and number % 3 == 0:
@@ -126,6 +129,18 @@ def _fill(connection: Connection, site: Site) -> None:
     )
 
 
+def _inspect(connection: Connection, province: Province) -> None:
+    for one in province.inspections:
+        words = {"inspector": "", "scope": "", "findings": "", "created_ms": 1, "who": "test"}
+        told = {"id": one.id, "school": one.school, "site": one.site, "held_on": one.held_on, **words}
+        kind = "digital" if one.digital else "on_site"
+        digest = b"d" if one.frozen else None
+        connection.execute(insert(schema.inspection).values(**told, kind=kind, digest=digest))
+        if one.withdrawn:
+            said = {"inspection": one.id, "kind": "withdrawn", "author": "", "text": "", "at_ms": 1, "who": "test"}
+            connection.execute(insert(schema.inspection_word).values(**said))
+
+
 def _line(site: Site, number: int, one: provinces.Line) -> dict[str, Any]:
     return {
         "id": f"{site.id}-l{number}",
@@ -135,6 +150,8 @@ def _line(site: Site, number: int, one: provinces.Line) -> dict[str, Any]:
         "contract_up_bps": None if one.up is None else one.up * MBIT,
         "role": "backup" if one.backup else "main",
         "ont": one.ont,
+        "contract_from": one.since,
+        "contract_to": one.until,
     }
 
 
@@ -182,14 +199,14 @@ def _calendar(province: Province) -> SchoolCalendar:
 # ---- judging -------------------------------------------------------------------------------------------------
 
 
-def plan_of(asked: Sequence[promises.Promise]) -> Plan:
+def plan_of(asked: Sequence[asking.Promise]) -> Plan:
     boundaries = asked[0].boundaries
     day = None if boundaries is None else date.fromisoformat(boundaries)
     targets = tuple(_target(f"T{number}", one) for number, one in enumerate(asked))
     return Plan("p", WORDS, WORDS, "p.yaml", targets, boundaries=day)
 
 
-def _target(ident: str, one: promises.Promise) -> Target:
+def _target(ident: str, one: asking.Promise) -> Target:
     which = one.which
     return Target(
         id=ident,
@@ -216,7 +233,7 @@ def _target(ident: str, one: promises.Promise) -> Target:
     )
 
 
-def _condition(asks: promises.Asks) -> Condition:
+def _condition(asks: asking.Asks) -> Condition:
     how = INDICATORS[asks.indicator].compares
     need: Fraction | None = asks.need
     return Condition(
