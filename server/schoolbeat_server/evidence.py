@@ -95,6 +95,11 @@ class Evidence:
         """ "" for a school that the boundaries place nowhere."""
         return school.area if self.boundaries is None else self.boundaries.area_of.get(school.id, "")
 
+    def area_ever_of(self, school: School) -> str:
+        """Of a school that does not stand on the day, where it was."""
+        was = {} if self.boundaries is None else self.boundaries.not_standing
+        return self.area_of(school) or was.get(school.id, "")
+
 
 def read_register(
     connection: Connection, window: Window, *, with_devices: bool, boundaries_day: date | None = None

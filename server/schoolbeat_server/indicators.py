@@ -89,6 +89,13 @@ _OUTSIDE_LESSONS = Said(
     "From speed tests, which run outside lessons; a test that the gateway itself held down may meet, never miss",
 )
 
+_NINE_OF_TEN = Said(
+    f"Mức cao nhất mà ít nhất 9/10 số lần đo đạt được: của 10 lần là lần thấp thứ hai, dưới 10 lần là lần thấp nhất."
+    f" {_OUTSIDE_LESSONS.vi}",
+    f"The highest figure that at least nine tenths of the tests reach: of ten tests the second lowest, of fewer the"
+    f" lowest. {_OUTSIDE_LESSONS.en}",
+)
+
 INDICATORS: dict[str, Indicator] = {
     "line.technology": Indicator(
         "site",
@@ -146,7 +153,7 @@ INDICATORS: dict[str, Indicator] = {
         "tenth",
         "bps",
         Said("tốc độ tải xuống mà 9/10 lần đo đạt được", "download speed reached by 9 of 10 tests"),
-        _OUTSIDE_LESSONS,
+        _NINE_OF_TEN,
     ),
     "line.download.of_contract": _speed(
         "download",
@@ -173,7 +180,7 @@ INDICATORS: dict[str, Indicator] = {
         "tenth",
         "bps",
         Said("tốc độ tải lên mà 9/10 lần đo đạt được", "upload speed reached by 9 of 10 tests"),
-        _OUTSIDE_LESSONS,
+        _NINE_OF_TEN,
     ),
     "line.upload.of_contract": _speed(
         "upload",
@@ -289,10 +296,12 @@ INDICATORS: dict[str, Indicator] = {
         Said("mất gói trong nước", "domestic packet loss"),
         "at_most",
         about=Said(
-            "Trung bình tỷ lệ mất gói của các phút có trả lời (mỗi phút: gói mất ÷ gói gửi của khoảng sáu lượt đo);"
-            f" phút đứt hẳn là chuyện của độ khả dụng; {_WHOLE_DAYS.vi}",
-            "Mean of the shares lost in minutes that had an answer (each: lost ÷ sent of about six runs); minutes"
-            f" without any answer are availability's; {_WHOLE_DAYS.en}",
+            "Trung bình cộng tỷ lệ mất gói của các phút, phút nào cũng nặng như nhau, không phải tổng gói mất ÷ tổng"
+            " gói gửi; tỷ lệ của một phút lấy từ các lượt đo có trả lời (sáu lượt gần nhất, khoảng một phút). Lượt mất"
+            f" hết gói và phút đứt hẳn không nằm trong đó, chúng thuộc về độ khả dụng; {_WHOLE_DAYS.vi}",
+            "Mean of the minutes' shares, each minute weighing the same, not all packets lost ÷ all sent; a minute's"
+            " share is of runs that had an answer (the last six, about a minute). Runs that lost every packet and"
+            f" minutes without an answer are not in it, they are availability's; {_WHOLE_DAYS.en}",
         ),
         kept=(("line.domestic", "loss_percent"),),
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Final, NamedTuple
@@ -10,13 +10,13 @@ from typing import Final, NamedTuple
 from schoolbeat_server import kept
 from schoolbeat_server.availability import shown, shown_up
 from schoolbeat_server.availability_indicator import judge_availability
-from schoolbeat_server.finding import Case, Finding, Grade, grade_unseen, joined, stated
+from schoolbeat_server.finding import Case, Finding, Grade, grade_unseen, join3, joined, stated
 from schoolbeat_server.kept import HOUR_MINUTES, Key, Series, total
 from schoolbeat_server.kept_days import KeptDays
 from schoolbeat_server.register_values import Device
 from schoolbeat_server.said import Said
 from schoolbeat_server.school_calendar import day_of, first_minute_of
-from schoolbeat_server.speed_indicator import contract_of, mbps
+from schoolbeat_server.speed_indicator import main_lines, mbps
 from schoolbeat_wire import video
 
 MADE_MINUTES: Final = 12 * 60
@@ -202,7 +202,7 @@ def judge_loss(subject: str, name: Said, case: Case) -> Finding:
         lost = 1 - seen.share
         need = stated(most)
         vi, en = shown_up(lost, most, point=","), shown_up(lost, most)
-        return Said(f"mất {vi} số gói, cho phép {need.vi}", f"{en} of the packets lost, {need.en} allowed")
+        return Said(f"trung bình mỗi phút mất {vi}, cho phép {need.vi}", f"mean of the minutes {en}, {need.en} allowed")
 
     return _judged(name, case, _seen_by_day(case, (subject, "loss_percent"), all_lost, good), 1 - most, told)
 
@@ -225,23 +225,25 @@ def judge_video(case: Case) -> Finding:
 
 
 def judge_peak_use(case: Case) -> Finding:
-    """Of the hours that hold lessons; the direction that comes nearest to its contract."""
-    return joined("every", [_peak_use(*one, case) for one in (DOWN, UP) if one is DOWN or _contract(one[0], case)])
+    """Of the hours that hold lessons; the direction that comes nearest to its contract. A line whose contract states
+    no upload promises none; of one that states no download it is not known."""
+    lines = main_lines(case)
+    upload = [one.contract_up_bps for one in lines if one.contract_up_bps]
+    found = [_peak_use(*_DOWN, [one.contract_down_bps for one in lines], case)]
+    if upload:
+        found.append(_peak_use(*_UP, upload, case))
+    return joined("every", found)
 
 
-DOWN: Final = ("download", "rx_quarter_bps", Said("Chiều xuống", "Download"))
-UP: Final = ("upload", "tx_quarter_bps", Said("Chiều lên", "Upload"))
+_DOWN: Final = ("rx_quarter_bps", Said("Chiều xuống", "Download"))
+_UP: Final = ("tx_quarter_bps", Said("Chiều lên", "Upload"))
 
 
-def _contract(direction: str, case: Case) -> int | None:
-    main = [one for one in case.facts.lines if one.role != "backup"] or list(case.facts.lines)
-    return contract_of(direction, main, case.target.lines)
-
-
-def _peak_use(direction: str, reading: str, name: Said, case: Case) -> Finding:
-    most, contract, kept_days = case.condition.at_most, _contract(direction, case), _kept(case)
+def _peak_use(reading: str, name: Said, contracts: Sequence[int | None], case: Case) -> Finding:
+    most, kept_days, how = case.condition.at_most, _kept(case), case.target.lines
     assert most is not None
-    if not contract:
+    told = [one for one in contracts if one]
+    if not told:
         return _unseen(case, name, "sổ đăng ký không ghi tốc độ hợp đồng", "the register states no contracted speed")
     if kept_days.lessons is None:
         return _unseen(case, name, "chưa có lịch học để tính giờ học", "there is no school calendar to count by")
@@ -255,14 +257,20 @@ def _peak_use(direction: str, reading: str, name: Said, case: Case) -> Finding:
     if not highs:
         return _unseen(case, name, "chưa đo lưu lượng trong giờ học", "traffic was not measured in lesson time")
     coverage, peak = Fraction(len(highs), hours), max(highs)
-    use = Fraction(peak, contract)
-    met = False if use > most else True if coverage >= case.target.min_coverage else None
-    told, need, speed = (shown_up(use, most, point=","), shown_up(use, most)), stated(most), mbps(Fraction(peak))
-    said = Said(
-        f"{name.vi}: 15 phút đông nhất của giờ học {speed.vi}, bằng {told[0]} hợp đồng, cho phép {need.vi}",
-        f"{name.en}: busiest quarter-hour of lesson time {speed.en}, {told[1]} of the contract, {need.en} allowed",
-    )
+    otherwise = True if coverage >= case.target.min_coverage else None
+    met = join3(how, (None if not one else False if peak > most * one else otherwise for one in contracts))
+    said = _peak_said(name, Fraction(peak), Fraction(peak, max(told) if how == "any" else min(told)), most)
+    if met is None and otherwise:
+        said = Said(f"{said.vi}; hợp đồng của đường khác không ghi", f"{said.en}; another line's contract states none")
     return Finding(met, "proven" if met else "observed", coverage, None, said)
+
+
+def _peak_said(name: Said, peak: Fraction, use: Fraction, most: Fraction) -> Said:
+    told, need, speed = Said(shown_up(use, most, point=","), shown_up(use, most)), stated(most), mbps(peak)
+    return Said(
+        f"{name.vi}: 15 phút đông nhất của giờ học {speed.vi}, bằng {told.vi} hợp đồng, cho phép {need.vi}",
+        f"{name.en}: busiest quarter-hour of lesson time {speed.en}, {told.en} of the contract, {need.en} allowed",
+    )
 
 
 # ---- devices -----------------------------------------------------------------------------------------------

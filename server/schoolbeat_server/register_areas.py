@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, select
 
@@ -16,12 +16,14 @@ Memberships = Mapping[str, list[SchoolArea]]
 @dataclass(frozen=True)
 class Boundaries:
     """areas: those valid on the day, by id; area_of: school -> its area; without: schools that the register places
-    in no area of that day, to be listed apart and never guessed. A school not founded yet or closed is in neither."""
+    in no area of that day, to be listed apart and never guessed. A school not founded yet or closed is in neither;
+    not_standing: where such a one was or will be."""
 
     day: str
     areas: dict[str, Area]
     area_of: dict[str, str]
     without: list[str]
+    not_standing: dict[str, str] = field(default_factory=dict)
 
     def up(self, area: str | None) -> list[Area]:
         """The area and those above it, up to the root."""
@@ -41,15 +43,17 @@ def boundaries(day: str, areas: Iterable[Area], schools: Iterable[School], membe
     valid = {one.id: one for one in areas if one.valid_from <= day < one.valid_to}
     area_of: dict[str, str] = {}
     without: list[str] = []
+    not_standing: dict[str, str] = {}
     for school in schools:
-        if (school.founded or "") > day or (school.closed is not None and school.closed <= day):
-            continue
         area = area_on(school, memberships.get(school.id, []), day)
-        if area in valid:
+        if (school.founded or "") > day or (school.closed is not None and school.closed <= day):
+            if area in valid:
+                not_standing[school.id] = area
+        elif area in valid:
             area_of[school.id] = area
         else:
             without.append(school.id)
-    return Boundaries(day, valid, area_of, without)
+    return Boundaries(day, valid, area_of, without, not_standing)
 
 
 def area_on(school: School, memberships: Iterable[SchoolArea], day: str) -> str:

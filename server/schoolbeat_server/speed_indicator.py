@@ -76,8 +76,8 @@ def _need(direction: Direction, what: What, case: Case) -> Fraction | Said:
 
 
 def tenth(values: Sequence[int]) -> Fraction:
-    """The lowest value that at least a tenth of them do not exceed (nearest rank): nine in ten reach it."""
-    return Fraction(sorted(values)[-(-len(values) // 10) - 1])
+    """The highest value that at least nine in ten of them reach: of ten tests the second lowest, of nine the lowest."""
+    return Fraction(sorted(values)[len(values) // 10])
 
 
 def median(values: Sequence[int]) -> Fraction:

@@ -88,7 +88,7 @@ def _inspections(target: Target, evidence: Evidence, areas: frozenset[str] | Non
         school = evidence.schools.get(one.school)
         if school is None or not end - target.window_minutes <= first_minute_of(day_number(one.held_on)) < end:
             continue
-        area, wanted = evidence.area_of(school), target.filter
+        area, wanted = evidence.area_ever_of(school), target.filter
         if areas is not None and area not in areas:
             continue
         if _passes(school.level, wanted.levels) and _passes(school.manager, wanted.managers):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
@@ -160,7 +161,7 @@ def test_loss_is_the_exact_mean_of_the_minutes(allowed: Fraction, met: bool) -> 
 
     assert told.met is met
     if met:
-        assert told.said.vi == "Mất gói trong nước: mất 1% số gói, cho phép 1%"
+        assert told.said.vi == "Mất gói trong nước: trung bình mỗi phút mất 1%, cho phép 1%"
 
 
 def test_loss_of_the_unknown_minutes_may_be_anything() -> None:
@@ -219,6 +220,36 @@ def test_the_busiest_quarter_hour_of_lesson_time_is_compared_with_the_contract()
     assert found("lesson.peak_use", site({rx: quarters}, None, line), Fraction(1)).met is None
     few = site({rx: lambda day, at: 1_000_000 if at == 420 and day < 2 else None}, LESSONS, line)
     assert found("lesson.peak_use", few, Fraction(1)).met is None
+
+
+@pytest.mark.parametrize(
+    ("how", "contracts", "met"),
+    [
+        ("every", ((100, None), (None, None)), None),
+        ("every", ((79, None), (None, None)), False),  # whatever the other's contract states
+        ("any", ((100, None), (None, None)), True),
+        ("any", ((79, None), (None, None)), None),
+        ("any", ((79, None), (100, None)), True),
+        ("every", ((100, 9), (100, None)), False),  # a contract for upload is there and exceeded
+        ("every", ((100, 10), (100, None)), True),
+        ("any", ((100, 9), (100, 10)), True),
+    ],
+)
+def test_use_is_compared_with_the_contract_of_each_line(
+    how: Literal["any", "every"], contracts: tuple[tuple[int | None, int | None], ...], met: bool | None
+) -> None:
+    lines = [
+        Line(f"l{at}", "s", "VNPT", "fibre", *(None if one is None else one * 1_000_000 for one in both))
+        for at, both in enumerate(contracts)
+    ]
+    told = {
+        ("line.internet", "rx_quarter_bps"): always(80_000_000),
+        ("line.internet", "tx_quarter_bps"): always(10_000_000),
+    }
+
+    seen = found("lesson.peak_use", site(told, LESSONS, *lines), Fraction(1), target=replace(TARGET, lines=how))
+
+    assert seen.met is met
 
 
 # ---- devices -----------------------------------------------------------------------------------------------
