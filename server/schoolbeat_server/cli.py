@@ -14,6 +14,7 @@ from schoolbeat_server import (
     calendar_cli,
     decided_cli,
     evidence_cli,
+    grafana_cli,
     inspection_cli,
     register_cli,
     report_cli,
@@ -110,6 +111,7 @@ def _parser(language: str) -> argparse.ArgumentParser:
     for one in evidence_cli.words(commands, said):
         one.set_defaults(do=_evidence)
     report_cli.words(commands, said).set_defaults(do=_report)
+    grafana_cli.words(commands, said).set_defaults(do=_grafana)
     demo = commands.add_parser(
         "demo",
         add_help=False,
@@ -201,6 +203,11 @@ def _calendar(arguments: argparse.Namespace, language: str) -> int:
 def _evidence(arguments: argparse.Namespace, language: str) -> int:
     settings, engine = _database(arguments)
     return evidence_cli.run(arguments, settings, engine, language, time.time_ns() // 1_000_000)
+
+
+def _grafana(arguments: argparse.Namespace, language: str) -> int:
+    settings, engine = _database(arguments)
+    return grafana_cli.run(arguments, settings, engine, language, time.time_ns() // 1_000_000)
 
 
 def _inspection(arguments: argparse.Namespace, language: str) -> int:

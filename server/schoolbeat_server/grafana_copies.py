@@ -1,0 +1,164 @@
+"""A shipped dashboard's copy for one commune or school: its variables fixed, its links among the copies."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from schoolbeat_server.said import Said
+
+COPY_TAG: Final = "schoolbeat-copy"
+VERSION_TAG: Final = "schoolbeat-v-"
+FILE_BYTES: Final = 4 << 20
+
+Json = dict[str, Any]
+Fixed = Mapping[str, tuple[str, str]]  # variable -> (what is shown, the id)
+
+_VARIABLE: Final = re.compile(r"\$(?:(\w+)|\{(\w+)(?:[:.][^}]*)?\})|\[\[(\w+)(?::[^\]]*)?\]\]")
+_TO_DASHBOARD: Final = re.compile(r"(?<![\w-])d/([A-Za-z0-9_-]{1,40})")
+_ASKS: Final = ("expr", "query", "definition", "rawSql")
+
+
+class Copy(NamedTuple):
+    """body: as it is sent, but for the folder, id and version."""
+
+    uid: str
+    title: str
+    version: str  # a tag: of the body's content
+    body: Json
+
+
+class Unreadable(ValueError):
+    def __init__(self, path: Path, vi: str, en: str) -> None:
+        super().__init__(vi)
+        self.said = Said(f"{path}: {vi}", f"{path}: {en}")
+
+
+def read_dashboards(folder: Path) -> list[Json]:
+    """The *.json of a folder. Raises Unreadable."""
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix == ".json")
+    except OSError as error:
+        raise Unreadable(
+            folder, f"không đọc được (grafana.dashboards): {error}", f"cannot be read (grafana.dashboards): {error}"
+        ) from None
+    if not paths:
+        raise Unreadable(
+            folder,
+            "không có bảng nào (*.json); nêu ví dụ dashboards/influxdb/vi (grafana.dashboards)",
+            "has no dashboards (*.json); name for instance dashboards/influxdb/vi (grafana.dashboards)",
+        )
+    return [_read(path) for path in paths]
+
+
+def _read(path: Path) -> Json:
+    try:
+        if path.stat().st_size > FILE_BYTES:
+            raise Unreadable(path, "quá lớn", "is too large")
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise Unreadable(path, f"không đọc được: {error}", f"cannot be read: {error}") from None
+    if not isinstance(value, dict) or not isinstance(value.get("uid"), str) or not value.get("panels"):
+        raise Unreadable(path, "không phải bảng Grafana", "is no Grafana dashboard")
+    return value
+
+
+def limited(dashboard: Json, fixed: Iterable[str]) -> bool:
+    """Whether each query of its panels asks by one of the variables or by one that itself is chosen within them."""
+    variables = {one["name"]: one for one in _variables(dashboard)}
+    within = {name for name in fixed if name in variables}
+    grew = bool(within)
+    while grew:
+        more = {name for name, one in variables.items() if name not in within and _names(_asked(one)) & within}
+        grew, within = bool(more), within | more
+    asks = [_asked(target) for panel in panels(dashboard) for target in panel.get("targets", [])]
+    return bool(asks) and all(_names(text) & within for text in asks)
+
+
+def panels(dashboard: Json) -> list[Json]:
+    """All, those in collapsed rows too."""
+    found: list[Json] = []
+    for panel in dashboard.get("panels", []):
+        found += [panel, *panel.get("panels", [])]
+    return found
+
+
+def copies(dashboards: Iterable[Json], key: str, where: str, fixed: Fixed) -> list[Copy]:
+    """Of those that can be limited. key: of the commune or school, stable; where: what titles say of it."""
+    chosen = [one for one in dashboards if limited(one, fixed)]
+    uids = {one["uid"]: copied_uid(key, one["uid"]) for one in chosen}
+    return [_copy(one, uids, where, fixed) for one in chosen]
+
+
+def copied_uid(key: str, uid: str) -> str:
+    return "sb-" + hashlib.blake2s(f"{key}\0{uid}".encode(), digest_size=12).hexdigest()
+
+
+def _copy(dashboard: Json, uids: Mapping[str, str], where: str, fixed: Fixed) -> Copy:
+    body = _relinked(json.loads(json.dumps(dashboard)), uids)
+    body["uid"], body["title"] = uids[dashboard["uid"]], f"{dashboard.get('title', '')} · {where}"
+    for unwanted in ("id", "version", "tags"):
+        body.pop(unwanted, None)
+    for one in _variables(body):
+        if one["name"] in fixed:
+            shown, ident = fixed[one["name"]]
+            _fix(one, shown, ident)
+    version = VERSION_TAG + hashlib.blake2s(json.dumps(body, sort_keys=True).encode(), digest_size=8).hexdigest()
+    body["tags"] = [COPY_TAG, version]
+    return Copy(body["uid"], body["title"], version, body)
+
+
+def _fix(variable: Json, shown: str, ident: str) -> None:
+    """One value, hidden, and not to be taken from the address."""
+    name = variable["name"]
+    option = {"text": shown, "value": ident, "selected": True}
+    variable.clear()
+    variable |= {
+        "name": name,
+        "type": "custom",
+        "query": f"{shown.replace(chr(92), ' ').replace(',', chr(92) + ',')} : {ident}",
+        "current": option,
+        "options": [option],
+        "hide": 2,
+        "includeAll": False,
+        "multi": False,
+        "skipUrlSync": True,
+    }
+
+
+def _relinked(value: Any, uids: Mapping[str, str]) -> Any:
+    """Links to what is copied lead to the copies; those to other dashboards go, as does every list by tag."""
+    if isinstance(value, list):
+        return [_relinked(one, uids) for one in value if not _leads_out(one, uids)]
+    if isinstance(value, dict):
+        return {name: _relinked(one, uids) for name, one in value.items()}
+    if isinstance(value, str):
+        return _TO_DASHBOARD.sub(lambda found: f"d/{uids.get(found[1], found[1])}", value)
+    return value
+
+
+def _leads_out(value: Any, uids: Mapping[str, str]) -> bool:
+    if not isinstance(value, dict):
+        return False
+    if value.get("type") == "dashboards" and "title" in value:
+        return True
+    url = value.get("url")
+    return isinstance(url, str) and any(uid not in uids for uid in _TO_DASHBOARD.findall(url))
+
+
+def _variables(dashboard: Json) -> list[Json]:
+    found: list[Json] = dashboard.get("templating", {}).get("list", [])
+    return found
+
+
+def _asked(value: Json) -> str:
+    """What it asks of the store, as text."""
+    return json.dumps([value[name] for name in _ASKS if name in value], ensure_ascii=False)
+
+
+def _names(text: str) -> set[str]:
+    return {name for found in _VARIABLE.findall(text) for name in found if name}
