@@ -186,7 +186,10 @@ def read_places(connection: Connection) -> Places:
         {one.id: one.name for one in register.read_services(connection)},
         sites,
         {one.id: Room(one.site, one.name, one.kind, one.smart_level) for one in rooms},
-        {(one.site, one.id): Item(one.name, one.kind, one.room or "") for one in register.read_devices(connection)},
+        {
+            (one.site, one.id): Item(one.name, one.kind or "other", one.room or "")
+            for one in register.read_devices(connection)
+        },
         {(one.site, one.name): one.id for one in rooms},
     )
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from schoolbeat_server.kept_days import signal_of
 from schoolbeat_server.layouts import Layout, Layouts
 from schoolbeat_server.ledger import CONTACT
 from schoolbeat_server.school_calendar import day_of
-from schoolbeat_server.series_lines import Value, prefix
+from schoolbeat_server.series_lines import prefix
 from schoolbeat_server.series_places import Places, Span
 from schoolbeat_wire import report as reports
 from schoolbeat_wire.catalogue import DISPUTED, READINGS, UP_FULL
@@ -22,6 +23,7 @@ Rows = Mapping[str, bytes]
 """The ledger's bytes by signal, minute by minute."""
 
 MINUTE_MS: Final = 60_000
+_OFTEN: Final = 10_000
 
 
 def ownership(layouts: Layouts, site: str, agent: str, layout: Layout) -> Owns | None:
@@ -114,8 +116,15 @@ def _scale(reading: str) -> int:
     return 10**decimals if decimals else 0
 
 
-def _text(name: str, scale: int, value: int) -> str:
-    return f"{name}={value / scale}" if scale else f"{name}={value}i"
+def _number(value: int, scale: int) -> str:
+    """Of what the catalogue allows of a reading with decimals none is told with an exponent; a test insists."""
+    return str(value / scale) if scale else f"{value}i"
+
+
+@cache
+def _often(scale: int) -> list[str]:
+    """The numbers 0 to _OFTEN, for a look is faster than a division and its digits."""
+    return [_number(value, scale) for value in range(_OFTEN)]
 
 
 def _groups(layout: Layout, fields: Mapping[str, list[_Field]], prefixes: Mapping[str, str]) -> list[_Group]:
@@ -129,7 +138,7 @@ def _groups(layout: Layout, fields: Mapping[str, list[_Field]], prefixes: Mappin
             _Column(one.column, one.width, one.scale, _taker([fields[subject][at].place for subject in subjects], one))
             for at, one in enumerate(alike)
         )
-        numbers = ",".join(f"{one.name}=%s" if one.scale else f"{one.name}=%di" for one in alike)
+        numbers = ",".join(f"{one.name}=%s" for one in alike)
         found.append(_Group(f"%s {numbers}", tuple(subjects), tuple(prefixes[one] for one in subjects), columns))
     return found
 
@@ -177,7 +186,9 @@ def _odd_minutes(report: reports.Report, columns: Sequence[list[int]], layout: L
         if column.sparse and values:
             scale = _scale(column.reading)
             for index, at, value in zip(values[0::3], values[1::3], values[2::3], strict=True):
-                found[index].more.setdefault(column.subjects[at], []).append(_text(column.reading, scale, value))
+                found[index].more.setdefault(column.subjects[at], []).append(
+                    f"{column.reading}={_number(value, scale)}"
+                )
     return found
 
 
@@ -267,15 +278,15 @@ def _readings(
     out: list[str] = []
     apart = odd.subjects(layout) if odd else set()
     for group in made.groups:
-        numbers = [_picked(columns[one.position], one, index) for one in group.columns]
-        whole: Iterable[tuple[Any, ...]] = zip(group.prefixes, *numbers, strict=True)
+        numbers = [_texts(columns[one.position], one, index) for one in group.columns]
+        whole: Iterable[tuple[str, ...]] = zip(group.prefixes, *numbers, strict=True)
         if not apart.isdisjoint(group.subjects):
             whole = [row for subject, row in zip(group.subjects, whole, strict=True) if subject not in apart]
         out += map((group.template + end).__mod__, whole)
     if odd:
         for subject in sorted(apart - odd.silent):
             texts = [
-                _text(one.name, one.scale, columns[one.column][index * one.width + one.place])
+                f"{one.name}={_number(columns[one.column][index * one.width + one.place], one.scale)}"
                 for one in made.fields.get(subject, ())
                 if (one.column, one.place) not in odd.gone
             ]
@@ -285,12 +296,14 @@ def _readings(
     return out
 
 
-def _picked(values: Sequence[int], column: _Column, index: int) -> Sequence[Value]:
+def _texts(values: Sequence[int], column: _Column, index: int) -> list[str]:
+    """The column's numbers of a minute."""
     if len(values) != column.width:
         values = values[index * column.width : (index + 1) * column.width]
     if column.take is not None:
         values = column.take(values)
-    return [value / column.scale for value in values] if column.scale else values
+    often, scale = _often(column.scale), column.scale
+    return [often[value] if 0 <= value < _OFTEN else _number(value, scale) for value in values]
 
 
 def _codes(made: _Made, owns: Owns | None, rows: Rows, minute: int, at: int, end: str) -> list[str]:
