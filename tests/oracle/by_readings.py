@@ -110,8 +110,8 @@ def _since(seen: Mapping[int, Seen], need: Fraction) -> int | None:
     fine = [day for day, is_short in short.items() if not is_short]
     since = [day for day, is_short in short.items() if is_short]
     after = [day for day in since if not fine or day > fine[-1]]
-    first = (after or since or [None])[0]
-    return None if first is None else first * DAY - LOCAL
+    told = after or since
+    return told[0] * DAY - LOCAL if told else None
 
 
 def latency(place: Place, key: Key) -> Told:
