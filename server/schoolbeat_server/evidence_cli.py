@@ -65,7 +65,7 @@ def _loaded(settings: Settings, engine: Engine, now_ms: int) -> Ingest:
 
 
 def _pack(arguments: argparse.Namespace, settings: Settings, engine: Engine, language: str, now_ms: int) -> Path:
-    from schoolbeat_server import plans
+    from schoolbeat_server import evidence_paper, plans
     from schoolbeat_server.evidence_pack import PackError, window_until, write_pack
 
     try:
@@ -91,7 +91,16 @@ def _pack(arguments: argparse.Namespace, settings: Settings, engine: Engine, lan
             def read(site: str, signal: str, first: int, end: int) -> bytes:
                 return ingest.ledger.read(connection, site, [signal], first, end)[signal]
 
-            made = write_pack(out, connection, plan, target, window, read, ingest.asked.calendar)
+            made = write_pack(
+                out,
+                connection,
+                plan,
+                target,
+                window,
+                read,
+                ingest.asked.calendar,
+                lambda verdict, rests_on: evidence_paper.papers(verdict, rests_on, settings.office),
+            )
     except (PackError, plans.PlanError) as error:
         raise decided_cli.Refused(error.said) from None
     except OSError as error:

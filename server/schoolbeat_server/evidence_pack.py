@@ -65,6 +65,9 @@ class Made(NamedTuple):
     digest: bytes
 
 
+Papers = Callable[[Verdict, Stamp], Mapping[str, bytes]]
+
+
 def window_until(target: Target, last: date, now_ms: int) -> Window:
     """The target's, ending with that local day, which must be over. Raises PackError."""
     end = first_minute_of(day_number(last) + 1)
@@ -83,11 +86,11 @@ def write_pack(
     window: Window,
     read: LedgerReader,
     calendar: SchoolCalendar,
-    papers: Mapping[str, bytes] | None = None,
+    papers: Papers = lambda verdict, rests_on: {},
     progress: Callable[[int, int], None] = lambda done, all_: None,
 ) -> Made:
-    """papers: further files by name, such as a PDF. progress: (sites done, of how many). out: empty, can be read and
-    sought in. Raises PackError."""
+    """papers: further files by name, such as a PDF, of what was found. progress: (sites done, of how many). out: empty,
+    can be read and sought in. Raises PackError."""
     alone = replace(plan, targets=(target,))
     base = registered(connection, alone, window, calendar)
     with ExitStack() as stack:
@@ -109,7 +112,7 @@ def write_pack(
         mine = sorted({part for unit in found.parts for part in unit})
         days = day_of(window.first_minute), day_of(window.end_minute - 1) + 1
         rests_on = stamp(connection, mine, *days)
-        _papers(pack, connection, verdict, rests_on, found, papers or {})
+        _papers(pack, connection, verdict, rests_on, found, papers(verdict, rests_on))
         pack.close()
     out.seek(0)
     digest = hashlib.sha256()

@@ -75,7 +75,8 @@ Trong gói:
                       biết, O đã tắt, D mâu thuẫn; *SỐ là bao nhiêu phút liền nhau. Ngày theo giờ Việt Nam, từ 0 giờ.
                       @lessons: 1 là phút thuộc giờ học.
   tables/             cùng nội dung để đọc: đơn vị, đoạn gián đoạn, lần đo tốc độ, giả định (CSV, JSON)
-  report/             báo cáo bằng chữ
+  report/             báo cáo bằng chữ, và PDF theo mẫu văn bản (máy không làm được PDF thì NO-PDF.txt nói vì sao). PDF
+                      tùy phông chữ và phiên bản của máy làm ra nó: so gói của hai máy thì so SHA256SUMS trừ các tệp PDF
   plan/plan.yaml      tệp kế hoạch như đang có trên máy chủ
   digests/stamp.txt   mã của từng ngày × điểm trường mà máy chủ đã chốt; SHA-256 của chính tệp này là mã căn cứ (stamp)
   recompute.py        chương trình tính lại, đọc được, viết tách khỏi máy chủ
@@ -103,7 +104,8 @@ In the pack:
                       minute, U not known, O off, D disputed; *COUNT says how many minutes in a row. Days are Viet
                       Nam's, from midnight. @lessons: 1 is a minute of lesson time.
   tables/             the same to be read: units, outages, speed tests, assumptions (CSV, JSON)
-  report/             the report in words
+  report/             the report in words, and as PDF laid out as a document (NO-PDF.txt says why where none could be
+                      made). A PDF depends on fonts and versions: compare SHA256SUMS of two machines without the PDFs
   plan/plan.yaml      the plan file as it lies on the server
   digests/stamp.txt   the digest of each day of a site that the server had closed; the SHA-256 of this file is the stamp
   recompute.py        the program that recomputes, to be read, written apart from the server

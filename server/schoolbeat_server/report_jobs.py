@@ -1,4 +1,4 @@
-"""Reports made in the background: asked for, made one at a time, kept for some days as files, and deleted."""
+"""Reports and evidence packs made in the background: asked for, made one at a time, kept for some days, and deleted."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from schoolbeat_server import report_facts, report_files, reports, schema
+from schoolbeat_server import pack_making, report_facts, report_files, reports, schema
 from schoolbeat_server.database import writing
 from schoolbeat_server.ledger import Ledger
 from schoolbeat_server.report_facts import Facts, Kind, Period, Refused
@@ -29,11 +29,15 @@ log = logging.getLogger(__name__)
 KEPT_MS: Final = 7 * 86_400_000
 MOST_WAITING: Final = 20
 MOST_KEPT: Final = 200
-STEPS: Final = 3  # begun, gathered, written
+MOST_KEPT_BYTES: Final = 8 * 1024**3  # of all files but the newest
+STEPS: Final = 3  # of a report: begun, gathered, written
+PACK_STEPS: Final = 100
+PACK: Final = "evidence"
 OFFICE: Final = Office()
 LOOK_SECONDS: Final = 30.0
 BUSY_SECONDS: Final = 20.0  # a reader waits so long for the one before
 
+JobKind = Literal["area", "school", "isp", "league", "line", "evidence"]  # report_facts.Kind, and evidence packs
 State = Literal["waiting", "running", "done", "failed"]
 STATE_WORDS: Final[dict[State, Said]] = {
     "waiting": Said("đang đợi", "waiting"),
@@ -44,7 +48,9 @@ STATE_WORDS: Final[dict[State, Said]] = {
 
 
 class Wanted(NamedTuple):
-    kind: Kind
+    """Of an evidence pack ident is PLAN/TARGET, the days are its window, and the format is zip."""
+
+    kind: JobKind
     ident: str
     first_day: str
     last_day: str
@@ -53,11 +59,11 @@ class Wanted(NamedTuple):
 
 
 class Job(NamedTuple):
-    """step: of STEPS. name: of the file, "" until it is done; error_*: why it could not be made."""
+    """step: of steps. name: of the file, "" until it is done; error_*: why it could not be made."""
 
     id: int
     asked_ms: int
-    kind: Kind
+    kind: JobKind
     ident: str
     first_day: str
     last_day: str
@@ -65,6 +71,7 @@ class Job(NamedTuple):
     language: str
     state: State
     step: int
+    steps: int
     done_ms: int | None
     name: str
     bytes: int
@@ -140,7 +147,8 @@ class Desk:
                         f"đã có {count} báo cáo đang đợi; hãy đợi rồi yêu cầu lại",
                         f"{count} reports wait already; ask again when some are done",
                     )
-                row = {"asked_ms": self.now_ms(), **wanted._asdict()}
+                steps = PACK_STEPS if wanted.kind == PACK else STEPS
+                row = {"asked_ms": self.now_ms(), "steps": steps, **wanted._asdict()}
                 done = connection.execute(insert(schema.report_job).values(**row))
                 assert done.inserted_primary_key is not None
                 ident = int(done.inserted_primary_key[0])
@@ -148,6 +156,20 @@ class Desk:
         found = self.job(ident)
         assert found is not None
         return found
+
+    def wanted_pack(self, ident: str, last: date, language: str) -> Wanted:
+        """Raises Refused."""
+        first = pack_making.first_day(self.plans, ident, last, self.now_ms())
+        return Wanted("evidence", ident, first.isoformat(), last.isoformat(), "zip", language)
+
+    def pack_of(self, ident: str, last: date) -> Job | None:
+        """The newest that was asked for and not deleted, unless it failed."""
+        table = schema.report_job.c
+        mine = (table.kind == PACK) & (table.ident == ident) & (table.last_day == last.isoformat())
+        query = select(schema.report_job).where(mine, table.state != "failed").order_by(table.id.desc()).limit(1)
+        with self.engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else Job(*row)
 
     def job(self, ident: int) -> Job | None:
         with self.engine.connect() as connection:
@@ -168,7 +190,7 @@ class Desk:
         return path if job.state == "done" and path.is_file() else None
 
     def _path(self, ident: int, form: str) -> Path:
-        return self.folder / f"{ident}.{report_files.FORMATS[form].suffix}"
+        return self.folder / _stored(ident, form)
 
     def _run(self) -> None:
         try:
@@ -214,28 +236,39 @@ class Desk:
 
     def _make(self, job: Job) -> None:
         self._tell(job, state="running", step=0)
+        path = self._path(job.id, job.format)
+        half = path.with_suffix(path.suffix + ".part")
+        half.touch(mode=0o600)
+        name, size, digest = self._pack(job, half) if job.kind == "evidence" else self._report(job, job.kind, half)
+        half.replace(path)
+        self._tell(job, state="done", step=job.steps, done_ms=self.now_ms(), name=name, bytes=size, sha256=digest.hex())
+
+    def _report(self, job: Job, kind: Kind, half: Path) -> tuple[str, int, bytes]:
+        """The file's name, its size and digest."""
         period = report_facts.checked_period(
             date.fromisoformat(job.first_day), date.fromisoformat(job.last_day), self.now_ms()
         )
         with self.making:
-            report = reports.report(self._facts(job.kind, job.ident, period))
+            report = reports.report(self._facts(kind, job.ident, period))
         self._tell(job, step=1)
         data = report_files.FORMATS[job.format].make(report, self.office, job.language)
         self._tell(job, step=2)
-        path = self._path(job.id, job.format)
-        half = path.with_suffix(path.suffix + ".part")
-        half.touch(mode=0o600)
         half.write_bytes(data)
-        half.replace(path)
-        self._tell(
-            job,
-            state="done",
-            step=STEPS,
-            done_ms=self.now_ms(),
-            name=report_files.file_name(report, job.format),
-            bytes=len(data),
-            sha256=hashlib.sha256(data).hexdigest(),
+        return report_files.file_name(report, job.format), len(data), hashlib.sha256(data).digest()
+
+    def _pack(self, job: Job, half: Path) -> tuple[str, int, bytes]:
+        made = pack_making.make_pack(
+            half,
+            self.engine,
+            self.ledger,
+            pack_making.target_of(self.plans, job.ident),
+            date.fromisoformat(job.last_day),
+            self.now_ms(),
+            self.calendar(),
+            self.office,
+            lambda percent: self._tell(job, step=percent),
         )
+        return pack_making.file_name(job.ident, job.last_day), made.size, made.digest
 
     def _failed(self, job: Job, why: Said) -> None:
         self._tell(job, state="failed", done_ms=self.now_ms(), error_vi=why.vi, error_en=why.en)
@@ -250,9 +283,11 @@ class Desk:
         table = schema.report_job.c
         with writing(self.engine) as connection:
             ended = table.state.in_(("done", "failed"))
-            newest = connection.scalars(select(table.id).where(ended).order_by(table.id.desc()).limit(MOST_KEPT)).all()
-            least = newest[-1] if len(newest) == MOST_KEPT else 0
-            old = (table.done_ms < self.now_ms() - KEPT_MS) | (table.id < least)
+            newest = connection.execute(
+                select(table.id, table.bytes).where(ended).order_by(table.id.desc()).limit(MOST_KEPT)
+            ).all()
+            least = newest[-1].id if len(newest) == MOST_KEPT else 0
+            old = (table.done_ms < self.now_ms() - KEPT_MS) | (table.id < max(least, _least_within(newest)))
             connection.execute(delete(schema.report_job).where(ended, old))
             known = _known_files(connection)
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
@@ -260,7 +295,20 @@ class Desk:
                 path.unlink(missing_ok=True)
 
 
+def _least_within(newest: Sequence[Any]) -> int:
+    """The oldest job whose file still fits among the newer ones; rows have id and bytes, the newest first."""
+    total = 0
+    for place, row in enumerate(newest):
+        total += row.bytes if place else 0
+        if total > MOST_KEPT_BYTES:
+            return int(newest[place - 1].id)
+    return 0
+
+
+def _stored(ident: int, form: str) -> str:
+    return f"{ident}.{report_files.FORMATS[form].suffix if form in report_files.FORMATS else form}"
+
+
 def _known_files(connection: Connection) -> set[str]:
     table = schema.report_job.c
-    rows = connection.execute(select(table.id, table.format))
-    return {f"{ident}.{report_files.FORMATS[form].suffix}" for ident, form in rows}
+    return {_stored(ident, form) for ident, form in connection.execute(select(table.id, table.format))}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 from schoolbeat_server import compare
 from schoolbeat_server.cause import INTERNET
@@ -36,9 +36,10 @@ from schoolbeat_server.tables import Column, Table, cell_text, ordered
 
 @dataclass(frozen=True)
 class Report:
-    """about: what and value, what the figures rest on; it stands in every form of the report."""
+    """kind "evidence": of an evidence pack (evidence_paper.py). about: what and value, what the figures rest on; it
+    stands in every form of the report."""
 
-    kind: Kind
+    kind: Kind | Literal["evidence"]
     id: str
     title: Said
     period: Period
@@ -251,11 +252,12 @@ def _of_school(facts: Facts) -> tuple[Said, list[Section]]:
 ISP_METHOD: Final = Said(
     "Mỗi điểm trường được tính cho nhà mạng của đường truyền chính trong sổ đăng ký. 'Riêng đường truyền' chỉ gồm "
     "những phút bộ định tuyến của trường trả lời và trường đi bằng đường chính: mất điện, hỏng thiết bị trong trường, "
-    "lúc đi bằng đường dự phòng và lúc chưa đo được không tính cho nhà mạng. Tốc độ đo ngoài giờ học, bỏ các lần bị chính thiết bị cổng giới hạn.",
+    "lúc đi bằng đường dự phòng và lúc chưa đo được không tính cho nhà mạng. Tốc độ đo ngoài giờ học, bỏ các lần bị "
+    "chính thiết bị cổng giới hạn.",
     "Each site counts for the ISP of its main line in the register. 'The line alone' has only the minutes in which the "
     "school's router answered and the main line was in use: lost power, faults inside the school, time on a line that "
-    "stands by and what was not measured are not the ISP's. "
-    "Speeds were measured outside lessons; tests that the gateway held down are left out.",
+    "stands by and what was not measured are not the ISP's. Speeds were measured outside lessons; tests that the "
+    "gateway held down are left out.",
 )
 
 

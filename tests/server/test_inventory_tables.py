@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import zipfile
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -170,36 +168,6 @@ def test_an_unknown_school_is_refused_over_http(client: Client) -> None:
     answer = client.get("/api/v1/inventory/schools?school=nowhere")
 
     assert (answer.status_code, answer.json()["detail"]) == (404, "school 'nowhere': not in the register")
-
-
-def test_a_pack_over_http_is_the_zip_with_its_digest(client: Client) -> None:
-    one = next(
-        one
-        for one in client.get("/api/v1/verdicts").json()
-        if one["target"].startswith("T1") and one["unit"] != "device"
-    )
-
-    answer = client.get(f"/api/v1/evidence/{one['plan']}/{one['target']}.zip?last=2026-11-20")
-
-    assert answer.status_code == 200
-    assert hashlib.sha256(answer.content).hexdigest() == answer.headers["X-SHA256"]
-    with zipfile.ZipFile(BytesIO(answer.content)) as pack:
-        assert json.loads(pack.read("target.jsonl"))["target"] == one["target"]
-
-
-@pytest.mark.parametrize(
-    ("address", "status", "said"),
-    [
-        ("/api/v1/evidence/no/T1.zip?last=2026-11-20", 404, "not judged here"),
-        ("/api/v1/evidence/lao-cai-2022-2025/T1.zip?last=2026-11-21", 422, "the day 2026-11-21 is not over"),
-        ("/api/v1/evidence/lao-cai-2022-2025/T1.zip?last=soon", 422, "last"),
-    ],
-)
-def test_a_pack_that_cannot_be_made_says_why(client: Client, address: str, status: int, said: str) -> None:
-    known = {one["target"] for one in client.get("/api/v1/verdicts").json()}
-    answer = client.get(address.replace("T1.zip", f"{sorted(known)[0]}.zip"))
-
-    assert (answer.status_code, said in answer.text) == (status, True), answer.text
 
 
 def test_the_commands_write_a_pack_and_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -662,6 +662,7 @@ def test_the_document_says_the_bounds_of_the_code() -> None:
         f"{report_jobs.MOST_WAITING} waiting at most, files kept for {report_jobs.KEPT_MS // 86_400_000} days" in text
     )
     assert f"({report_jobs.MOST_KEPT} at most)" in text
+    assert f"within {report_jobs.MOST_KEPT_BYTES // 1024**3} GiB besides the newest" in text
     assert Fraction(80, 100) == compare.LEAST_COVERAGE
     for word in (*report_cli.KINDS, *report_files.FORMATS):
         assert f"`{word}`" in text

@@ -1,20 +1,19 @@
-"""Evidence packs and the inventory's reconciliation, to take away; one large thing is made at a time."""
+"""Evidence packs that were made, and the inventory's reconciliation, to take away."""
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
-from typing import IO, Annotated, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import FileResponse
 
 from schoolbeat_server import inventory_tables
-from schoolbeat_server.evidence_pack import PackError, window_until, write_pack
 from schoolbeat_server.local_time import local
+from schoolbeat_server.report_facts import Refused
 from schoolbeat_server.sums import Sums
 from schoolbeat_server.web.server_view import Context
 from schoolbeat_server.web.table_answers import Format, as_file
@@ -22,7 +21,6 @@ from schoolbeat_server.web.table_answers import Format, as_file
 router = APIRouter(prefix="/api/v1", tags=["v1"])
 
 _making = threading.Lock()
-PIECE = 1 << 18
 Id = Annotated[str, Path(max_length=60)]
 
 
@@ -47,39 +45,27 @@ def pack(
     target: Id,
     last: Annotated[date, Query(description="Last local day of the target's window; it must be over")],
 ) -> Response:
-    """The verdict on the target's window that ends with that day, with everything that it rests on and a script that
-    recomputes it. The same data gives the same bytes."""
-    found = next((one for one in context.verdicts() if (one.plan.id, one.target.id) == (plan, target)), None)
-    if found is None:
-        raise HTTPException(404, f"plan {plan!r}, target {target!r}: not judged here; /api/v1/verdicts lists them")
-
-    def read(site: str, signal: str, first: int, end: int) -> bytes:
-        return context.read_minutes(site, [signal], first, end)[signal]
-
-    with _alone():
-        out: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed when it was sent)
-        try:
-            window = window_until(found.target, last, context.now_ms())
-            with context.engine.connect() as connection:
-                made = write_pack(out, connection, found.plan, found.target, window, read, context.calendar())
-        except PackError as error:
-            out.close()
-            raise HTTPException(422, error.said.en) from None
-        except BaseException:
-            out.close()
-            raise
-    headers = {
-        "Content-Disposition": f'attachment; filename="schoolbeat-{plan}-{target}-{last}.zip"',
-        "Content-Length": str(made.size),
-        "X-SHA256": made.digest.hex(),
-    }
-    return StreamingResponse(_pieces(out), media_type="application/zip", headers=headers)
-
-
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        while piece := file.read(PIECE):
-            yield piece
+    """The pack that was made in the background: the verdict on the target's window that ends with that day, with
+    everything that it rests on and a script that recomputes it. 404: nobody asked for it (or it was deleted): POST
+    /api/v1/report-jobs does; 409: it is being made."""
+    desk = context.reports
+    if desk is None:
+        raise HTTPException(404, "this server makes no evidence packs")
+    ident = f"{plan}/{target}"
+    try:
+        desk.wanted_pack(ident, last, context.language)
+    except Refused as refused:
+        raise HTTPException(404 if refused.missing else 422, refused.said.en) from None
+    job = desk.pack_of(ident, last)
+    path = None if job is None else desk.file(job)
+    if job is None or (path is None and job.state == "done"):
+        raise HTTPException(
+            404, f'not made yet: POST /api/v1/report-jobs {{"kind": "evidence", "id": "{ident}", "last_day": "{last}"}}'
+        )
+    if path is None:
+        said = f"report job {job.id} is {job.state}: step {job.step} of {job.steps}"
+        raise HTTPException(409, said, {"Retry-After": "5"})
+    return FileResponse(path, media_type="application/zip", filename=job.name, headers={"X-SHA256": job.sha256})
 
 
 @router.get("/inventory/{table}", response_class=Response)

@@ -17,7 +17,31 @@ REPORT_TEXTS: dict[str, tuple[str, str]] = {
     "reports.kind.isp": ("Nhà mạng", "ISP"),
     "reports.kind.league": ("Bảng xếp hạng của địa bàn", "League table of an area"),
     "reports.kind.line": ("Phiếu đánh giá một đường truyền", "Conformity sheet of a line"),
-    "reports.id": ("Mã (địa bàn, trường) hoặc tên nhà mạng", "Id (area, school) or the ISP's name"),
+    "reports.kind.evidence": ("Gói minh chứng của một chỉ tiêu", "Evidence pack of a target"),
+    "reports.id.area": ("Địa bàn", "Area"),
+    "reports.id.league": ("Địa bàn", "Area"),
+    "reports.id.school": ("Trường", "School"),
+    "reports.id.isp": ("Nhà mạng", "ISP"),
+    "reports.id.line": ("Đường truyền", "Line"),
+    "reports.id.evidence": ("Chỉ tiêu", "Target"),
+    "reports.typed": ("gõ một phần tên, không cần dấu", "type part of its name"),
+    "reports.none_found": (
+        "Không thấy tên hay mã nào khớp với “{typed}”; hãy gõ ít chữ hơn.",
+        "No name or id matches “{typed}”; try fewer words.",
+    ),
+    "reports.several": (
+        "{count} tên khớp với “{typed}”: hãy chọn một.",
+        "{count} names match “{typed}”: choose one.",
+    ),
+    "reports.several.first": ("Chỉ nêu {count} tên đầu.", "Only the first {count} are offered."),
+    "reports.by_day": ("Danh sách theo địa giới của ngày này", "List the areas of that day"),
+    "reports.again": ("Tìm tên khác", "Look for another name"),
+    "reports.evidence": (
+        "Gói gồm kết luận của kỳ xét kết thúc bằng ngày đã chọn, báo cáo PDF, danh sách, sổ phút, mã băm và chương "
+        "trình tính lại (ZIP).",
+        "The pack has the verdict on the window that ends with the chosen day, the report as PDF, lists, ledger "
+        "minutes, digests and a program that recomputes it (ZIP).",
+    ),
     "reports.from": ("Từ ngày", "From"),
     "reports.to": ("Đến hết ngày", "To, included"),
     "reports.format": ("Dạng tệp", "Format"),

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from schoolbeat_server import paper, report_files, report_jobs
+from schoolbeat_server import paper, report_choice, report_files, report_jobs
 from schoolbeat_server.local_time import local
-from schoolbeat_server.report_facts import KINDS, Kind, Period, Refused, checked_period
-from schoolbeat_server.report_jobs import STATE_WORDS, STEPS, Busy, Desk, Job, Wanted
+from schoolbeat_server.report_choice import Choice
+from schoolbeat_server.report_facts import KINDS, Kind, Refused, checked_period
+from schoolbeat_server.report_jobs import STATE_WORDS, Busy, Desk, Job, JobKind, Wanted
 from schoolbeat_server.reports import Report
 from schoolbeat_server.web.pages import Lang, invalid_page, rendered, speaker_of
 from schoolbeat_server.web.server_view import Context, WebContext, context_of
@@ -32,11 +33,17 @@ MOST_FORM_BYTES = 4_096
 Number = Annotated[int, Path(ge=1, le=2**53)]
 
 
+JOB_KINDS: tuple[JobKind, ...] = (*KINDS, "evidence")
+MOST_OFFERED = 300  # in one list; more are searched by name
+
+
 class JobIn(BaseModel):
+    """first_day: of reports; an evidence pack is of its target's own window, and always a zip."""
+
     model_config = ConfigDict(extra="forbid")
-    kind: Kind
-    id: str = Field(min_length=1, max_length=60)
-    first_day: date
+    kind: JobKind
+    id: str = Field(min_length=1, max_length=130, description="PLAN/TARGET of an evidence pack")
+    first_day: date | None = None
     last_day: date
     format: Format = "pdf"
     language: Literal["vi", "en"] = "vi"
@@ -117,34 +124,80 @@ def report_page(
     return Response(html, media_type="text/html; charset=utf-8")
 
 
+Typed = Annotated[str, Query(alias="id", max_length=200)]
+
+
 @pages_router.get("/reports")
-def reports_page(request: Request, context: Context, lang: Lang = None) -> Response:
+def reports_page(
+    request: Request,
+    context: Context,
+    kind: JobKind = "area",
+    typed: Typed = "",
+    first: Annotated[date | None, Query(alias="from")] = None,
+    last: Annotated[date | None, Query(alias="to")] = None,
+    form: Annotated[Format, Query(alias="format")] = "pdf",
+    fresh: bool = False,
+    lang: Lang = None,
+) -> Response:
+    """typed: what somebody is looking for; several that it may mean are offered. fresh: all are, by the boundaries of
+    the period's last day."""
     say = speaker_of(request, context)
     yesterday = local(context.now_ms()).date() - timedelta(1)
-    jobs = _desk(context).jobs()
+    desk = _desk(context)
+    jobs = desk.jobs()
+    known = _choices(context, kind, last or yesterday)
+    found = report_choice.meant(known, typed) if typed and not fresh else []
+    typed = typed if not fresh else ""
     return rendered(
         request,
         say,
         "reports.html",
         jobs=jobs,
-        going=any(job.state in ("waiting", "running") for job in jobs),
+        going=any(job.state in ("waiting", "running") for job in jobs) and not typed,
         state_words=STATE_WORDS,
-        steps=STEPS,
         days=report_jobs.KEPT_MS // 86_400_000,
-        kinds=KINDS,
+        kinds=JOB_KINDS,
+        kind=kind,
+        known=known,
+        listed=len(known) <= MOST_OFFERED,
+        groups=list(dict.fromkeys(one.group for one in known)),
+        typed=typed,
+        found=found[: report_choice.MOST_FOUND],
+        found_count=len(found),
         formats=list(report_files.FORMATS),
-        first=yesterday.replace(day=1).isoformat(),
-        last=yesterday.isoformat(),
+        form=form,
+        first=(first or yesterday.replace(day=1)).isoformat(),
+        last=(last or yesterday).isoformat(),
+        latest=yesterday.isoformat(),
     )
+
+
+def _choices(context: WebContext, kind: JobKind, day: date) -> list[Choice]:
+    with context.engine.connect() as connection:
+        return report_choice.choices(connection, _desk(context).plans, kind, day.isoformat())
+
+
+def _meant(context: WebContext, kind: JobKind, typed: str, day: date) -> str | None:
+    """The id, if the words mean one thing only by the register of that day."""
+    found = report_choice.meant(_choices(context, kind, day), typed)
+    return found[0].id if len(found) == 1 else None
 
 
 @pages_router.get("/reports/look/at")
 def look(
-    kind: Kind, ident: Ident, first: First, last: Last, form: Annotated[Format, Query(alias="format")] = "html"
+    context: Context,
+    kind: Kind,
+    typed: Typed,
+    first: First,
+    last: Last,
+    form: Annotated[Format, Query(alias="format")] = "html",
 ) -> Response:
-    """Where the form of the page of reports leads."""
-    asked = {"id": ident, "from": first.isoformat(), "to": last.isoformat(), "format": form}
-    return RedirectResponse(f"/reports/{kind}?{urlencode(asked)}", 303)
+    """Where the form of the page of reports leads: to the report, or back if the name means none or several."""
+    asked = {"from": first.isoformat(), "to": last.isoformat(), "format": form}
+    ident = _meant(context, kind, typed, last)
+    if ident is None:
+        return RedirectResponse(f"/reports?{urlencode({'kind': kind, 'id': typed, **asked})}#ask", 303)
+    return RedirectResponse(f"/reports/{kind}?{urlencode({'id': ident, **asked})}", 303)
 
 
 async def _form(request: Request) -> dict[str, str]:
@@ -166,24 +219,35 @@ def ask_page(
     given = {"id": "id", "kind": "kind", "from": "first_day", "to": "last_day", "format": "format"}
     try:
         body = JobIn(**{given[name]: value for name, value in form.items() if name in given}, language=say.language)  # type: ignore[arg-type]
-        period = checked_period(body.first_day, body.last_day, context.now_ms())
-        _desk(context).ask(_wanted(body.kind, body.id, period, body.format, say.language))
+        ident = _meant(context, body.kind, body.id, body.last_day)
+        if ident is None:
+            asked = {name: form[name] for name in given if name in form}
+            return RedirectResponse(f"/reports?{urlencode(asked)}#ask", 303)
+        _asked(context, body.model_copy(update={"id": ident}))
     except ValidationError as error:
         return invalid_page(request, [{**one, "loc": ("form", *one["loc"])} for one in error.errors()])
     except Refused as refused:
         raise HTTPException(_status(refused), refused.said.to(say.language)) from None
-    return RedirectResponse("/reports", 303)
+    return RedirectResponse("/reports#jobs", 303)
 
 
-def _wanted(kind: Kind, ident: str, period: Period, form: str, language: str) -> Wanted:
-    return Wanted(kind, ident, period.first.isoformat(), period.last.isoformat(), form, language)
+def _asked(context: WebContext, body: JobIn) -> Job:
+    """Raises Refused."""
+    desk = _desk(context)
+    if body.kind == "evidence":
+        return desk.ask(desk.wanted_pack(body.id, body.last_day, body.language))
+    if body.first_day is None:
+        raise Refused("first_day: cần ngày đầu của kỳ báo cáo", "first_day: a report needs the first day of its period")
+    first, last = checked_period(body.first_day, body.last_day, context.now_ms())
+    return desk.ask(Wanted(body.kind, body.id, first.isoformat(), last.isoformat(), body.format, body.language))
 
 
 # ---- the API -----------------------------------------------------------------------------------------------
 
 
 class JobOut(BaseModel):
-    """step: of `steps`. file: where to fetch it, while it is kept; sha256: of that file."""
+    """kind evidence: id is PLAN/TARGET. step: of `steps`. file: where to fetch it, while it is kept; sha256: its
+    digest."""
 
     job: int
     kind: str
@@ -214,6 +278,7 @@ def _out(desk: Desk, job: Job) -> JobOut:
         "language",
         "state",
         "step",
+        "steps",
         "asked_ms",
         "done_ms",
         "name",
@@ -224,7 +289,6 @@ def _out(desk: Desk, job: Job) -> JobOut:
         **{name: getattr(job, name) for name in kept},
         job=job.id,
         id=job.ident,
-        steps=STEPS,
         file=f"/api/v1/report-jobs/{job.id}/file" if there else None,
         error=job.error_en,
     )
@@ -254,12 +318,10 @@ def jobs(context: Context) -> list[JobOut]:
 
 @router.post("/report-jobs", response_model=JobOut, status_code=202)
 def ask(context: Context, _here: FromHere, body: JobIn) -> JobOut:
-    """Asks for a report in the background. There is no login yet: who reaches this server, which listens on loopback
-    only, may do this."""
-    desk = _desk(context)
+    """Asks for a report or an evidence pack in the background. There is no login yet: who reaches this server, which
+    listens on loopback only, may do this."""
     try:
-        period = checked_period(body.first_day, body.last_day, context.now_ms())
-        return _out(desk, desk.ask(_wanted(body.kind, body.id, period, body.format, body.language)))
+        return _out(_desk(context), _asked(context, body))
     except Refused as refused:
         raise HTTPException(_status(refused), refused.said.en) from None
 
@@ -286,4 +348,5 @@ def job_file(context: Context, number: Number) -> Response:
     path = desk.file(job)
     if path is None:
         raise HTTPException(409, f"report job {number} is {job.state}: it has no file")
-    return FileResponse(path, media_type=report_files.FORMATS[job.format].media_type, filename=job.name)
+    media = report_files.FORMATS[job.format].media_type if job.format in report_files.FORMATS else "application/zip"
+    return FileResponse(path, media_type=media, filename=job.name, headers={"X-SHA256": job.sha256})

@@ -1,0 +1,99 @@
+"""What a report can be of, by name: areas, schools, ISPs, lines and targets, and which of them a typed name means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection, select
+
+from schoolbeat_server import schema
+from schoolbeat_server.register_areas import Boundaries, areas_on
+from schoolbeat_server.report_jobs import JobKind
+from schoolbeat_server.said import Said
+from schoolbeat_server.tables import search_words
+from schoolbeat_server.targets import Plan
+
+MOST_FOUND: Final = 100  # offered when a name means several
+
+
+class Choice(NamedTuple):
+    """label: its name, with as much as tells it from others; group: under which it is offered."""
+
+    id: str
+    label: Said
+    group: Said = Said("", "")
+
+
+def choices(connection: Connection, plans: Sequence[Plan], kind: JobKind, day: str) -> list[Choice]:
+    """In the order in which one looks for them; by the register of that ISO day."""
+    if kind == "evidence":
+        return [
+            Choice(f"{plan.id}/{one.id}", Said(f"{one.id}: {one.name.vi}", f"{one.id}: {one.name.en}"), plan.document)
+            for plan in plans
+            for one in plan.targets
+        ]
+    if kind == "isp":
+        line = schema.line.c
+        names = connection.scalars(select(line.isp).where(line.isp != "").distinct().order_by(line.isp))
+        return [_plain(name, name) for name in names]
+    limits = areas_on(connection, day)
+    if kind in ("area", "league"):
+        return _areas(limits)
+    return _schools(connection, limits) if kind == "school" else _lines(connection)
+
+
+def _plain(ident: str, label: str) -> Choice:
+    return Choice(ident, Said(label, label))
+
+
+def _areas(limits: Boundaries) -> list[Choice]:
+    """Those above first; one whose name another one bears too says what it lies in."""
+    names = [one.name for one in limits.areas.values()]
+    found = []
+    for one in sorted(limits.areas.values(), key=lambda one: (len(limits.up(one.id)), one.name, one.id)):
+        above = [area.name for area in limits.up(one.id)[1:]]
+        found.append(_plain(one.id, ", ".join([one.name, *above]) if names.count(one.name) > 1 else one.name))
+    return found
+
+
+def _schools(connection: Connection, limits: Boundaries) -> list[Choice]:
+    rows = connection.execute(select(schema.school.c.id, schema.school.c.name).order_by(schema.school.c.name))
+    found = []
+    for ident, name in rows:
+        if ident in limits.area_of or ident in limits.without:
+            area = limits.areas.get(limits.area_of.get(ident, ""))
+            found.append(_plain(ident, f"{name}, {area.name} ({ident})" if area else f"{name} ({ident})"))
+    return found
+
+
+def _lines(connection: Connection) -> list[Choice]:
+    line, site, school = schema.line.c, schema.site.c, schema.school.c
+    rows = connection.execute(
+        select(line.id, line.isp, site.name, school.name)
+        .join_from(schema.line, schema.site, line.site == site.id)
+        .join(schema.school, site.school == school.id)
+        .where(line.role == "main")
+        .order_by(school.name, site.kind, site.name, line.id)
+    )
+    return [_plain(ident, f"{place} – {name}, {isp or '?'} ({ident})") for ident, isp, name, place in rows]
+
+
+def meant(known: Sequence[Choice], typed: str) -> list[Choice]:
+    """The id; else the whole name in either language; else all of whose words some begin with each of those typed,
+    whatever the accents."""
+    typed = " ".join(typed.split())
+    for same in ([one for one in known if one.id == typed], [one for one in known if typed in one.label]):
+        if len(same) == 1:
+            return same
+    begun = _WORD.findall(" ".join(search_words(typed)))
+    return [one for one in known if begun and _has(one, begun)]
+
+
+def _has(one: Choice, begun: Sequence[str]) -> bool:
+    words = _WORD.findall(" ".join(search_words(f"{one.label.vi} {one.label.en} {one.id}")))
+    return all(any(word.startswith(part) for word in words) for part in begun)
+
+
+_WORD: Final = re.compile(r"\w+")
