@@ -1,8 +1,8 @@
-# make demo | test | check | bench | soak | oracle: each does all the set-up it needs (see deploy/set_up.py) and says so first.
+# make demo | test | check | bench | soak | oracle | dashboards: each does all the set-up it needs (see deploy/set_up.py) and says so first.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test check bench soak oracle clean need-python
+.PHONY: demo test check bench soak oracle dashboards clean need-python
 
 demo: need-python
 	@$(PYTHON) deploy/set_up.py demo
@@ -35,6 +35,11 @@ oracle: need-python
 	@$(PYTHON) deploy/set_up.py test
 	ORACLE_MONTHS=$(or $(MONTHS),1000) ORACLE_HOURS=$(or $(HOURS),100) ORACLE_DENSE=$(or $(DENSE),10) \
 	  ORACLE_PROVINCES=$(or $(PROVINCES),1000) ORACLE_SEED=$(SEED) .venv/bin/pytest tests/oracle -s --timeout 0 -p no:xdist
+
+# Writes dashboards/{influxdb,victoriametrics}/{vi,en}/*.json anew from their description.
+dashboards: need-python
+	@$(PYTHON) deploy/set_up.py check
+	.venv/bin/python -m dashboards.build
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
