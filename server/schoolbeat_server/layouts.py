@@ -143,7 +143,8 @@ class Layouts:
             return
         needed = select(report.revision).where(report.site == site, report.agent == agent)
         connection.execute(delete(schema.inventory).where(mine, table.revision.not_in(needed)))
-        self.known = {key: layout for key, layout in self.known.items() if key[:2] != (site, agent)}
+        known = list(self.known.items())  # at once: another thread may be adding to it
+        self.known = {key: layout for key, layout in known if key[:2] != (site, agent)}
         if (connection.scalar(count) or 0) >= MOST:
             raise WireError("count", f"agent {site}/{agent} has {MOST} inventories that its reports still need")
 

@@ -113,10 +113,18 @@ def _answered(case: Case, devices: Sequence[Device], count: int, starts: tuple[i
     ]
     blind = len(devices) - len(rows)
     for at in range(len(starts)):
-        codes = [row[at] for row in rows]
-        up = sum(0 < code <= UP_FULL for code in codes)
-        unknown = blind + sum(code > UP_FULL for code in codes)
-        yield True if up >= count else False if up + unknown < count else None
+        yield enough([row[at] for row in rows], count, blind)
+
+
+def enough(codes: Sequence[int], count: int, blind: int = 0) -> bool | None:
+    """Whether so many of the devices answered in a minute. blind: further ones of which nothing is known."""
+    up = answering(codes)
+    unknown = blind + sum(code > UP_FULL for code in codes)
+    return True if up >= count else False if up + unknown < count else None
+
+
+def answering(codes: Sequence[int]) -> int:
+    return sum(0 < code <= UP_FULL for code in codes)
 
 
 # ---- what a room must hold ---------------------------------------------------------------------------------

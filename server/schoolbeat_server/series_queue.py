@@ -1,0 +1,358 @@
+"""The series queue: a thread that hands stored rows to the time-series store and moves on when it has answered."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Engine, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import SQLAlchemyError
+
+from schoolbeat_server import schema, series_again, series_aside, series_health, series_now, series_setup
+from schoolbeat_server.database import server_id, writing
+from schoolbeat_server.layouts import Layouts
+from schoolbeat_server.ledger import Ledger
+from schoolbeat_server.said import Said
+from schoolbeat_server.school_calendar import SchoolCalendar
+from schoolbeat_server.series_about import About
+from schoolbeat_server.series_again import Again
+from schoolbeat_server.series_cursors import Cursors
+from schoolbeat_server.series_decisions import Backlog, backlog, oldest_ms, retention_of, wait_seconds
+from schoolbeat_server.series_delivery import Refused, Waits, deliver, not_older
+from schoolbeat_server.series_places import read_places
+from schoolbeat_server.series_room import Waiting, held, waiting
+from schoolbeat_server.series_rows import Stamps
+from schoolbeat_server.series_store import Store
+from schoolbeat_server.series_streams import STREAMS, Piece, Sources, read_again
+from schoolbeat_server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS: Final = 2.0
+SHARE: Final = 0.25  # of the time that a backlog takes, others have the processor to themselves
+LATER_SECONDS: Final = 300.0  # between two looks for inventories that were lost
+ABOUT_SECONDS: Final = 3_600.0
+NOW_SECONDS: Final = 300.0
+BEHIND_MS: Final = 900_000  # reports that wait so long are sent beside the newest, no longer before them
+PATIENCE_SECONDS: Final = 86_400.0  # while a whole measurement is refused
+AWAY_SECONDS: Final = 600.0  # of no answer, before it is a reason to go and look
+
+
+class SeriesQueue:
+    """What it knows of itself is read by other threads; what it remembers is in the database, but for the trouble."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        ledger: Ledger,
+        layouts: Layouts,
+        calendar: Callable[[], SchoolCalendar],
+        store: Store,
+        settings: Settings,
+        now_ms: Callable[[], int],
+        *,
+        unit_kinds: Mapping[tuple[str, str], str] | None = None,
+        healthy: Callable[[], bool] = lambda: True,
+        knows_time: Callable[[], bool] = lambda: True,
+        seconds: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """unit_kinds: what the targets count, by plan and target. healthy: what the rest of the server says of itself.
+        knows_time: False while our own clock cannot be right; then nothing is sent."""
+        self.engine, self.store, self.settings, self.now_ms = engine, store, settings, now_ms
+        self.healthy, self.knows_time, self.seconds, self.jitter = healthy, knows_time, seconds, jitter
+        self.cursors = Cursors(store.settles_seconds)
+        with engine.connect() as connection:
+            places = read_places(connection)
+            self.cursors.load(connection)
+            self.counts, self.aside = series_aside.counts(connection), series_aside.points(connection)
+        stamps = Stamps(settings.series.kind == "victoriametrics")
+        kinds = unit_kinds or {}
+        self.sources = Sources(engine, ledger, layouts, calendar, places, stamps, server_id(engine), kinds)
+        self.about: About | None = None
+        self.trouble: Waits | None = None
+        self.trouble_since = 0.0
+        self.tries = 0
+        self.next_try = self.next_now = self.next_about = self.next_later = 0.0
+        self.answered = False  # since the start, or since the last trouble
+        self.health_minute = 0
+        self.waiting = Waiting(0, 0, 0)
+        self.backlog = Backlog(0.0, None, False)
+        self.told = ""
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self._run, name="series", daemon=True)
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.thread.join(10)
+        self.store.close()
+
+    def _run(self) -> None:
+        while not self.stopping.is_set():
+            began, more = time.monotonic(), False
+            try:
+                more = self.knows_time() and self.step()
+            except SQLAlchemyError as error:
+                log.warning("the series queue waits: %s", error)
+            except Exception:  # one row gone wrong must not end the thread
+                log.exception("the series queue could not go on")
+                self.stopping.wait(30)
+            spent = time.monotonic() - began
+            self.stopping.wait(SHARE * spent if more else IDLE_SECONDS)
+
+    # ---- a step --------------------------------------------------------------------------------------------
+
+    def step(self) -> bool:
+        """A piece of every stream. True: there is more to be sent at once."""
+        self._note_minute()
+        if self.seconds() < self.next_try:
+            return False
+        if self.seconds() >= self.next_about:
+            self._ask_about()
+        try:
+            return self._send_all()
+        except _Restarted:
+            log.warning("the time-series store was started anew: what it took in the last minute is sent again")
+            self.cursors.go_back()
+            return True
+
+    def _send_all(self) -> bool:
+        more = False
+        for stream, read in STREAMS.items():
+            if stream == "later" and not self._is_time_for_later():
+                continue
+            if stream == "reports" and self.answered:
+                self._let_newest_go_first()
+            with self.engine.connect() as connection:
+                piece = read(self.sources, connection, self.cursors.at(stream))
+            if piece is None:
+                if stream == "later":
+                    self.cursors.positions[stream] = 0  # from the beginning, when it is time again
+                continue
+            if not self._send(stream, piece):
+                return False
+            more |= piece.full
+        if self.answered and self.seconds() >= self.next_now and not self._send_now():
+            return False
+        return self._send_again() or more
+
+    def _is_time_for_later(self) -> bool:
+        if self.seconds() < self.next_later:
+            return False
+        self.next_later = self.seconds() + LATER_SECONDS
+        return True
+
+    def _send(self, stream: str, piece: Piece, count_old: bool = True) -> bool:
+        """False: the store did not take it; the cursor stays."""
+        oldest = self._oldest_ms()
+        lines = not_older(piece.lines, oldest)
+        found = deliver(lines, self._write, self.settings.series.batch_bytes, patient=self._is_patient())
+        if found.waits is not None:
+            self._wait(found.waits)
+            return False
+        if lines:
+            self._went_well()
+        gone_old = len(piece.lines) - len(lines) if count_old else 0
+        self._moved(stream, piece, found.taken, found.refused, gone_old)
+        return True
+
+    def _write(self, lines: bytes) -> Any:
+        answer = self.store.write(lines)
+        if answer.restarted:
+            raise _Restarted
+        return answer
+
+    def _moved(self, stream: str, piece: Piece, taken: int, refused: Sequence[Refused], old: int) -> None:
+        now_ms = self.now_ms()
+        self.cursors.move(stream, piece.position, self.seconds())
+        counts = {"points_sent": taken, "points_old": old, "points_aside": sum(len(one.lines) for one in refused)}
+        with writing(self.engine) as connection:
+            piece.done(connection)
+            self.cursors.write(connection, stream, now_ms)
+            for one in refused:
+                series_aside.keep(connection, stream, one, now_ms)
+            if refused:
+                counts["aside_dropped"] = series_aside.make_room(connection)
+            series_aside.count(connection, counts)
+            self.counts = series_aside.counts(connection)
+            self.aside = series_aside.points(connection)
+        if refused:
+            log.error(
+                "the time-series store refused %d points, which are set aside (schoolbeat-server series aside): %s",
+                counts["points_aside"],
+                refused[0].reason,
+            )
+
+    # ---- the past ------------------------------------------------------------------------------------------
+
+    def _let_newest_go_first(self) -> None:
+        """After a long time without the store, what waits is sent beside what is new, newest first."""
+        position = self.cursors.at("reports")
+        table = schema.report.c
+        oldest = select(table.received_ms).where(table.id > position).order_by(table.id).limit(1)
+        with self.engine.connect() as connection:
+            received_ms = connection.scalar(oldest)
+        now_ms = self.now_ms()
+        if received_ms is None or received_ms > now_ms - BEHIND_MS:
+            return
+        with writing(self.engine) as connection:
+            newest = series_again.newest_report(connection)
+            start = self.cursors.settled.get("reports", 0)
+            series_again.ask(connection, "", series_again.ALL_MINUTES, now_ms, start_report=start, end_report=newest)
+            self.cursors.forget("reports")
+            self.cursors.positions["reports"] = self.cursors.settled["reports"] = newest
+            self.cursors.write(connection, "reports", now_ms)
+
+    def _send_again(self) -> bool:
+        with self.engine.connect() as connection:
+            asked = series_again.read(connection)
+        for one in asked:
+            with self.engine.connect() as connection:
+                piece = read_again(self.sources, connection, one, self.cursors.at(one.stream))
+            if piece is not None:
+                return self._send(one.stream, piece, count_old=False)
+            self._end_of(one)
+        return False
+
+    def _end_of(self, one: Again) -> None:
+        """Once the store keeps it for good."""
+        self.cursors.settle(self.seconds())
+        if self.cursors.settled.get(one.stream, 0) >= one.end:
+            self.cursors.forget(one.stream)
+            with writing(self.engine) as connection:
+                series_again.forget(connection, one)
+
+    # ---- now -----------------------------------------------------------------------------------------------
+
+    def _send_now(self) -> bool:
+        lines = series_now.lines_of_now(self.sources, self.now_ms())
+        found = deliver(lines, self._write, self.settings.series.batch_bytes, patient=self._is_patient())
+        if found.waits is not None:
+            self._wait(found.waits)
+            return False
+        self.next_now = self.seconds() + NOW_SECONDS
+        with writing(self.engine) as connection:
+            series_aside.count(connection, {"points_sent": found.taken})
+            self.counts = series_aside.counts(connection)
+        return True
+
+    def _note_minute(self) -> None:
+        """Once a minute: the server's health as a row of its own, and a look at the register."""
+        minute = self.now_ms() // 60_000
+        if minute == self.health_minute:
+            return
+        now_ms, series = self.now_ms(), self.settings.series
+        with self.engine.connect() as connection:
+            places = read_places(connection)
+            self.waiting = waiting(connection, self.cursors.at("reports"), now_ms)
+            before_ms = now_ms - self.settings.report_days * 86_400_000
+            kept = held(connection, series_again.passed_reports(connection), before_ms)
+            self.backlog = backlog(
+                self.waiting.bytes,
+                self.waiting.seconds,
+                held_bytes=kept.bytes,
+                report_days=self.settings.report_days,
+                backlog_bytes=series.backlog_bytes,
+            )
+            ok = self.healthy() and not self.reasons()
+            found = series_health.numbers(connection, self.settings.database, now_ms, self._of_itself(), ok=ok)
+        with writing(self.engine) as connection:
+            row = insert(schema.health).values(minute=minute, payload=json.dumps(found))
+            connection.execute(row.on_conflict_do_nothing())
+            self.sources.stamps = self.sources.stamps._replace(ahead_ms=series_setup.ahead_ms(connection))
+            self.counts, self.aside = series_aside.counts(connection), series_aside.points(connection)
+        if places != self.sources.places:
+            self.sources.use(places)
+        self.health_minute = minute
+
+    def _of_itself(self) -> dict[str, int]:
+        return {
+            "queue_reports": self.waiting.reports,
+            "queue_seconds": self.waiting.seconds,
+            "queue_bytes": self.waiting.bytes,
+            "points_sent": self.counts["points_sent"],
+            "points_aside": self.counts["points_aside"],
+            "points_old": self.counts["points_old"],
+        }
+
+    # ---- trouble -------------------------------------------------------------------------------------------
+
+    def _ask_about(self) -> None:
+        self.about = self.store.about()
+        self.next_about = self.seconds() + (ABOUT_SECONDS if self.about.reached else 60.0)
+
+    def _oldest_ms(self) -> int:
+        days = self.about.retention_days if self.about else None
+        return oldest_ms(self.now_ms(), retention_of(self.settings.series.retention_days, days))
+
+    def _is_patient(self) -> bool:
+        return self.trouble is None or self.seconds() - self.trouble_since < PATIENCE_SECONDS
+
+    def _wait(self, waits: Waits) -> None:
+        if self.trouble is None:
+            self.trouble_since = self.seconds()
+        self.trouble, self.answered = waits, False
+        self.tries += 1
+        self.next_try = self.seconds() + wait_seconds(self.tries, waits.wait_seconds, self.jitter())
+        self.next_about = min(self.next_about, self.next_try)  # it may be another one when it is back
+        fresh = waits.text != self.told
+        self.told = waits.text
+        log.log(logging.WARNING if fresh else logging.DEBUG, "the time-series store: %s: %s", waits.kind, waits.text)
+
+    def _went_well(self) -> None:
+        if self.trouble is not None:
+            log.info("the time-series store takes points again")
+        self.trouble, self.tries, self.next_try, self.told, self.answered = None, 0, 0.0, "", True
+
+    def reasons(self) -> list[Said]:
+        """Why somebody should go and look."""
+        found = []
+        trouble = self.trouble
+        if trouble is not None and trouble.kind == "setup":
+            found.append(
+                Said(
+                    f"kho chuỗi thời gian từ chối: {trouble.text}; xem: schoolbeat-server series check",
+                    f"the time-series store refuses: {trouble.text}; see: schoolbeat-server series check",
+                )
+            )
+        elif trouble is not None and self.seconds() - self.trouble_since >= AWAY_SECONDS:
+            minutes = int(self.seconds() - self.trouble_since) // 60
+            found.append(
+                Said(
+                    f"kho chuỗi thời gian không nhận đã {minutes} phút: {trouble.text}",
+                    f"the time-series store has not answered for {minutes} minutes: {trouble.text}",
+                )
+            )
+        if self.about is not None and self.about.reached:
+            found += self.about.problems
+        said = self.backlog.said()
+        if said is not None:
+            found.append(said)
+        if self.aside:
+            found.append(
+                Said(
+                    f"kho chuỗi thời gian đã từ chối {self.aside} điểm, để riêng: schoolbeat-server series aside",
+                    f"the time-series store refused {self.aside} points, set aside: schoolbeat-server series aside",
+                )
+            )
+        return found
+
+    def numbers(self) -> dict[str, int]:
+        """For /healthz and /metrics."""
+        return {f"series_{name}": count for name, count in self._of_itself().items()} | {
+            "series_reports_lost": self.counts["reports_lost"],
+            "series_waits": int(self.trouble is not None),
+        }
+
+
+class _Restarted(Exception):
+    """The store lost what it had taken last."""

@@ -1,0 +1,375 @@
+"""What the series queue sends, stream by stream: the rows after a position as lines, and the position after them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from schoolbeat_server import issued, issued_units, schema, series_reports
+from schoolbeat_server.layouts import Layout, Layouts
+from schoolbeat_server.ledger import CONTACT, Ledger
+from schoolbeat_server.school_calendar import SchoolCalendar, day_of, first_minute_of
+from schoolbeat_server.series_again import Again
+from schoolbeat_server.series_places import Places
+from schoolbeat_server.series_rows import DayLines, OutageRow, Stamps, encoded, of_health, of_issue, of_outage
+from schoolbeat_server.sums import Sums
+from schoolbeat_wire import codec
+from schoolbeat_wire import report as reports
+from schoolbeat_wire.errors import WireError
+
+log = logging.getLogger(__name__)
+
+REPORTS: Final = 500  # rows looked at in one go
+CONTACT_MINUTES: Final = 30
+OUTAGES: Final = 2_000
+VERDICTS: Final = 5  # of a target each, with all its units
+DAYS: Final = 200  # of a site each
+HEALTH_MINUTES: Final = 1_440
+LATER: Final = 200
+APART_MINUTES: Final = 90  # minutes of a site so far apart are read from the ledger apart
+
+Done = Callable[[Connection], None]
+
+
+def _nothing(_connection: Connection) -> None: ...
+
+
+class Piece(NamedTuple):
+    """position: of the cursor, once the lines are taken. done: in the transaction in which it moves. full: there may be
+    more at once."""
+
+    lines: list[bytes]
+    position: int
+    full: bool = False
+    done: Done = _nothing
+
+
+@dataclass
+class Sources:
+    """unit_kinds: by plan and target. server: its id."""
+
+    engine: Engine
+    ledger: Ledger
+    layouts: Layouts
+    calendar: Callable[[], SchoolCalendar]
+    places: Places
+    stamps: Stamps
+    server: str
+    unit_kinds: Mapping[tuple[str, str], str]
+
+    def __post_init__(self) -> None:
+        self.use(self.places)
+
+    def use(self, places: Places) -> None:
+        self.places = places
+        self.encoder = series_reports.Encoder(places)
+        self.days = DayLines(places)
+
+
+Read = Callable[[Sources, Connection, int], Piece | None]
+"""None: there is nothing after the position. The connection has read nothing yet."""
+
+
+# ---- reports -----------------------------------------------------------------------------------------------
+
+
+class _Read(NamedTuple):
+    agent: str
+    layout: Layout
+    report: reports.Report
+    columns: list[list[int]]
+    minutes: list[int]
+
+
+_COLUMNS: Final = tuple(schema.report.c[name] for name in ("id", "site", "agent", "revision", "placed", "payload"))
+
+
+def read_reports(sources: Sources, connection: Connection, position: int) -> Piece | None:
+    table = schema.report.c
+    rows = connection.execute(select(*_COLUMNS).where(table.id > position).order_by(table.id).limit(REPORTS)).all()
+    if not rows:
+        return None
+    lines, unnamed = lines_of_reports(sources, connection, rows)
+
+    def keep_for_later(writing: Connection) -> None:
+        if unnamed:
+            statement = insert(schema.series_later).on_conflict_do_nothing()
+            writing.execute(statement, [{"report": ident} for ident in unnamed])
+
+    return Piece(lines, rows[-1].id, len(rows) == REPORTS, keep_for_later)
+
+
+def read_later(sources: Sources, connection: Connection, position: int) -> Piece | None:
+    """Those whose inventory was lost and is there again; a look at all of them, again and again."""
+    later, table = schema.series_later.c, schema.report.c
+    query = select(later.report, *_COLUMNS).join_from(
+        schema.series_later, schema.report, table.id == later.report, isouter=True
+    )
+    rows = connection.execute(query.where(later.report > position).order_by(later.report).limit(LATER)).all()
+    if not rows:
+        return None
+    lines, unnamed = lines_of_reports(sources, connection, [row for row in rows if row.id is not None])
+    done = [row.report for row in rows if row.report not in set(unnamed)]
+
+    def forget(writing: Connection) -> None:
+        if done:
+            writing.execute(delete(schema.series_later).where(later.report.in_(done)))
+
+    return Piece(lines, rows[-1].report, False, forget)
+
+
+def lines_of_reports(sources: Sources, connection: Connection, rows: Iterable[Any]) -> tuple[list[bytes], list[int]]:
+    """(lines, ids of those whose inventory is lost). A report that is not placed yet comes again under another id."""
+    found: dict[str, list[_Read]] = {}
+    unnamed = []
+    for row in rows:
+        layout = sources.layouts.of(connection, row.site, row.agent, row.revision) if row.placed else None
+        if layout is None:
+            if row.placed:
+                unnamed.append(row.id)
+            continue
+        try:
+            report = reports.decode(row.payload)
+            reports.fits(report, layout.inventory)
+            columns = reports.absolute(report, layout.inventory)
+        except WireError as error:  # believed when it came, by older bounds, or damaged since
+            log.warning("report %d of %s/%s is not sent: %s", row.id, row.site, row.agent, error)
+            continue
+        found.setdefault(row.site, []).append(_Read(row.agent, layout, report, columns, reports.minutes_of(report)))
+    lines = []
+    for site, mine in found.items():
+        for near in _near_each_other(mine):
+            lines += _of_site(sources, site, near)
+    return encoded(lines), unnamed
+
+
+def _near_each_other(found: list[_Read]) -> Iterator[list[_Read]]:
+    near: list[_Read] = []
+    for one in sorted(found, key=lambda one: one.minutes[0]):
+        if near and one.minutes[0] > near[-1].minutes[-1] + APART_MINUTES:
+            yield near
+            near = []
+        near.append(one)
+    if near:
+        yield near
+
+
+def _of_site(sources: Sources, site: str, found: Sequence[_Read]) -> list[str]:
+    first, end = min(one.minutes[0] for one in found), max(one.minutes[-1] for one in found) + 1
+    signals = sorted({signal for one in found for signal in one.layout.signals if signal})
+    with sources.engine.connect() as fresh:  # the ledger may be being sealed while we read
+        rows = sources.ledger.read(fresh, site, signals, first, end)
+    lines = []
+    for one in found:
+        owns = series_reports.ownership(sources.layouts, site, one.agent, one.layout)
+        lines += sources.encoder.report(site, one.agent, one.layout, one.report, one.columns, owns, rows, first)
+    return lines
+
+
+# ---- contact, outages, verdicts ----------------------------------------------------------------------------
+
+
+def read_contact(sources: Sources, connection: Connection, position: int) -> Piece | None:
+    table = schema.contact_minute.c
+    query = select(schema.contact_minute).where(table.minute > position).order_by(table.minute)
+    rows = connection.execute(query.limit(CONTACT_MINUTES)).all()
+    if not rows:
+        return None
+    return Piece(_contact_lines(sources, rows), rows[-1].minute, len(rows) == CONTACT_MINUTES)
+
+
+def _contact_lines(sources: Sources, rows: Iterable[Any], site: str = "") -> list[bytes]:
+    lines: list[str] = []
+    for minute, payload in rows:
+        try:
+            seconds: dict[str, int] = json.loads(codec.inflate(payload))
+        except (WireError, ValueError) as error:
+            log.warning("contact minute %d is not sent: %s", minute, error)
+            continue
+        for one, up in seconds.items():
+            if not site or one == site:
+                lines += sources.encoder.signal(one, CONTACT, bytes([up]), minute)
+    return encoded(lines)
+
+
+def _outages() -> Any:
+    change, outage = schema.outage_change.c, schema.outage.c
+    same = (outage.site == change.site) & (outage.signal == change.signal)
+    same &= outage.first_minute == change.first_minute
+    columns = (outage.end_minute, outage.down_seconds, outage.lessons, outage.cause)
+    return select(change.id, change.site, change.signal, change.first_minute, change.version, *columns).join_from(
+        schema.outage_change, schema.outage, same, isouter=True
+    )
+
+
+def _outage_lines(sources: Sources, rows: Iterable[Any]) -> list[bytes]:
+    lines = []
+    for row in rows:
+        told = (row.end_minute, row.down_seconds, row.lessons, row.cause)
+        if row.down_seconds is None:
+            told = (row.first_minute, 0, 0, "unknown")
+        found = OutageRow(row.site, row.signal, row.first_minute, *told, row.version)
+        lines.append(of_outage(found, sources.places, sources.stamps))
+    return encoded(lines)
+
+
+def read_outages(sources: Sources, connection: Connection, position: int) -> Piece | None:
+    change = schema.outage_change.c
+    rows = connection.execute(_outages().where(change.id > position).order_by(change.id).limit(OUTAGES)).all()
+    if not rows:
+        return None
+    return Piece(_outage_lines(sources, rows), rows[-1].id, len(rows) == OUTAGES)
+
+
+def read_verdicts(sources: Sources, connection: Connection, position: int) -> Piece | None:
+    table = schema.issued.c
+    rows = connection.execute(
+        select(table.id, table.revision, table.body).where(table.id > position).order_by(table.id).limit(VERDICTS)
+    ).all()
+    if not rows:
+        return None
+    return Piece(_verdict_lines(sources, connection, rows), rows[-1].id, len(rows) == VERDICTS)
+
+
+def _verdict_lines(sources: Sources, connection: Connection, rows: Iterable[Any]) -> list[bytes]:
+    lines: list[str] = []
+    for row in rows:
+        found = issued.read_units(connection, row.id)
+        units = found[1] if found else None
+        issue = found[0] if found else issued.read_issues(connection, before=row.id + 1, limit=1)[0]
+        # A revision holds only the units that are others now.
+        changed = issued_units.unpack(row.body) if row.revision and units is not None else units or ()
+        kind = sources.unit_kinds.get((issue.plan, issue.target), "")
+        lines += of_issue(issue, units, changed, kind, sources.places, sources.stamps)
+    return encoded(lines)
+
+
+# ---- days --------------------------------------------------------------------------------------------------
+
+
+def read_days(sources: Sources, connection: Connection, position: int) -> Piece | None:
+    table = schema.day_digest.c
+    query = select(table.id, table.site, table.day, table.revision).where(table.id > position)
+    with sources.engine.connect() as fresh:  # Sums wants one that has read nothing yet
+        rows = fresh.execute(query.order_by(table.id).limit(DAYS)).all()
+    if not rows:
+        return None
+    return Piece(_day_lines(sources, connection, rows), rows[-1].id, len(rows) == DAYS)
+
+
+def read_recounted(sources: Sources, connection: Connection, position: int) -> Piece | None:
+    """Days whose lessons are others now: their sums are, too. No digest tells of it."""
+    touched, digest = schema.touched.c, schema.day_digest.c
+    with sources.engine.connect() as fresh:
+        row = fresh.execute(
+            select(schema.touched).where(touched.id > position, touched.why == "calendar").order_by(touched.id).limit(1)
+        ).first()
+        if row is None:
+            return None
+        days = digest.day.between(day_of(row.first_minute), day_of(row.end_minute - 1))
+        newest = select(digest.site, digest.day, func.max(digest.revision).label("revision"))
+        rows = fresh.execute(newest.where(digest.site == row.site, days).group_by(digest.site, digest.day)).all()
+    return Piece(_day_lines(sources, connection, rows), row.id, True)
+
+
+def _day_lines(sources: Sources, connection: Connection, rows: Iterable[Any]) -> list[bytes]:
+    """By the one calculator, as it counts now: a day's later revision may be in it already."""
+    calendar = sources.calendar()
+    sums = Sums(connection, sources.ledger, calendar)
+    recounts = connection.scalar(select(func.count()).select_from(schema.calendar_change)) or 0
+    days: dict[int, dict[str, int]] = {}
+    for row in rows:
+        days.setdefault(row.day, {})[row.site] = row.revision
+    lines: list[str] = []
+    for day, sites in sorted(days.items()):
+        first, end = first_minute_of(day), first_minute_of(day + 1)
+        with sources.engine.connect() as fresh:
+            wanted = {site: sources.ledger.signals(fresh, site, first, end) for site in sites}
+        for (site, signal), found in sums.read(wanted, first, end).items():
+            told = not calendar.of_site(site).says_nothing
+            revision = sites[site] + recounts
+            lines += sources.days.of(site, day, signal, found, revision, sources.stamps, lessons=told)
+    return encoded(lines)
+
+
+# ---- health ------------------------------------------------------------------------------------------------
+
+
+def read_health(sources: Sources, connection: Connection, position: int) -> Piece | None:
+    table = schema.health.c
+    query = select(schema.health).where(table.minute > position).order_by(table.minute).limit(HEALTH_MINUTES)
+    rows = connection.execute(query).all()
+    if not rows:
+        return None
+    lines = encoded(of_health(sources.server, row.minute, json.loads(row.payload)) for row in rows)
+    return Piece(lines, rows[-1].minute, len(rows) == HEALTH_MINUTES)
+
+
+# ---- the past ----------------------------------------------------------------------------------------------
+
+
+def read_again(sources: Sources, connection: Connection, one: Again, position: int) -> Piece | None:
+    """None: all of it was sent."""
+    if position < one.reports:
+        return _reports_again(sources, connection, one, position)
+    if position < one.end:
+        return _day_again(sources, connection, one, position)
+    return None
+
+
+def _reports_again(sources: Sources, connection: Connection, one: Again, position: int) -> Piece:
+    """From the newest down."""
+    table = schema.report.c
+    query = select(*_COLUMNS).where(
+        table.id > one.start_report,
+        table.id <= one.end_report - position,
+        table.last_minute >= one.first_minute,
+        table.first_minute < one.end_minute,
+    )
+    if one.site:
+        query = query.where(table.site == one.site)
+    rows = connection.execute(query.order_by(table.id.desc()).limit(REPORTS)).all()
+    lines, _ = lines_of_reports(sources, connection, rows)
+    after = one.end_report - rows[-1].id + 1 if len(rows) == REPORTS else one.reports
+    return Piece(lines, after, True)
+
+
+def _day_again(sources: Sources, connection: Connection, one: Again, position: int) -> Piece:
+    day = one.days[one.reports - position - 1]
+    first, end = max(first_minute_of(day), one.first_minute), min(first_minute_of(day + 1), one.end_minute)
+    digest, change, verdict, contact = (
+        table.c for table in (schema.day_digest, schema.outage_change, schema.issued, schema.contact_minute)
+    )
+    newest = select(digest.site, digest.day, func.max(digest.revision).label("revision")).where(digest.day == day)
+    outages = _outages().where(change.first_minute >= first, change.first_minute < end)
+    if one.site:
+        newest, outages = newest.where(digest.site == one.site), outages.where(change.site == one.site)
+    with sources.engine.connect() as fresh:
+        days = fresh.execute(newest.group_by(digest.site, digest.day)).all()
+        lines = _outage_lines(sources, fresh.execute(outages))
+        minutes = select(schema.contact_minute).where(contact.minute >= first, contact.minute < end)
+        lines += _contact_lines(sources, fresh.execute(minutes), one.site)
+        if not one.site:
+            ends = select(verdict.id, verdict.revision, verdict.body).where(
+                verdict.end_minute > first, verdict.end_minute <= end
+            )
+            lines += _verdict_lines(sources, fresh, fresh.execute(ends.order_by(verdict.id)).all())
+    return Piece(lines + _day_lines(sources, connection, days), position + 1, True)
+
+
+STREAMS: Final[dict[str, Read]] = {
+    "reports": read_reports,
+    "contact": read_contact,
+    "health": read_health,
+    "outages": read_outages,
+    "verdicts": read_verdicts,
+    "days": read_days,
+    "recounted": read_recounted,
+    "later": read_later,
+}
