@@ -44,6 +44,11 @@ class Grafana:
     """A session with one Grafana; close it."""
 
     def __init__(self, settings: Settings, sleep: Sleep) -> None:
+        if not settings.token.isascii() or not settings.token.isprintable() or " " in settings.token:
+            raise Stopped(
+                "grafana.token_file: không phải token (chỉ một từ, không dấu): tệp chỉ chứa token mà Grafana đã đưa ra",
+                "grafana.token_file: not a token (one word of ASCII): the file holds Grafana's token alone",
+            )
         self._sleep = sleep
         self._token = settings.token
         self._client = httpx.Client(

@@ -85,9 +85,10 @@ def run(arguments: argparse.Namespace, settings: Settings, engine: Engine, langu
     places = _places(settings, engine, now_ms)
     wanted = [(one, copies(dashboards, one.folder, one.name, one.fixed)) for one in places]
     tell = _progress(language, len(wanted))
-    grafana = Grafana(settings.grafana, time.sleep)
     done: list[Done] = []
+    grafana = None
     try:
+        grafana = Grafana(settings.grafana, time.sleep)
         grafana_sync.version(grafana)
         found = grafana_sync.read(grafana, wanted, tell)
         steps = grafana_plan.steps(wanted, found, prune=arguments.prune)
@@ -102,7 +103,8 @@ def run(arguments: argparse.Namespace, settings: Settings, engine: Engine, langu
             print(_summary(done, language, dry_run=False))
         raise decided_cli.Refused(stopped.said) from None
     finally:
-        grafana.close()
+        if grafana is not None:
+            grafana.close()
     if arguments.dry_run:
         _show(done, language, arguments.all)
     print(_summary(done, language, dry_run=arguments.dry_run))
