@@ -7,7 +7,21 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NAMES = ("wire", "agent", "school", "snmp", "card", "server", "cut", "pages", "year", "revised", "register", "plans")
+NAMES = (
+    "wire",
+    "agent",
+    "school",
+    "snmp",
+    "card",
+    "server",
+    "cut",
+    "pages",
+    "year",
+    "revised",
+    "register",
+    "plans",
+    "series",
+)
 
 
 def rows(name: str) -> list[tuple[str, str, str]]:
