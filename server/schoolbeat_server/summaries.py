@@ -54,12 +54,22 @@ class Both(NamedTuple):
 # A signal's numbers as one whole number, 32 bits for each: one addition adds all of them. None grows over 32 bits in
 # less than 136 years.
 
-_GREATEST: Final = (1 << 32 * NUMBERS) - 1
 _SIDE_BY_SIDE: Final = Struct(f"={NUMBERS}I")
+_BITS: Final = [(1 << 32 * NUMBERS * days) - 1 for days in range(DAYS + 1)]  # of the first so many days
+_PART: Final = 4 * NUMBERS * DAYS
 
 
 def beside(numbers: Iterable[int]) -> int:
     return int.from_bytes(_SIDE_BY_SIDE.pack(*numbers), byteorder)
+
+
+def _added_up(days: int, count: int) -> int:
+    """The sum of so many days laid end to end: the latter half is laid upon the former until one is left."""
+    while count > 1:
+        former = count + 1 >> 1
+        bits = 32 * NUMBERS * former
+        days, count = (days & _BITS[former]) + (days >> bits), former
+    return days
 
 
 def apart(together: int) -> tuple[int, ...]:
@@ -126,7 +136,8 @@ class Month:
             return bytes(4 * NUMBERS * DAYS)
         start = DAYS * MARK + 4 * self.packed_count
         ends = memoryview(self.packed)[DAYS * MARK : start].cast("I")
-        return zlib.decompress(self.packed[start + (ends[place - 1] if place else 0) : start + ends[place]])
+        part = self.packed[start + (ends[place - 1] if place else 0) : start + ends[place]]
+        return zlib.decompress(part, bufsize=_PART)  # no more than a month has is set aside for it
 
     def put(self, day: int, mark: bytes, found: Mapping[str, tuple[int, ...]]) -> None:
         """The day as the ledger says it now: what was known of it before is gone."""
@@ -155,8 +166,8 @@ class Month:
         first, size = days_of(self.month)[0], 4 * NUMBERS
         numbers = self._numbers.get(place)
         told = self._unpacked(place) if numbers is None else numbers.tobytes()
-        # Digits of that size leave their sum when divided by the greatest digit, as decimal ones do by nine.
-        return int.from_bytes(told[(first_day - first) * size : (end_day - first) * size], byteorder) % _GREATEST
+        days = int.from_bytes(told[(first_day - first) * size : (end_day - first) * size], byteorder)
+        return _added_up(days, end_day - first_day)
 
     def marks_of(self, first_day: int, end_day: int) -> bytes:
         first = days_of(self.month)[0]
@@ -191,7 +202,7 @@ def month_mark(marks: Iterable[bytes]) -> bytes:
 
 def _check(names: bytes, told: bytes | memoryview) -> bytes:
     """Ends what is told: bytes that were damaged on the disk must not become seconds."""
-    return zlib.crc32(told, zlib.crc32(names)).to_bytes(CHECK, "big")
+    return zlib.crc32(told, _crc_of(names)).to_bytes(CHECK, "big")
 
 
 def is_whole(names: bytes, told: bytes) -> bool:
@@ -206,6 +217,9 @@ def opened(month: int, names: bytes, days: bytes) -> Month:
     found = Month(month, _names(names), days[: DAYS * MARK])
     found.packed, found.packed_count = days, len(found.names)
     return found
+
+
+_crc_of = lru_cache(64)(zlib.crc32)  # of names, which most sites share
 
 
 @lru_cache(64)

@@ -39,7 +39,7 @@ from schoolbeat_wire.catalogue import UNKNOWN
 SUMMED_TO: Final = "digested_to"  # key of table `meta`: local days before it were summed up for good
 _BYTES: Final = 4 * NUMBERS
 _MONTHS_KEPT, _DAYS_KEPT = 48, 400  # opened ones: judging goes from site to site; a day is 1,440 bytes a signal
-_TOTALS_KEPT: Final = 200_000
+_TOTALS_KEPT: Final = 50_000  # of sites and months
 _ROWS: Final = 1_000
 
 Wanted = Mapping[str, Iterable[str]]
@@ -79,7 +79,7 @@ class Sums:
         self._edges: dict[tuple[str, str, int, int], int] = {}
         self._at: dict[tuple[str, str, tuple[int, ...]], bytes] = {}
         self._minutes: dict[tuple[int, ...], tuple[int, ...]] = {}  # sites under the same rules share theirs
-        self._totals: dict[tuple[str, str, int], int] = {}  # of months, as far as they were asked for and are few
+        self._totals: dict[tuple[str, int], tuple[Places, bytes]] = {}  # of months, as far as asked for and few
 
     # ---- many sites ----------------------------------------------------------------------------------------
 
@@ -122,7 +122,8 @@ class Sums:
         """Of months that are whole and beyond doubt."""
         table = schema.summary.c
         query = select(table.site, table.month, table.names, table.totals, table.complete, table.lessons)
-        places: dict[tuple[int, bytes], list[tuple[str, slice]]] = {}  # where in totals each wanted signal is
+        places: dict[tuple[int, bytes], Places] = {}
+        added: dict[Places, dict[str, int]] = {}  # by site, all its signals side by side
         asked = _same(wanted)
         for site, month, names, totals, complete, lessons in self._summaries(query, months):
             if site not in asked or not complete or (site, month) in self.touched:
@@ -132,12 +133,17 @@ class Sums:
             number, signals = asked[site]
             where = places.get((number, names))
             if where is None:
-                where = places[number, names] = _where(names, signals)
-            for signal, place in where:
-                numbers = int.from_bytes(totals[place], byteorder)
-                sums[site, signal] += numbers
-                if numbers and len(self._totals) < _TOTALS_KEPT:
-                    self._totals[site, signal, month] = numbers
+                where = places[number, names] = Places(names, signals)
+                added[where] = {}
+            told = where.cut(totals)
+            by_site = added[where]
+            by_site[site] = by_site.get(site, 0) + int.from_bytes(told, byteorder)
+            if len(self._totals) < _TOTALS_KEPT:
+                self._totals[site, month] = where, told
+        for where, by_site in added.items():
+            for site, together in by_site.items():
+                for signal, numbers in where.apart(together):
+                    sums[site, signal] += numbers
 
     def _add_parts(self, sums: dict[Key, int], wanted: Wanted, parts: Mapping[int, range]) -> None:
         """Of months that are not, day by day, where none of the days is in doubt."""
@@ -182,8 +188,10 @@ class Sums:
 
     def months_around(self, site: str, signal: str, days: range) -> int | None:
         """Of the whole months in which the days lie, if every one of their days was told already."""
-        months = _months(days)
-        found = sum(self._totals.get((site, signal, month), 0) for month in months)
+        months, found = _months(days), 0
+        for month in months:
+            where, told = self._totals.get((site, month), (None, b""))
+            found += where.of(signal, told) if where is not None else 0
         return found if sum(apart(found)[:5]) == sum(map(len, map(days_of, months))) * DAY_SECONDS else None
 
     def told(self, site: str, signal: str, first_day: int, end_day: int) -> tuple[int, list[int]]:
@@ -440,9 +448,27 @@ def _is_whole(month: int, days: range) -> bool:
     return _part(month, days) == days_of(month)
 
 
-def _where(names: bytes, signals: Iterable[str]) -> list[tuple[str, slice]]:
-    places = {name: index for index, name in enumerate(json.loads(names))}
-    return [(one, slice(places[one] * _BYTES, (places[one] + 1) * _BYTES)) for one in signals if one in places]
+class Places:
+    """Where in a month's totals the signals asked for are; `cut` takes them out, one beside the other."""
+
+    def __init__(self, names: bytes, signals: Iterable[str]) -> None:
+        places = {name: index for index, name in enumerate(json.loads(names))}
+        known = [one for one in signals if one in places]
+        self._slices = [slice(places[one] * _BYTES, (places[one] + 1) * _BYTES) for one in known]
+        self._parts = {one: slice(index * _BYTES, (index + 1) * _BYTES) for index, one in enumerate(known)}
+
+    def cut(self, totals: bytes) -> bytes:
+        return b"".join([totals[one] for one in self._slices])
+
+    def of(self, signal: str, told: bytes) -> int:
+        """0: they do not tell of it."""
+        part = self._parts.get(signal)
+        return 0 if part is None else int.from_bytes(told[part], byteorder)
+
+    def apart(self, together: int) -> Iterator[tuple[str, int]]:
+        told = together.to_bytes(_BYTES * len(self._parts), byteorder)
+        for signal, part in self._parts.items():
+            yield signal, int.from_bytes(told[part], byteorder)
 
 
 def _same(wanted: Wanted) -> dict[str, tuple[int, list[str]]]:
