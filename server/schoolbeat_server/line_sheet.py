@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from typing import Final
 
-from schoolbeat_server.cause import INTERNET
+from schoolbeat_server.cause import INTERNET, sentence
 from schoolbeat_server.evidence import SiteFacts
 from schoolbeat_server.main_line import MAIN
 from schoolbeat_server.register_values import Line
 from schoolbeat_server.report_facts import ISP_CAUSES, ISP_EDGE, ON_OTHER, Facts, OutageShown
-from schoolbeat_server.report_parts import Section, carried_by_others, outages, test_note, unlisted
+from schoolbeat_server.report_parts import STILL, Section, carried_by_others, minutes_of, test_note, unlisted
 from schoolbeat_server.said import Said
 from schoolbeat_server.site_indicators import TECHNOLOGY_WORDS
 from schoolbeat_server.speed_indicator import mbps, median
@@ -162,9 +161,31 @@ WHY_NOT: Final = Said(
 )
 
 
+OUTAGES: Final = (
+    Column("from", Said("Từ", "From"), "moment"),
+    Column("to", Said("Đến", "To"), "moment"),
+    Column("down", Said("Mất", "Down for"), "seconds"),
+    Column("seconds", Said("Số giây", "Seconds"), "count"),
+    Column("lessons", Said("Tiết học", "Lessons"), "count"),
+    Column("cause", Said("Nguyên nhân", "Cause")),
+)
+
+
 def _outages(facts: Facts, name: str, title: Said, mine: Callable[[OutageShown], bool]) -> Table:
-    chosen = replace(facts, listed=tuple(one for one in facts.listed if mine(one)))
-    return replace(outages(chosen, title), name=name)
+    """Of one place, which the sheet names once; in seconds too, for no rounding may be argued about."""
+    chosen = [one for one in facts.listed if mine(one)]
+    rows: list[tuple[Cell, ...]] = [
+        (
+            one.start_ms,
+            STILL if one.end_ms is None else one.end_ms,
+            one.down_seconds,
+            one.down_seconds,
+            one.lessons,
+            Said(sentence(one.cause, "vi"), sentence(one.cause, "en")),
+        )
+        for one in chosen
+    ]
+    return Table(name, title, OUTAGES, tuple(rows), tuple(map(minutes_of, chosen)))
 
 
 # ---- speed -------------------------------------------------------------------------------------------------

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
+from urllib.parse import urlencode
 
 from schoolbeat_server import history
 from schoolbeat_server.cause import sentence
 from schoolbeat_server.evidence import SpeedTest
 from schoolbeat_server.issued import WHY_WORDS
 from schoolbeat_server.issued_units import Unit
-from schoolbeat_server.local_time import lasting
+from schoolbeat_server.local_time import lasting, local
 from schoolbeat_server.main_line import MAIN
-from schoolbeat_server.report_facts import Facts, Standing
+from schoolbeat_server.report_facts import Facts, OutageShown, Standing
 from schoolbeat_server.said import Said
 from schoolbeat_server.tables import Cell, Column, Table
 from schoolbeat_server.verdicts import UNIT_WORDS, Status, plan_status
@@ -255,8 +256,12 @@ def outages(facts: Facts, title: Said) -> Table:
         why = Said(sentence(one.cause, "vi"), sentence(one.cause, "en"))
         end = STILL if one.end_ms is None else one.end_ms
         rows.append((place, one.signal, one.start_ms, end, one.down_seconds, one.lessons, why))
-    links = tuple(f"/site/{one.site}" for one in facts.listed)
-    return Table("outages", title, OUTAGES, tuple(rows), links)
+    return Table("outages", title, OUTAGES, tuple(rows), tuple(minutes_of(one) for one in facts.listed))
+
+
+def minutes_of(one: OutageShown) -> str:
+    """The page of the minutes in which it began."""
+    return f"/site/{one.site}/minutes?" + urlencode({"signal": one.signal, "day": local(one.start_ms).date()})
 
 
 BEGAN: Final = Said(
@@ -304,8 +309,8 @@ def not_told_apart(facts: Facts, sites: Iterable[str]) -> tuple[Said, ...]:
         Said(
             f"{count} điểm trường có đường dự phòng mà tác tử không nhận ra lúc nào đi bằng đường nào (chưa đặt "
             "main_edges); mọi phút của các điểm ấy được tính cho đường chính.",
-            f"{count} of the sites have a line that stands by, and the agent cannot tell which is in use (main_edges is "
-            "not set); all their minutes count for the main line.",
+            f"{count} of the sites have a line that stands by, and the agent cannot tell which is in use (main_edges "
+            "is not set); all their minutes count for the main line.",
         ),
     )
 

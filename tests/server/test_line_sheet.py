@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import unicodedata
 
 import pytest
+from pypdf import PdfReader
 from sqlalchemy import delete, insert, update
 from tests.server import synthetic
 from tests.server.synthetic import NOW_MS, Made
@@ -147,3 +150,69 @@ def test_every_form_of_the_sheet_can_be_made(made: Made, form: str, language: st
     if form == "json":
         assert json.loads(data)["kind"] == "line"
     assert len(data) > 1_000
+
+
+def squeezed(text: str) -> str:
+    """Lines are broken anywhere in narrow cells."""
+    return "".join(unicodedata.normalize("NFC", text).split())
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_the_pdf_holds_every_exact_outage_in_its_section_and_nothing_of_the_schools_in_the_lines(
+    made: Made, language: str
+) -> None:
+    report = sheet(made)
+
+    reader = PdfReader(io.BytesIO(report_files.FORMATS["pdf"].make(report, OFFICE, language)))
+
+    text = squeezed("".join(page.extract_text() for page in reader.pages))
+    headings = [squeezed(section.heading.to(language).upper()) for section in report.sections]
+    places = [text.find(heading) for heading in headings]
+    assert -1 not in places
+    assert places == sorted(places)
+    parts = {
+        section.tables[0].name: text[start:end]
+        for section, start, end in zip(report.sections, places, [*places[1:], len(text)], strict=True)
+        if section.tables
+    }
+    for name in ("charged", "beyond", "others"):
+        found = table(report, name)
+        assert found.rows
+        for row in found.rows:
+            for cell, column in zip(row, found.columns, strict=True):
+                assert squeezed(cell_text(cell, column.kind, language)) in parts[name]
+    school_side = squeezed(cell_text(cells(report, "others", "cause")[0], "text", language))
+    assert school_side not in parts["charged"] + parts["beyond"]
+    assert squeezed("60 Mbit/s") in parts["contract"]
+    assert squeezed("HĐ 01/2026") in parts["contract"]
+
+
+def test_the_vietnamese_pdf_says_the_seconds_as_they_were_seen(made: Made) -> None:
+    data = report_files.FORMATS["pdf"].make(sheet(made), OFFICE, "vi")
+
+    text = squeezed("".join(page.extract_text() for page in PdfReader(io.BytesIO(data)).pages))
+    for said in (
+        "Phiếu đánh giá chất lượng đường truyền L5",
+        "16:40:07 ngày 16/11/2026",
+        "17:19:41 ngày 16/11/2026",
+        "2.400",
+        "Bộ định tuyến của trường vẫn trả lời nhưng biên mạng của nhà mạng thì không",
+        "Độ khả dụng của đường truyền".upper(),
+    ):
+        assert squeezed(said) in text
+
+
+def test_each_outage_of_the_sheet_leads_to_its_minutes(made: Made) -> None:
+    links = table(sheet(made), "charged").links
+
+    assert links[1] == f"/site/{SITE}/minutes?signal=line.isp&day=2026-11-16"
+    assert len(links) == 3
+
+
+def test_no_page_has_the_signature_alone(made: Made) -> None:
+    data = report_files.FORMATS["pdf"].make(sheet(made), OFFICE, "en")
+
+    last = PdfReader(io.BytesIO(data)).pages[-1].extract_text()
+    before, _, after = last.partition("Sent to:")
+    assert after
+    assert len(before.split()) > 5
