@@ -13,7 +13,7 @@ from paho.mqtt.client import MQTTMessage
 from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from schoolbeat_server import configs, damage, grants, schema
+from schoolbeat_server import configs, damage, grants, schema, series_room
 from schoolbeat_server.batch import Batch, Message, Out
 from schoolbeat_server.broker import BrokerError, ManagedBroker
 from schoolbeat_server.calendar_revision import CalendarRevision
@@ -40,6 +40,7 @@ GRANT_SECONDS = 20.0
 SEAL_MINUTE = 7  # of each hour
 SEAL_BYTES = 128 << 20  # of open hours in memory, that call for a seal at once
 OLD_ROWS = 500  # deleted at a time
+ROOM_SECONDS = 60.0  # between two looks at how much waits for the time-series store
 
 Publish = Callable[[str, Mapping[str, Any]], None]
 
@@ -85,6 +86,8 @@ class Heart:
         self.agents_seen: str | None = None
         self.batch: Batch | None = None  # the last that was committed
         self.configs_sent: dict[tuple[str, str], bytes] = {}
+        self.next_room = 0.0
+        self.too_many = 0  # reports that must go though the time-series store never took them
         self.calendar = CalendarRevision(ingest)
         self.retraction = Retraction(ingest, self._retold)
         self.proofs = ProofMaking(engine, ingest.ledger, ingest.layouts, ingest.proofs, lambda: ingest.asked.calendar)
@@ -369,22 +372,34 @@ class Heart:
             log.warning("what was retracted is not made again yet: %s", error)
             self.retry_at = time.monotonic() + 1.0
 
+    def _kept_for_series(self, connection: Connection, before_ms: int) -> series_room.Kept:
+        """What the time-series store has not taken yet stays, as long as there is room."""
+        if not self.settings.series.kind:
+            return series_room.NOTHING_KEPT
+        now = time.monotonic()
+        if now >= self.next_room:
+            self.next_room = now + ROOM_SECONDS
+            self.too_many = series_room.too_many(connection, before_ms, self.settings.series.backlog_bytes)
+        return series_room.kept(connection, self.too_many)
+
     def _delete_old(self) -> None:
-        """What is older than `report_days`, once it is sealed and its days have their digests."""
+        """What is older than `report_days`, once it is sealed, its days have their digests and the store has it."""
         before_ms = self.ingest.now_ms() - self.settings.report_days * 86_400_000
         with self.engine.connect() as connection:
             sealed, contact = self.ingest.ledger.sealed_up_to(connection)
+            kept = self._kept_for_series(connection, before_ms)
             table = schema.report.c
-            rows = connection.execute(
-                select(table.id, table.last_minute)
-                .where(
-                    table.received_ms < before_ms,
-                    table.id <= sealed,
-                    table.last_minute < deletable_before(connection),
-                )
-                .limit(OLD_ROWS)
-            ).all()
+            query = select(table.id, table.last_minute).where(
+                table.received_ms < before_ms,
+                table.id <= min(sealed, kept.reports),
+                table.last_minute < deletable_before(connection),
+            )
+            rows = []
+            if (connection.scalar(select(func.min(table.id))) or 0) <= kept.reports:  # else all of them wait
+                rows = connection.execute(query.order_by(table.received_ms).limit(min(OLD_ROWS, kept.most))).all()
             old = [row.id for row in rows]
+            lost = [one for one in old if kept.lost_after is not None and one > kept.lost_after]
+            contact = min(contact, max((row.last_minute for row in rows), default=0) if lost else kept.contact)
             stale = connection.scalar(
                 select(func.count())
                 .select_from(schema.contact_minute)
@@ -397,7 +412,10 @@ class Heart:
             gone = [row.last_minute for row in rows] + ([min(contact, before_ms // 60_000)] if stale else [])
             set_meta(connection, "kept_from_minute", str(max(known, max(gone) + 1)))
             connection.execute(delete(schema.report).where(schema.report.c.id.in_(old)))
+            connection.execute(delete(schema.health).where(schema.health.c.minute < before_ms // 60_000))
+            series_room.count_lost(connection, lost)
             connection.execute(
                 delete(schema.contact_minute).where(schema.contact_minute.c.minute <= min(contact, before_ms // 60_000))
             )
             connection.execute(delete(schema.edge).where(schema.edge.c.at_ms < before_ms))
+        self.too_many = max(self.too_many - len(lost), 0)

@@ -10,7 +10,7 @@ from typing import Final, Literal, NamedTuple
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
-from schoolbeat_server import facts, issued, kept_days, proof, schema, summaries
+from schoolbeat_server import facts, issued, kept_days, proof, schema, series_again, summaries
 from schoolbeat_server.database import get_meta, writing
 from schoolbeat_server.ingest import Ingest
 from schoolbeat_server.layouts import Layouts
@@ -113,6 +113,8 @@ def remake(
     touched |= {day for day in days if day < digested and kept_days.make_day(connection, ingest.layouts, site, day)}
     over = [(site, first_minute_of(day), first_minute_of(day + 1), why) for day in touched if day < _today(now_ms)]
     issued.touch(connection, over, now_ms)
+    for day in sorted(touched):
+        series_again.was_made_again(connection, site, first_minute_of(day), first_minute_of(day + 1), now_ms)
     others = sum(len(found) for found in lines.values())
     return Rebuilt(site, len(days), len(changed), outages, (), sum(copy.lost for copy in changed), others)
 

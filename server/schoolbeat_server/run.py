@@ -21,7 +21,7 @@ from paho.mqtt.client import MQTTMessage
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from schoolbeat_server import calendar_default, calendar_places, damage, database, plans, restored
+from schoolbeat_server import calendar_default, calendar_places, damage, database, plans, restored, series_setup
 from schoolbeat_server.broker import BrokerError, BrokerSettings, ManagedBroker
 from schoolbeat_server.contact import BLIND_MS, ContactBook
 from schoolbeat_server.credentials import SERVER_USER, server_account, server_password, write_accounts
@@ -40,6 +40,8 @@ from schoolbeat_server.outside_broker import (
     parse_broker_url,
 )
 from schoolbeat_server.report_jobs import Desk
+from schoolbeat_server.series_queue import SeriesQueue
+from schoolbeat_server.series_store import Store, open_store
 from schoolbeat_server.settings import Settings
 from schoolbeat_server.web.app import create_app
 from schoolbeat_server.web.live import LiveFeed
@@ -164,8 +166,31 @@ def make_heart(settings: Settings, engine: Engine, feed: LiveFeed, deliverer: De
     )
 
 
+def make_series(
+    settings: Settings, engine: Engine, store: Store, heart: Heart, judge: Judge, knows_time: Callable[[], bool]
+) -> SeriesQueue:
+    return SeriesQueue(
+        engine,
+        heart.ingest.ledger,
+        heart.ingest.layouts,
+        lambda: heart.ingest.asked.calendar,
+        store,
+        settings,
+        now_ms,
+        unit_kinds={(plan.id, target.id): target.unit for plan in judge.plans for target in plan.targets},
+        healthy=lambda: bool(health(heart, judge)["ok"]),
+        knows_time=knows_time,
+    )
+
+
 def web_context(
-    settings: Settings, engine: Engine, heart: Heart, feed: LiveFeed, judge: Judge, desk: Desk
+    settings: Settings,
+    engine: Engine,
+    heart: Heart,
+    feed: LiveFeed,
+    judge: Judge,
+    desk: Desk,
+    series: SeriesQueue | None = None,
 ) -> WebContext:
     """What pages and API see; everything is read, nothing is changed."""
     ledger = heart.ingest.ledger
@@ -184,7 +209,7 @@ def web_context(
         read_minutes=read_minutes,
         signals_of=signals_of,
         live=feed,
-        health=lambda: health(heart, judge),
+        health=lambda: health(heart, judge, series),
         verdicts=lambda: judge.verdicts,
         calendar=lambda: heart.ingest.asked.calendar,
         now_ms=now_ms,
@@ -195,7 +220,7 @@ def web_context(
     )
 
 
-def health(heart: Heart, judge: Judge) -> dict[str, object]:
+def health(heart: Heart, judge: Judge, series: SeriesQueue | None = None) -> dict[str, object]:
     """Reasons first, numbers after; `ok` is False when anything would make somebody go and look."""
     reasons = [text for text in (heart.problem, heart.link.problem) if text]
     if not heart.link.connected and not heart.link.problem:
@@ -204,8 +229,12 @@ def health(heart: Heart, judge: Judge) -> dict[str, object]:
         reasons.append(f"{heart.clock.problem.vi} / {heart.clock.problem.en}")
     if heart.failed is not None:
         reasons.append(f"the heart stopped: {type(heart.failed).__name__}")
+    if series is not None:
+        reasons += [f"{said.vi} / {said.en}" for said in series.reasons()]
     ingest = heart.ingest
-    numbers = {name.replace(".", "_"): count for name, count in dict(ingest.counters).items()}
+    counted = {name: count for name, count in dict(ingest.counters).items() if not name.startswith("series.")}
+    numbers = {name.replace(".", "_"): count for name, count in counted.items()}
+    numbers |= {} if series is None else series.numbers()
     return {
         "ok": not reasons,
         "reasons": reasons,
@@ -268,11 +297,14 @@ class Assembled(NamedTuple):
     heart: Heart
     judge: Judge
     desk: Desk
+    series: SeriesQueue | None
 
 
 def _assembled(settings: Settings) -> Assembled:
     engine = database.open_database(settings.database)
     restored.look_at_start(engine, settings.folder, now_ms())
+    series_setup.prepare(engine, settings.series, now_ms())
+    store = open_store(settings.series) if settings.series.kind else None
     warn_of_outside_broker(settings)
     feed = LiveFeed()
     channels = {channel.name: channel for channel in settings.channels}
@@ -299,7 +331,8 @@ def _assembled(settings: Settings) -> Assembled:
         lambda: heart.ingest.asked.calendar,
         settings.office,
     )
-    return Assembled(engine, feed, deliverer, heart, judge, desk)
+    series = make_series(settings, engine, store, heart, judge, knows_time) if store is not None else None
+    return Assembled(engine, feed, deliverer, heart, judge, desk, series)
 
 
 def _assembled_in_the_end(settings: Settings) -> Assembled:
@@ -345,11 +378,11 @@ def _write_refused(folder: Path) -> str:
 
 
 def _serve(settings: Settings, parts: Assembled) -> int:
-    engine, feed, deliverer, heart, judge, desk = parts
+    engine, feed, deliverer, heart, judge, desk, series = parts
     web = _WebServer(
         feed,
         uvicorn.Config(
-            create_app(web_context(settings, engine, heart, feed, judge, desk)),
+            create_app(web_context(settings, engine, heart, feed, judge, desk, series)),
             host=settings.web.host,
             port=settings.web.port,
             log_level="warning",
@@ -364,6 +397,8 @@ def _serve(settings: Settings, parts: Assembled) -> int:
     thread.start()
     judge.start()
     desk.start()
+    if series is not None:
+        series.start()
     gc.collect()
     gc.freeze()  # modules and tables stay for good: walking them again and again cost pages 60 ms now and then
     log.info("pages at http://%s:%s (no login yet: loopback only)", settings.web.host, settings.web.port)
@@ -375,6 +410,8 @@ def _serve(settings: Settings, parts: Assembled) -> int:
         deliverer.stop()
         judge.stop()
         desk.stop()
+        if series is not None:
+            series.stop()
         if heart.broker is not None:
             heart.broker.stop()
         engine.dispose()  # the last one out puts the WAL into the file: who copies the file has all of it

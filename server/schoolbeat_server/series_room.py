@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
-from schoolbeat_server import schema
+from schoolbeat_server import schema, series_aside
 from schoolbeat_server.series_again import newest_report, passed_reports, read
 
 ROW_BYTES: Final = 250  # of a stored report beside its payload, with its places in indices
@@ -63,3 +64,29 @@ def too_many(connection: Connection, before_ms: int, backlog_bytes: int) -> int:
     found = held(connection, passed_reports(connection), before_ms)
     over = found.bytes - backlog_bytes
     return -(-over * found.reports // found.bytes) if over > 0 else 0
+
+
+class Kept(NamedTuple):
+    """reports, contact: up to which id and minute rows may be deleted; most: how many reports at once. lost_after: rows
+    with a higher id were never sent."""
+
+    reports: int
+    contact: int
+    most: int
+    lost_after: int | None
+
+
+NOTHING_KEPT: Final = Kept(2**62, 2**31, 2**31, None)
+
+
+def kept(connection: Connection, too_many: int) -> Kept:
+    passed = passed_reports(connection)
+    if too_many:
+        return Kept(2**62, 2**31, too_many, passed)
+    cursor = schema.series_cursor.c
+    contact = connection.scalar(select(cursor.settled).where(cursor.stream == "contact")) or 0
+    return Kept(passed, contact, 2**31, None)
+
+
+def count_lost(connection: Connection, reports: Sequence[int]) -> None:
+    series_aside.count(connection, {"reports_lost": len(reports)})
