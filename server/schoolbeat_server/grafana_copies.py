@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -67,10 +67,11 @@ def _read(path: Path) -> Json:
     return value
 
 
-def limited(dashboard: Json, fixed: Iterable[str]) -> bool:
-    """Whether each query of its panels asks by one of the variables or by one that itself is chosen within them."""
-    variables = {one["name"]: one for one in _variables(dashboard)}
-    within = {name for name in fixed if name in variables}
+def limited(dashboard: Json, fixed: Container[str]) -> bool:
+    """Whether each query of its panels asks by one of the variables or by one that is chosen within them (not by one
+    whose «all» is everything: there, the variable itself must be asked by too)."""
+    variables = {one["name"]: one for one in _variables(dashboard) if one["name"] in fixed or not one.get("allValue")}
+    within = {name for name in variables if name in fixed}
     grew = bool(within)
     while grew:
         more = {name for name, one in variables.items() if name not in within and _names(_asked(one)) & within}
@@ -88,18 +89,20 @@ def panels(dashboard: Json) -> list[Json]:
 
 
 def copies(dashboards: Iterable[Json], key: str, where: str, fixed: Fixed) -> list[Copy]:
-    """Of those that can be limited. key: of the commune or school, stable; where: what titles say of it."""
-    chosen = [one for one in dashboards if limited(one, fixed)]
+    """Of those that can be limited to the narrowest of what is fixed, the last one. key: of the commune or school,
+    stable; where: what titles say of it."""
+    narrowest = list(fixed)[-1:]
+    chosen = [one for one in dashboards if limited(one, narrowest)]
     uids = {one["uid"]: copied_uid(key, one["uid"]) for one in chosen}
-    return [_copy(one, uids, where, fixed) for one in chosen]
+    return [_copy(one, key, uids, where, fixed) for one in chosen]
 
 
 def copied_uid(key: str, uid: str) -> str:
     return "sb-" + hashlib.blake2s(f"{key}\0{uid}".encode(), digest_size=12).hexdigest()
 
 
-def _copy(dashboard: Json, uids: Mapping[str, str], where: str, fixed: Fixed) -> Copy:
-    body = _relinked(json.loads(json.dumps(dashboard)), uids)
+def _copy(dashboard: Json, key: str, uids: Mapping[str, str], where: str, fixed: Fixed) -> Copy:
+    body = _relinked(json.loads(json.dumps(dashboard)), key, uids)
     body["uid"], body["title"] = uids[dashboard["uid"]], f"{dashboard.get('title', '')} · {where}"
     for unwanted in ("id", "version", "tags"):
         body.pop(unwanted, None)
@@ -108,7 +111,7 @@ def _copy(dashboard: Json, uids: Mapping[str, str], where: str, fixed: Fixed) ->
             shown, ident = fixed[one["name"]]
             _fix(one, shown, ident)
     version = VERSION_TAG + hashlib.blake2s(json.dumps(body, sort_keys=True).encode(), digest_size=8).hexdigest()
-    body["tags"] = [COPY_TAG, version]
+    body["tags"] = [COPY_TAG, key, version]
     return Copy(body["uid"], body["title"], version, body)
 
 
@@ -116,37 +119,35 @@ def _fix(variable: Json, shown: str, ident: str) -> None:
     """One value, hidden, and not to be taken from the address."""
     name = variable["name"]
     option = {"text": shown, "value": ident, "selected": True}
+    chosen = {"text": [shown], "value": [ident], "selected": True}
     variable.clear()
     variable |= {
         "name": name,
         "type": "custom",
         "query": f"{shown.replace(chr(92), ' ').replace(',', chr(92) + ',')} : {ident}",
-        "current": option,
+        "current": chosen,
         "options": [option],
         "hide": 2,
         "includeAll": False,
-        "multi": False,
+        "multi": True,  # as it was: Grafana escapes such a value for regular expressions
         "skipUrlSync": True,
     }
 
 
-def _relinked(value: Any, uids: Mapping[str, str]) -> Any:
-    """Links to what is copied lead to the copies; those to other dashboards go, as does every list by tag."""
+def _relinked(value: Any, key: str, uids: Mapping[str, str]) -> Any:
+    """Links to what is copied lead to the copies, those to other dashboards go; lists by tag show the copies."""
     if isinstance(value, list):
-        return [_relinked(one, uids) for one in value if not _leads_out(one, uids)]
+        return [_relinked(one, key, uids) for one in value if not _leads_out(one, uids)]
     if isinstance(value, dict):
-        return {name: _relinked(one, uids) for name, one in value.items()}
+        told = {name: _relinked(one, key, uids) for name, one in value.items()}
+        return told | {"tags": [key]} if value.get("type") == "dashboards" and "title" in value else told
     if isinstance(value, str):
         return _TO_DASHBOARD.sub(lambda found: f"d/{uids.get(found[1], found[1])}", value)
     return value
 
 
 def _leads_out(value: Any, uids: Mapping[str, str]) -> bool:
-    if not isinstance(value, dict):
-        return False
-    if value.get("type") == "dashboards" and "title" in value:
-        return True
-    url = value.get("url")
+    url = value.get("url") if isinstance(value, dict) else None
     return isinstance(url, str) and any(uid not in uids for uid in _TO_DASHBOARD.findall(url))
 
 

@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -248,6 +248,8 @@ def fake_grafana(**settings: Any) -> Iterator[FakeGrafana]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+            with suppress(ConnectionError):  # whoever asked did not wait
+                self.wfile.flush()
 
         def log_message(self, *_: object) -> None:
             pass

@@ -134,14 +134,14 @@ def test_a_copy_shows_its_school_and_no_other(desk: Desk) -> None:
         "name": "school",
         "type": "custom",
         "query": "Trường A\\, điểm : 001",
-        "current": option,
+        "current": {"text": ["Trường A, điểm"], "value": ["001"], "selected": True},
         "options": [option],
         "hide": 2,
         "includeAll": False,
-        "multi": False,
+        "multi": True,
         "skipUrlSync": True,
     }
-    assert variables["area"]["current"] == {"text": "Xã Một", "value": "x1", "selected": True}
+    assert variables["area"]["current"] == {"text": ["Xã Một"], "value": ["x1"], "selected": True}
     assert variables["site"]["type"] == "query"
     assert copy["title"] == "Bảng sb-school-vi · Trường A, điểm"
 
@@ -189,24 +189,31 @@ def test_by_commune_only_communes_with_schools_have_a_folder(desk: Desk) -> None
     assert sorted(desk.grafana.folders) == ["sb-commune-x1", "sb-commune-x2"]
     (copy,) = (one["dashboard"] for one in desk.grafana.dashboards.values() if one["folderUid"] == "sb-commune-x2")
     variables = {one["name"]: one for one in copy["templating"]["list"]}
-    assert (variables["area"]["current"]["value"], variables["school"]["type"]) == ("x2", "query")
+    assert (variables["area"]["current"]["value"], variables["school"]["type"]) == (["x2"], "query")
 
 
 def test_a_dashboard_that_asks_beyond_the_school_is_not_copied(desk: Desk) -> None:
     desk.put("province", dashboard("sb-province-vi", "x where site = '$site'", "all lines of the province"))
     desk.put("server", dashboard("sb-server-vi", "x where agent = '$server'"))
+    wide = dashboard("sb-wide-vi", "x where site =~ '$site'")
+    wide["templating"]["list"][2] |= {"includeAll": True, "allValue": ".*"}
+    desk.put("wide", wide)
+    both = dashboard("sb-both-vi", "x where school =~ '$school' and site =~ '$site'")
+    both["templating"]["list"] = [one | {"includeAll": True, "allValue": ".*"} for one in both["templating"]["list"]]
+    desk.put("both", both)
+    desk.put("area", dashboard("sb-area-vi", "x where area =~ '$area'"))
 
     desk.sync()
 
     titles = {one["dashboard"]["title"].split(" · ")[0] for one in desk.grafana.dashboards.values()}
-    assert titles == {"Bảng sb-school-vi"}
+    assert titles == {"Bảng sb-school-vi", "Bảng sb-both-vi"}
 
 
 def test_links_lead_to_the_copies_and_never_to_the_whole_province(desk: Desk) -> None:
     links = [
         {"title": "phòng", "type": "link", "url": "/d/sb-rooms-vi?var-school=$school"},
         {"title": "tỉnh", "type": "link", "url": "/d/sb-province-vi"},
-        {"title": "mọi bảng", "type": "dashboards", "tags": ["schoolbeat"]},
+        {"title": "mọi bảng", "type": "dashboards", "tags": ["schoolbeat"], "url": ""},
         {"title": "trang", "type": "link", "url": "$server/school/$school"},
     ]
     desk.put("school", dashboard("sb-school-vi", "x where '$site'", links=links))
@@ -220,10 +227,12 @@ def test_links_lead_to_the_copies_and_never_to_the_whole_province(desk: Desk) ->
         if one["folderUid"] == "sb-school-001"
     }
     rooms = here["Bảng sb-rooms-vi"]["uid"]
-    assert [(one["title"], one["url"]) for one in here["Bảng sb-school-vi"]["links"]] == [
-        ("phòng", f"/d/{rooms}?var-school=$school"),
-        ("trang", "$server/school/$school"),
+    assert [(one["title"], one["url"], one.get("tags")) for one in here["Bảng sb-school-vi"]["links"]] == [
+        ("phòng", f"/d/{rooms}?var-school=$school", None),
+        ("mọi bảng", "", ["sb-school-001"]),
+        ("trang", "$server/school/$school", None),
     ]
+    assert all("sb-school-001" in one["tags"] for one in here.values())
 
 
 def test_renamed_and_moved_schools_keep_folder_team_and_members(desk: Desk) -> None:
