@@ -6,7 +6,7 @@ from typing import Final
 
 from dashboards.look import CAUSE, COUNT, ENDED, LENGTH
 from dashboards.panels import SITE_PAGE, Panel
-from dashboards.queries import PLACE, Of, Only, Over, Per, Query, Rows, Share, Where, is_
+from dashboards.queries import PLACE, How, Of, Only, Over, Per, Query, Rows, Share, Where, is_
 from schoolbeat_server.said import Said
 
 INTERNET: Final = is_("signal", "line.internet")
@@ -41,6 +41,10 @@ def unknown_share(*where: Where, by: tuple[str, ...] = (), per: Per = "month", n
 
 def down_seconds(*where: Where, by: tuple[str, ...] = (), per: Per = "month", name: Said = TIME_DOWN) -> Query:
     return Query(name, "schoolbeat_day", Of("down_seconds", "sum"), by, (*PLACE, *where), per)
+
+
+def reading(name: Said, field: str, how: How, *where: Where, by: tuple[str, ...] = (), per: Per = "interval") -> Query:
+    return Query(name, "schoolbeat_reading", Of(field, how), by, (*PLACE, *where), per)
 
 
 def sites(

@@ -8,14 +8,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from dashboards import province
+from dashboards import itself, lines, power, province, rooms, school
 from dashboards.boards import Board, made
 from dashboards.panels import STORES, Making
 from dashboards.variables import SERVER
 
 HERE: Final = Path(__file__).resolve().parent
 LANGUAGES: Final = ("vi", "en")
-BOARDS: Final[tuple[Board, ...]] = (province.BOARD,)
+BOARDS: Final[tuple[Board, ...]] = (
+    province.BOARD,
+    school.BOARD,
+    rooms.BOARD,
+    lines.BOARD,
+    power.BOARD,
+    itself.BOARD,
+)
 
 
 def files(server: str = SERVER) -> dict[str, str]:
