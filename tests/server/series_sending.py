@@ -12,6 +12,7 @@ from tests.server.test_proof import DAY, Province
 from tests.stores import InfluxDB1, VictoriaMetrics
 
 from schoolbeat_server import database, schema, series_setup
+from schoolbeat_server.series_catalogue import CAUSES
 from schoolbeat_server.series_queue import SeriesQueue
 from schoolbeat_server.series_store import Store, open_store
 from schoolbeat_server.settings import Series, Settings
@@ -114,10 +115,44 @@ def of(found: Points, metric: str, pick: Callable[[dict[str, str]], bool] = lamb
 
 def one(found: Points, metric: str, **tags: str) -> dict[int, float]:
     """Of the one series with these tags among its own."""
-    mine = [values for values in of(found, metric, lambda has: tags.items() <= has.items()).values()]
+    mine = list(of(found, metric, lambda has: tags.items() <= has.items()).values())
     assert len(mine) <= 1, f"{len(mine)} series of {metric} {tags}"
     return mine[0] if mine else {}
 
 
 def counters(sending: Sending) -> dict[str, int]:
     return {row.name: row.count for row in sending.rows(schema.counter) if row.name.startswith("series.")}
+
+
+def newest(values: dict[int, float], at_ms: int) -> float | None:
+    """What holds of a row that was corrected: the last value within its minute."""
+    mine = [at for at in values if at_ms <= at < at_ms + 60_000]
+    return values[max(mine)] if mine else None
+
+
+def outages_told(store: AnyStore) -> dict[tuple[str, str, int], tuple[float | None, ...]]:
+    """(site, signal, first minute) -> down_seconds, end_seconds, lessons, cause of all that were not taken back."""
+    found = points(store, "schoolbeat_outage")
+    keys = set()
+    for (_, tags), values in found.items():
+        has = dict(tags)
+        keys |= {(has["site"], has["signal"], at // 60_000) for at in values}
+    told = {}
+    for site, signal, first in sorted(keys):
+        told[site, signal, first] = tuple(
+            newest(one(found, f"schoolbeat_outage_{name}", site=site, signal=signal), first * 60_000)
+            for name in ("down_seconds", "end_seconds", "lessons", "cause")
+        )
+    return {key: values for key, values in told.items() if values[0]}
+
+
+def outages_known(sending: Sending) -> dict[tuple[str, str, int], tuple[float | None, ...]]:
+    return {
+        (row.site, row.signal, row.first_minute): (
+            row.down_seconds,
+            (row.end_minute or 0) * 60,
+            row.lessons,
+            CAUSES.get(row.cause, CAUSES["itself"]),
+        )
+        for row in sending.rows(schema.outage)
+    }
