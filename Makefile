@@ -36,10 +36,11 @@ oracle: need-python
 	ORACLE_MONTHS=$(or $(MONTHS),1000) ORACLE_HOURS=$(or $(HOURS),100) ORACLE_DENSE=$(or $(DENSE),10) \
 	  ORACLE_PROVINCES=$(or $(PROVINCES),1000) ORACLE_SEED=$(SEED) .venv/bin/pytest tests/oracle -s --timeout 0 -p no:xdist
 
-# Writes dashboards/{influxdb,victoriametrics}/{vi,en}/*.json anew from their description.
+# Writes dashboards/{influxdb,victoriametrics}/{vi,en}/*.json and deploy/grafana's alert rules anew from their description.
 dashboards: need-python
 	@$(PYTHON) deploy/set_up.py check
 	.venv/bin/python -m dashboards.build
+	.venv/bin/python -m dashboards.alerts
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
