@@ -43,15 +43,20 @@ def _rows(verdicts: Sequence[Verdict], sites: Sequence[SiteRow], status: str) ->
     by_id = {row.id: row for row in sites}
     main = {row.school: row for row in sorted(sites, key=lambda row: row.kind != "main", reverse=True)}
     for verdict in verdicts:
-        rows = list(_of(verdict, status, by_id, main))
-        found += sorted(rows, key=lambda row: (row.since_ms is None, row.since_ms or 0, row.name, row.detail))
+        found += sorted(_of(verdict, status, by_id, main), key=_longest_first)
     return found
+
+
+def _longest_first(row: ExceptionRow) -> tuple[bool, int, str, str]:
+    return row.since_ms is None, row.since_ms or 0, row.name, row.detail
 
 
 def _of(verdict: Verdict, status: str, by_id: dict[str, SiteRow], main: dict[str, SiteRow]) -> Iterator[ExceptionRow]:
     for unit in verdict.units:
-        place = by_id.get(unit.site) or (None if unit.site else main.get(unit.school))
-        if unit.status != status or unit.silent or place is None:
+        if unit.status != status or unit.silent:
+            continue
+        place = by_id.get(unit.site) if unit.site else main.get(unit.school)
+        if place is None:
             continue
         yield ExceptionRow(
             place.id,
