@@ -34,6 +34,7 @@ class Cursors:
     positions: dict[str, int] = field(default_factory=dict)
     settled: dict[str, int] = field(default_factory=dict)
     trail: deque[tuple[float, str, int]] = field(default_factory=deque)  # (seconds, stream, position), not settled yet
+    written: dict[str, int] = field(default_factory=dict)  # as `settled`
 
     def load(self, connection: Connection) -> None:
         """After a start, ours or the store's. A position beyond what there is (rows were lost) would skip new ones."""
@@ -42,7 +43,7 @@ class Cursors:
             found = settled if self.settles_seconds else position
             if stream in _NEWEST:
                 found = min(found, newest(connection, stream))
-            self.positions[stream] = self.settled[stream] = found
+            self.positions[stream] = self.settled[stream] = self.written[stream] = found
         self.trail.clear()
 
     def at(self, stream: str) -> int:
@@ -69,5 +70,12 @@ class Cursors:
         self.trail = deque(one for one in self.trail if one[1] != stream)
 
     def write(self, connection: Connection, stream: str, now_ms: int) -> None:
-        row = {"stream": stream, "position": self.at(stream), "settled": self.settled.get(stream, 0), "at_ms": now_ms}
+        settled = self.settled.get(stream, 0)
+        row = {"stream": stream, "position": self.at(stream), "settled": settled, "at_ms": now_ms}
         upsert(connection, schema.series_cursor, [row], ("stream",))
+        self.written[stream] = settled
+
+    def write_settled(self, connection: Connection, now_ms: int) -> None:
+        """Of streams that have nothing new to send."""
+        for stream in [one for one, position in self.settled.items() if self.written.get(one) != position]:
+            self.write(connection, stream, now_ms)

@@ -134,13 +134,10 @@ class SeriesQueue:
                 self._let_newest_go_first()
             with self.engine.connect() as connection:
                 piece = read(self.sources, connection, self.cursors.at(stream))
-            if piece is None:
-                if stream == "later":
-                    self.cursors.positions[stream] = 0  # from the beginning, when it is time again
-                continue
-            if not self._send(stream, piece):
-                return False
-            more |= piece.full
+            if piece is not None:
+                if not self._send(stream, piece):
+                    return False
+                more |= piece.full
         if self.answered and self.seconds() >= self.next_now and not self._send_now():
             return False
         return self._send_again() or more
@@ -268,6 +265,8 @@ class SeriesQueue:
         with writing(self.engine) as connection:
             row = insert(schema.health).values(minute=minute, payload=json.dumps(found))
             connection.execute(row.on_conflict_do_nothing())
+            self.cursors.settle(self.seconds())
+            self.cursors.write_settled(connection, now_ms)
             self.sources.stamps = self.sources.stamps._replace(ahead_ms=series_setup.ahead_ms(connection))
             self.counts, self.aside = series_aside.counts(connection), series_aside.points(connection)
         if places != self.sources.places:

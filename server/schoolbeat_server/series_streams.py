@@ -121,7 +121,7 @@ def read_later(sources: Sources, connection: Connection, position: int) -> Piece
         if done:
             writing.execute(delete(schema.series_later).where(later.report.in_(done)))
 
-    return Piece(lines, rows[-1].report, False, forget)
+    return Piece(lines, rows[-1].report if len(rows) == LATER else 0, False, forget)
 
 
 def lines_of_reports(sources: Sources, connection: Connection, rows: Iterable[Any]) -> tuple[list[bytes], list[int]]:

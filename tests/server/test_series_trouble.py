@@ -1,0 +1,347 @@
+"""The series queue in trouble: the store away, a crash in the middle, no room, a store that refuses, another store."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, func, select
+from tests.server.school import SIGNALS, School
+from tests.server.series_sending import AnyStore, Sending, counters, one, points
+from tests.server.test_breaks_ledger import NoBroker
+from tests.server.test_proof import DAY, NOON, a_day
+from tests.stores import InfluxDB1, influxdb1, victoria_metrics
+
+from schoolbeat_server import schema, series_again, series_aside
+from schoolbeat_server.database import writing
+from schoolbeat_server.heart import Heart
+from schoolbeat_server.incident_rows import IncidentRows
+from schoolbeat_server.school_calendar import first_minute_of
+from schoolbeat_server.settings import Settings
+from schoolbeat_wire.catalogue import UP_FULL
+
+FIRST = first_minute_of(DAY) + NOON
+KINDS = {"victoriametrics": victoria_metrics, "influxdb1": influxdb1}
+
+
+@pytest.fixture(params=sorted(KINDS))
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyStore]:
+    with KINDS[request.param](tmp_path) as running:  # type: ignore[operator]
+        yield running
+
+
+@pytest.fixture
+def sending(tmp_path: Path, store: AnyStore) -> Iterator[Sending]:
+    made = Sending(tmp_path, store.settings)
+    yield made
+    made.close()
+
+
+def in_ledger(sending: Sending, first: int, end: int) -> dict[str, dict[int, float]]:
+    rows = sending.ledger("s1", SIGNALS, first, end)
+    return {
+        signal: {(first + at) * 60_000: code for at, code in enumerate(codes) if code <= UP_FULL}
+        for signal, codes in rows.items()
+    }
+
+
+def in_store(store: AnyStore) -> dict[str, dict[int, float]]:
+    found = points(store, "schoolbeat_minute")
+    return {signal: one(found, "schoolbeat_minute_up_seconds", site="s1", signal=signal) for signal in SIGNALS}
+
+
+def test_a_day_without_the_store_loses_nothing_and_the_newest_comes_first(sending: Sending, store: AnyStore) -> None:
+    school = School("s1")
+    a_day(sending.province, school, hours=1)
+    sending.send()
+    store.end()
+    for _hour in range(24):
+        start = sending.province.minute
+        sending.province.minute += 60
+        sending.province.take(school.report(school.rows(start, [school.signal_row()] * 60)))
+        sending.later(3_600)
+        sending.send()
+        assert sending.queue.trouble is not None
+    assert sending.queue.numbers()["series_queue_seconds"] > 80_000
+    assert "has not answered for" in sending.queue.reasons()[0].en
+    end = sending.province.minute
+
+    store.start()
+    sending.later(400)
+    steps = 0
+    while sending.queue.trouble is not None or not steps:
+        sending.queue.step()
+        steps += 1
+    first_taken = in_store(store)["line.isp"]
+    sending.send()
+
+    assert sending.queue.reasons() == []
+    assert (end - 61) * 60_000 in first_taken or first_taken.keys() == in_store(store)["line.isp"].keys()
+    assert in_store(store) == in_ledger(sending, FIRST, end)
+    assert len(in_store(store)["line.isp"]) == 60 + 24 * 60
+    assert {row.stream for row in sending.rows(schema.series_cursor)} >= {"reports", "contact", "health"}
+
+
+def test_a_crash_before_the_cursor_moved_sends_again_and_nothing_is_there_twice(
+    sending: Sending, store: AnyStore, tmp_path: Path
+) -> None:
+    a_day(sending.province, School("s1"))
+    sending.engine.dispose()  # the last one out puts the WAL into the file
+    shutil.copy(sending.path, tmp_path / "before.db")
+    sending.send()
+    before = points(store, "schoolbeat_minute"), points(store, "schoolbeat_reading")
+
+    sending.close()
+    for part in ("", "-wal", "-shm"):
+        Path(f"{sending.path}{part}").unlink(missing_ok=True)
+    shutil.copy(tmp_path / "before.db", sending.path)
+    sending.province.__init__(sending.path)  # type: ignore[misc]
+    sending.province.minute = FIRST + 200
+    sending.open()
+    sending.send()
+
+    assert (points(store, "schoolbeat_minute"), points(store, "schoolbeat_reading")) == before
+    assert in_store(store) == in_ledger(sending, FIRST, FIRST + 240)
+
+
+def test_what_victoriametrics_had_not_written_down_when_it_was_killed_is_sent_again(tmp_path: Path) -> None:
+    """It answers before it has written: what it took in its last seconds is gone when it dies by SIGKILL."""
+    with victoria_metrics(tmp_path) as store:
+        sending = Sending(tmp_path, store.settings)
+        school = School("s1")
+        a_day(sending.province, school, hours=1)
+        sending.send()
+        sending.later(120)
+        store.end()  # cleanly: so long ago, it has written down all of that
+        store.start()
+        for at in range(5):
+            sending.province.minute = FIRST + 62 + at
+            sending.province.take(school.report(school.rows(FIRST + 61 + at, [school.signal_row()])))
+            sending.later(2)
+            sending.send()
+            if at == 2:
+                assert store.process is not None
+                store.end(signal.SIGKILL)
+                store.start()
+
+        sending.later(400)
+        sending.send()
+        sending.send()
+
+        assert in_store(store) == in_ledger(sending, FIRST, FIRST + 240)
+        sending.close()
+
+
+# ---- room --------------------------------------------------------------------------------------------------
+
+
+def heart_of(sending: Sending, **changed: Any) -> Heart:
+    settings = Settings(sending.folder, series=sending.series, **changed)
+    rows = IncidentRows(sending.province.ingest, settings.incidents, ())
+    return Heart(sending.engine, settings, lambda _receive: NoBroker(), sending.province.ingest, rows)  # type: ignore[arg-type, return-value]
+
+
+def stored(sending: Sending) -> int:
+    with sending.engine.connect() as connection:
+        return connection.scalar(select(func.count()).select_from(schema.report)) or 0
+
+
+def sixteen_days_later(sending: Sending) -> None:
+    for day in range(16):
+        sending.province.night(DAY + day)
+
+
+def test_old_reports_stay_until_the_store_has_them(sending: Sending, store: AnyStore) -> None:
+    store.end()
+    a_day(sending.province, School("s1"))
+    sending.send()
+    sixteen_days_later(sending)
+    heart = heart_of(sending)
+    heart._delete_old()
+    assert stored(sending) == 3
+
+    store.start()
+    sending.later(400)
+    sending.send()
+    sending.later(120)  # what VictoriaMetrics took shortly before may still be lost
+    sending.province.minute += 1
+    sending.send()
+    heart._delete_old()
+
+    assert stored(sending) == 0
+    assert in_store(store)["line.isp"].keys() == {(FIRST + at) * 60_000 for at in range(180)}
+    assert counters(sending)["series.points_sent"] > 0
+    assert "series.reports_lost" not in counters(sending)
+
+
+def test_without_room_the_oldest_go_counted_and_told(tmp_path: Path) -> None:
+    with influxdb1(tmp_path) as store:
+        sending = Sending(tmp_path, store.settings)
+        store.end()
+        a_day(sending.province, School("s1"))
+        sending.send()
+        sixteen_days_later(sending)
+        room = sending.series.__class__(**{**vars(sending.series), "backlog_bytes": 1_000})
+        sending.series = room
+        heart = heart_of(sending)
+
+        for _ in range(5):
+            heart._delete_old()
+        sending.open()
+        sending.send()
+
+        assert 0 < stored(sending) < 3
+        assert counters(sending)["series.reports_lost"] == 3 - stored(sending)
+        assert sending.queue.numbers()["series_reports_lost"] == 3 - stored(sending)
+        sending.close()
+
+
+# ---- refused -----------------------------------------------------------------------------------------------
+
+
+def test_a_field_of_another_type_in_the_database_stops_the_queue_and_loses_nothing(tmp_path: Path) -> None:
+    """Somebody else wrote the measurement before: every line of it would be refused, which no line is guilty of."""
+    with influxdb1(tmp_path) as store:
+        sending = Sending(tmp_path, store.settings)
+        strange = f'schoolbeat_minute,site=x up_seconds="60" {FIRST * 60_000}'
+        assert sending.store.write(strange.encode()).kind == "taken"
+        a_day(sending.province, School("s1"))
+
+        sending.send()
+
+        assert sending.queue.trouble is not None
+        assert sending.queue.trouble.kind == "setup"
+        assert "series check" in sending.queue.reasons()[0].en
+        assert sending.rows(schema.series_aside) == []
+        store.query("DROP MEASUREMENT schoolbeat_minute")
+        sending.later(400)
+        sending.send()
+        assert sending.queue.reasons() == []
+        assert in_store(store) == in_ledger(sending, FIRST, FIRST + 240)
+        sending.close()
+
+
+def test_a_refused_line_is_set_aside_once_with_the_reason_and_the_others_arrive(tmp_path: Path) -> None:
+    """A single series of another type: InfluxDB refuses what was written of its measurement in that week only."""
+    with influxdb1(tmp_path) as store:
+        sending = Sending(tmp_path, store.settings)
+        a_day(sending.province, School("s1"))
+        real = sending.store.write
+
+        def spoilt(lines: bytes) -> Any:  # one minute of one signal, as if a fault of ours had made it
+            bad = f" up_seconds=45i {(FIRST + 9) * 60_000}".encode()
+            return real(lines.replace(b"signal=line.isp,kind=line up_seconds=60i " + bad[16:], b"schoolbeat_x broken"))
+
+        sending.store.write = spoilt  # type: ignore[method-assign]
+        sending.send()
+        sending.send()
+
+        (aside,) = sending.rows(schema.series_aside)
+        assert (aside.stream, aside.points) == ("reports", 1)
+        assert "unable to parse" in aside.reason
+        assert (aside.first_ms, aside.last_ms) == ((FIRST + 9) * 60_000,) * 2
+        expected = in_ledger(sending, FIRST, FIRST + 240)
+        del expected["line.isp"][(FIRST + 9) * 60_000]
+        assert in_store(store) == expected
+        assert "set aside" in sending.queue.reasons()[0].en
+        with writing(sending.engine) as connection:
+            assert series_aside.lines_of(connection, aside.id) is not None
+            assert series_aside.drop(connection, None) == 1
+        sending.province.minute += 1
+        sending.send()
+        assert sending.queue.reasons() == []
+        sending.close()
+
+
+def test_points_older_than_the_retention_are_counted_and_not_sent(tmp_path: Path) -> None:
+    with influxdb1(tmp_path, retention="365d") as store:
+        sending = Sending(tmp_path, store.settings)
+        a_day(sending.province, School("s1"))
+        sending.province.minute += 400 * 1_440
+
+        sending.send()
+
+        assert counters(sending)["series.points_old"] > 1_000
+        assert points(store, "schoolbeat_minute") == {}
+        assert sending.queue.reasons() == []
+        sending.close()
+
+
+# ---- another store, an older database, lost rows -----------------------------------------------------------
+
+
+def test_a_new_store_gets_what_is_new_and_beside_it_all_that_is_kept(tmp_path: Path, store: AnyStore) -> None:
+    from schoolbeat_server.settings import Series
+
+    sending = Sending(tmp_path, Series())
+    a_day(sending.province, School("s1"))
+    sending.province.night(DAY)
+    assert sending.rows(schema.outage_change) == []
+    sending.store.close()
+
+    sending.series = store.settings
+    sending.open()
+    (asked,) = sending.rows(schema.series_again)
+    sending.send()
+    sending.later(120)
+    sending.send()
+
+    assert asked.whole
+    assert sending.rows(schema.series_again) == []
+    assert in_store(store) == in_ledger(sending, FIRST, FIRST + 240)
+    assert points(store, "schoolbeat_day")
+    assert points(store, "schoolbeat_outage")
+    sending.close()
+
+
+def test_reports_whose_inventory_was_lost_are_sent_when_it_is_there_again(sending: Sending, store: AnyStore) -> None:
+    school = School("s1")
+    a_day(sending.province, school)
+    with writing(sending.engine) as connection:
+        connection.execute(delete(schema.inventory))
+    sending.province.ingest.layouts.known.clear()
+    sending.send()
+    assert len(sending.rows(schema.series_later)) == 3
+    before = in_store(store)
+
+    sending.province.take(school.inventory_message())
+    sending.later(400)
+    sending.send()
+
+    assert before == {signal: {} for signal in SIGNALS}
+    assert in_store(store) == in_ledger(sending, FIRST, FIRST + 240)
+    assert sending.rows(schema.series_later) == []
+
+
+def test_reports_that_come_before_their_inventory_are_sent_when_they_are_placed(
+    sending: Sending, store: AnyStore
+) -> None:
+    school = School("s1")
+    sending.province.minute = FIRST + 10
+    sending.province.take(school.presence(), school.report(school.rows(FIRST, [school.signal_row()] * 5)))
+    sending.send()
+    assert in_store(store)["line.isp"] == {}
+
+    sending.province.take(school.inventory_message())
+    sending.send()
+
+    assert in_store(store) == in_ledger(sending, FIRST, FIRST + 10)
+
+
+def test_a_cursor_beyond_what_there_is_goes_back(sending: Sending, store: AnyStore) -> None:
+    a_day(sending.province, School("s1"))
+    with writing(sending.engine) as connection:
+        sending.queue.cursors.move("reports", 10_000, 0)
+        sending.queue.cursors.settle(1e9)
+        sending.queue.cursors.write(connection, "reports", 0)
+
+    sending.open()
+
+    assert sending.queue.cursors.at("reports") == 3
+    assert isinstance(store, InfluxDB1) or sending.queue.cursors.settled["reports"] == 3
+    with sending.engine.connect() as connection:
+        assert series_again.passed_reports(connection) == 10_000
