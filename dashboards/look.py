@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from schoolbeat_server.said import Said
-from schoolbeat_server.series_catalogue import CAUSES, GRADES, SITE_STATES, VERDICTS, Field
+from schoolbeat_server.series_catalogue import CAUSES, CAUSES_IN_WORDS, GRADES, SITE_STATES, VERDICTS, Field
 
 # Okabe and Ito's colours. A colour never speaks alone: a word, a sign or the number stands beside it.
 GOOD: Final = "#009E73"
@@ -58,31 +58,7 @@ STATE_WORDS: Final = codes(SITE_STATES, (GOOD, WARN, BAD, LOST, UNKNOWN), "✓!�
 VERDICT_WORDS: Final = codes(VERDICTS, (BAD, GOOD, UNKNOWN, PLAIN), "✗✓?–")
 GRADE_WORDS: Final = codes(GRADES, (UNKNOWN, WARN, PLAIN, GOOD), "0123")
 
-# In a few words; the server's pages have a sentence for each.
-CAUSES_SHORT: Final[dict[str, Said]] = {
-    "unknown": Said("không rõ", "unknown"),
-    "waiting": Said("đang chờ số liệu", "waiting for data"),
-    "itself": Said("chính nó không trả lời", "it does not answer itself"),
-    "lan.router": Said("bộ định tuyến của trường", "the school's router"),
-    "line.isp": Said("đường tới nhà mạng", "the line to the ISP"),
-    "line.domestic": Said("mạng của nhà mạng", "the ISP's network"),
-    "line.international": Said("hướng quốc tế của nhà mạng", "the ISP's international links"),
-    "service": Said("phân giải tên hoặc kết nối", "names or connections"),
-    "line.main": Said("đang dùng đường dự phòng", "on the line that stands by"),
-    "lesson.video": Said("không đủ cho bài giảng video", "not good enough for a video lesson"),
-    "power": Said("thiết bị cổng mất điện", "the gateway lost power"),
-    "mains": Said("mất điện lưới", "mains power lost"),
-    "gateway": Said("thiết bị cổng", "the gateway"),
-    "agent_stopped": Said("tác tử được dừng", "the agent was stopped"),
-    "agent_crashed": Said("tác tử bị dừng đột ngột", "the agent died"),
-    "never_heard": Said("chưa từng báo cáo", "never reported"),
-    "no_agent": Said("chưa có tác tử", "no agent yet"),
-    "unwatched": Said("không còn được theo dõi", "no longer watched"),
-    "away": Said("đã hết trước khi biết", "over before it was known"),
-    "clone": Said("hai máy dùng chung tài khoản", "two machines, one account"),
-    "server_away": Said("máy chủ SchoolBeat ngừng", "the SchoolBeat server was away"),
-    "beyond": Said("ngoài trường", "beyond the school"),
-}
+CAUSES_SHORT: Final = {name: Said(*words) for name, words in CAUSES_IN_WORDS.items()}
 CAUSE_WORDS: Final[Words] = tuple((CAUSES[name], CAUSES[name], said, PLAIN) for name, said in CAUSES_SHORT.items())
 
 YES_NO: Final[Words] = ((0, 0, Said("– không", "– no"), PLAIN), (1, 1, Said("● có", "● yes"), WARN))

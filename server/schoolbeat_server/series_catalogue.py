@@ -78,6 +78,32 @@ CAUSES: Final[dict[str, int]] = {
     "beyond": 31,
 }
 
+# In a few words, vi and en; the server's pages have a sentence for each.
+CAUSES_IN_WORDS: Final[dict[str, tuple[str, str]]] = {
+    "unknown": ("không rõ", "unknown"),
+    "waiting": ("đang chờ số liệu", "waiting for data"),
+    "itself": ("chính nó không trả lời", "it does not answer itself"),
+    "lan.router": ("bộ định tuyến của trường", "the school's router"),
+    "line.isp": ("đường tới nhà mạng", "the line to the ISP"),
+    "line.domestic": ("mạng của nhà mạng", "the ISP's network"),
+    "line.international": ("hướng quốc tế của nhà mạng", "the ISP's international links"),
+    "service": ("phân giải tên hoặc kết nối", "names or connections"),
+    "line.main": ("đang dùng đường dự phòng", "on the line that stands by"),
+    "lesson.video": ("không đủ cho bài giảng video", "not good enough for a video lesson"),
+    "power": ("thiết bị cổng mất điện", "the gateway lost power"),
+    "mains": ("mất điện lưới", "mains power lost"),
+    "gateway": ("thiết bị cổng", "the gateway"),
+    "agent_stopped": ("tác tử được dừng", "the agent was stopped"),
+    "agent_crashed": ("tác tử bị dừng đột ngột", "the agent died"),
+    "never_heard": ("chưa từng báo cáo", "never reported"),
+    "no_agent": ("chưa có tác tử", "no agent yet"),
+    "unwatched": ("không còn được theo dõi", "no longer watched"),
+    "away": ("đã hết trước khi biết", "over before it was known"),
+    "clone": ("hai máy dùng chung tài khoản", "two machines, one account"),
+    "server_away": ("máy chủ SchoolBeat ngừng", "the SchoolBeat server was away"),
+    "beyond": ("ngoài trường", "beyond the school"),
+}
+
 PLACE: Final = ("area", "school", "site")
 """The commune (or ward), the school and the site, by their ids in the register."""
 
