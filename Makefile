@@ -34,7 +34,7 @@ soak: need-python
 oracle: need-python
 	@$(PYTHON) deploy/set_up.py test
 	ORACLE_MONTHS=$(or $(MONTHS),1000) ORACLE_HOURS=$(or $(HOURS),100) ORACLE_DENSE=$(or $(DENSE),10) \
-	  ORACLE_PROVINCES=$(or $(PROVINCES),1000) ORACLE_SEED=$(SEED) .venv/bin/pytest tests/oracle -s --timeout 0 -p no:xdist
+	  ORACLE_PROVINCES=$(or $(PROVINCES),300) ORACLE_SEED=$(SEED) .venv/bin/pytest tests/oracle -s --timeout 0 -p no:xdist
 
 # Writes dashboards/{influxdb,victoriametrics}/{vi,en}/*.json and deploy/grafana's alert rules anew from their description.
 dashboards: need-python

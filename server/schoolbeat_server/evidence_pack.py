@@ -17,12 +17,13 @@ from typing import IO, Any, Final, NamedTuple
 
 from sqlalchemy import Connection, select
 
-from schoolbeat_server import issued, schema
+from schoolbeat_server import issued, register_digest, schema
 from schoolbeat_server.evidence import Evidence, LedgerReader, SiteFacts, Window, from_ledger
 from schoolbeat_server.issued import Issue
 from schoolbeat_server.pack_texts import ABOUT, ASSUMPTIONS, OUTAGES, TESTS, UNITS, assumption_rows, unit_row
 from schoolbeat_server.plans_shown import verdict_text
 from schoolbeat_server.recompute import RECOMPUTED
+from schoolbeat_server.register_digest import State
 from schoolbeat_server.said import Said
 from schoolbeat_server.school_calendar import SchoolCalendar, date_of, day_number, day_of, first_minute_of
 from schoolbeat_server.stamp import Stamp, stamp, stamp_lines
@@ -310,7 +311,7 @@ def _runs(codes: bytes) -> str:
     return " ".join(f"{_LETTERS.get(run[0][0], run[0][0])}*{len(run[0])}" for run in _RUN.finditer(codes))
 
 
-def _target(verdict: Verdict, rests_on: Stamp, issues: Sequence[Issue]) -> dict[str, Any]:
+def _target(verdict: Verdict, rests_on: Stamp, issues: Sequence[Issue], register: State) -> dict[str, Any]:
     target = verdict.target
     return {
         "format": "schoolbeat-evidence 1",
@@ -350,6 +351,7 @@ def _target(verdict: Verdict, rests_on: Stamp, issues: Sequence[Issue]) -> dict[
         },
         "issued": [_issue(one) for one in issues],
         "stamp": rests_on.digest.hex(),
+        "register_digest": register.digest,
         "proof": None
         if rests_on.proof_day is None
         else [date_of(rests_on.proof_day).isoformat(), rests_on.proof.hex()],
@@ -371,7 +373,7 @@ def _condition(one: Condition) -> dict[str, Any]:
 
 def _issue(one: Issue) -> dict[str, Any]:
     keys = ("id", "revision", "issued_ms", "status", "met", "missed", "unknown", "silent", "grade", "why")
-    return {key: getattr(one, key) for key in keys}
+    return {key: getattr(one, key) for key in (*keys, "register_digest")}
 
 
 # ---- what people read --------------------------------------------------------------------------------------
@@ -401,8 +403,8 @@ def _papers(
     found: _Gathered,
     papers: Mapping[str, bytes],
 ) -> None:
-    issues = _issues(connection, verdict)
-    pack.add("target.jsonl", [_line(_target(verdict, rests_on, issues))])
+    issues, register = _issues(connection, verdict), register_digest.state(connection)
+    pack.add("target.jsonl", [_line(_target(verdict, rests_on, issues, register))])
     for table in _tables(connection, verdict, found):
         for language in ("vi", "en"):
             pack.add(f"tables/{table.name}.{language}.csv", [to_csv(table, language)])
@@ -416,6 +418,11 @@ def _papers(
     if plan is not None:
         pack.add("plan/plan.yaml", [plan])
     pack.add("digests/stamp.txt", ["".join(line + "\n" for line in stamp_lines(rests_on)).encode()])
+    pack.add("digests/register.txt", [register.text.encode()])
+    for digest in sorted({one.register_digest for one in issues} - {register.digest, ""}):
+        before = register_digest.kept(connection, digest)
+        if before is not None:
+            pack.add(f"digests/register-{digest}.txt", [before.text.encode()])
     pack.add("recompute.py", [Path(__file__).with_name("recompute.py").read_bytes()])
     pack.add("HOW-TO-RECOMPUTE.txt", [ABOUT.encode()])
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, func, insert, select
 
-from schoolbeat_server import schema
+from schoolbeat_server import register_digest, schema
 from schoolbeat_server.database import get_meta, set_meta
 from schoolbeat_server.finding import Grade, weakest
 from schoolbeat_server.issued_units import First, Unit, first_of, pack, unpack
@@ -39,7 +39,8 @@ SITES = 50  # named in a revision
 
 
 class Issue(NamedTuple):
-    """revision 0 is what was issued first. changed_*: the minutes because of which it was made anew; None: none."""
+    """revision 0 is what was issued first. changed_*: the minutes because of which it was made anew; None: none.
+    register_digest: of what it took from the register and the calendar."""
 
     id: int
     plan: str
@@ -58,6 +59,7 @@ class Issue(NamedTuple):
     changed_first: int | None
     changed_end: int | None
     sites: list[str]
+    register_digest: str
 
 
 class Touch(NamedTuple):
@@ -71,7 +73,7 @@ class Touch(NamedTuple):
     why: str
 
 
-Row = dict[str, Any]  # of table `issued`
+Row = dict[str, Any]  # of table `issued`; register_digest: the State
 
 Judging = Callable[[Plan, int, frozenset[str] | None], Sequence[Verdict]]
 """(plan, end minute, sites or None for all) -> its verdicts; units of other sites are not to be looked at."""
@@ -115,13 +117,21 @@ def issue(connection: Connection, plans: Sequence[Plan], end_minute: int, now_ms
     table = schema.issued.c
     done = set(connection.scalars(select(table.plan).where(table.end_minute == end_minute).distinct()))
     newest = _newest_touch(connection)
-    rows = []
+    rows: list[Row] = []
     for plan in plans:
         if plan.id not in done:
             rows += [
                 _row(verdict, now_ms, newest, _first(connection, plan.id, verdict.target.id, end_minute))
                 for verdict in judging(plan, end_minute, None)
             ]
+    return _with_register(connection, rows)
+
+
+def _with_register(connection: Connection, rows: list[Row]) -> list[Row]:
+    if rows:
+        now = register_digest.state(connection)
+        for row in rows:
+            row["register_digest"] = now
     return rows
 
 
@@ -141,12 +151,16 @@ def revise(
     for plan in plans:
         for end_minute in _ends(connection, plan.id, low, high):
             rows += _revise_plan(connection, plan, end_minute, touches, now_ms, schools_of, judging)
-    return rows, touches[-1].id
+    return _with_register(connection, rows), touches[-1].id
 
 
 def keep(connection: Connection, rows: Sequence[Row], last_touch: int) -> None:
-    if rows:
-        connection.execute(insert(schema.issued), list(rows))
+    told = []
+    for row in rows:
+        register_digest.keep(connection, row["register_digest"], row["issued_ms"])
+        told.append({**row, "register_digest": row["register_digest"].digest})
+    if told:
+        connection.execute(insert(schema.issued), told)
     if last_touch:
         set_meta(connection, "revised_touch", str(last_touch))
 

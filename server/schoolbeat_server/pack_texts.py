@@ -79,6 +79,8 @@ Trong gói:
                       tùy phông chữ và phiên bản của máy làm ra nó: so gói của hai máy thì so SHA256SUMS trừ các tệp PDF
   plan/plan.yaml      tệp kế hoạch như đang có trên máy chủ
   digests/stamp.txt   mã của từng ngày × điểm trường mà máy chủ đã chốt; SHA-256 của chính tệp này là mã căn cứ (stamp)
+  digests/register.txt  mã của từng bảng trong sổ đăng ký và lịch học lúc lập gói; register-MÃ.txt: của bản đã công
+                      bố, nếu khi ấy khác. Chương trình nêu bảng nào đã đổi từ lúc công bố
   recompute.py        chương trình tính lại, đọc được, viết tách khỏi máy chủ
 
 Điều gói này KHÔNG chứng minh: rằng tác tử ở trường đo đúng sự thật. Phút trong gói là một phần của sổ phút; mã của
@@ -108,6 +110,8 @@ In the pack:
                       made). A PDF depends on fonts and versions: compare SHA256SUMS of two machines without the PDFs
   plan/plan.yaml      the plan file as it lies on the server
   digests/stamp.txt   the digest of each day of a site that the server had closed; the SHA-256 of this file is the stamp
+  digests/register.txt  the digest of each table of register and calendar when the pack was made; register-DIGEST.txt:
+                      of what was issued, where it was another then. The program names the tables that changed since
   recompute.py        the program that recomputes, to be read, written apart from the server
 
 What this pack does NOT prove: that the agent at the school measured the truth. Its minutes are a part of the ledger; a

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, RowMapping, func, insert, select
 
-from schoolbeat_server import facts, schema
+from schoolbeat_server import facts, register_digest, schema
 from schoolbeat_server.canonical import Minute, canonical_minutes, in_order
 from schoolbeat_server.database import get_meta
 from schoolbeat_server.layouts import Layouts
@@ -111,8 +111,10 @@ def digest_of_row(row: Mapping[str, Any] | RowMapping) -> bytes:
     return hashlib.sha256("".join(line + "\n" for line in lines).encode()).digest()
 
 
-def digest_of_digests(day: int, made_ms: int, up_to: int, previous: bytes, heads: Iterable[tuple[str, bytes]]) -> bytes:
-    """heads: (site, digest of its newest row), in any order."""
+def digest_of_digests(
+    day: int, made_ms: int, up_to: int, previous: bytes, register: str, heads: Iterable[tuple[str, bytes]]
+) -> bytes:
+    """register: register_digest.State's digest. heads: (site, digest of its newest row), in any order."""
     found = sorted(heads)
     lines = [
         "schoolbeat-proof 1",
@@ -120,6 +122,7 @@ def digest_of_digests(day: int, made_ms: int, up_to: int, previous: bytes, heads
         f"made_ms={made_ms}",
         f"up_to={up_to}",
         f"previous={previous.hex()}",
+        f"register={register}",
         f"sites={len(found)}",
         *(f"{site} {digest.hex()}" for site, digest in found),
     ]
@@ -312,11 +315,11 @@ def make_proof(connection: Connection, day: int, made_ms: int) -> bytes:
     up_to = connection.scalar(select(func.max(schema.day_digest.c.id))) or 0
     last = connection.scalar(select(table.c.digest).order_by(table.c.up_to.desc(), table.c.day.desc()).limit(1))
     previous = last if last is not None else NONE
-    found = heads(connection, up_to)
-    digest = digest_of_digests(day, made_ms, up_to, previous, found)
-    connection.execute(
-        insert(table).values(day=day, made_ms=made_ms, up_to=up_to, sites=len(found), previous=previous, digest=digest)
-    )
+    found, register = heads(connection, up_to), register_digest.state(connection)
+    digest = digest_of_digests(day, made_ms, up_to, previous, register.digest, found)
+    register_digest.keep(connection, register, made_ms)
+    values = {"day": day, "made_ms": made_ms, "up_to": up_to, "sites": len(found), "register_digest": register.digest}
+    connection.execute(insert(table).values(**values, previous=previous, digest=digest))
     return digest
 
 

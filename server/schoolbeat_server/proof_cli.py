@@ -200,6 +200,7 @@ def _proof(arguments: argparse.Namespace, engine: Engine, language: str, _now_ms
             print(f"{_iso(newest[0])} {newest[1].hex()}" if newest else Said("chưa có mã nào", "none yet").to(language))
             return 0
         held = verify.told_proof(connection, _day(arguments.day))
+        since = _register_since(connection, _day(arguments.day))
     if held is None:
         print(
             Said(f"{arguments.day}: máy chủ không có mã của ngày này", f"{arguments.day}: the server has none").to(
@@ -208,7 +209,7 @@ def _proof(arguments: argparse.Namespace, engine: Engine, language: str, _now_ms
         )
         return GAP
     if arguments.digest is None:
-        print(f"{arguments.day} {held.hex()}")
+        print(f"{arguments.day} {held.hex()}\n{since.to(language)}")
         return 0
     same = held.hex() == arguments.digest.strip().lower()
     said = (
@@ -216,8 +217,26 @@ def _proof(arguments: argparse.Namespace, engine: Engine, language: str, _now_ms
         if same
         else Said(f"KHÔNG KHỚP: máy chủ có {held.hex()}", f"DIFFERS: the server has {held.hex()}")
     )
-    print(f"{arguments.day}: {said.to(language)}")
+    print(f"{arguments.day}: {said.to(language)}\n{since.to(language)}")
     return 0 if same else ALTERED
+
+
+def _register_since(connection: Connection, day: int) -> Said:
+    """What verdicts take from the register and the calendar, then and now."""
+    from sqlalchemy import select
+
+    from schoolbeat_server import register_digest, schema
+
+    table = schema.day_proof.c
+    digest = connection.scalar(select(table.register_digest).where(table.day == day)) or ""
+    then, now = register_digest.kept(connection, digest), register_digest.state(connection)
+    if then is None:
+        return Said("Không còn biết sổ đăng ký khi ấy", "What the register was then is not known any more")
+    if then.digest == now.digest:
+        return Said("Sổ đăng ký và lịch học như khi ấy", "Register and calendar are what they were then")
+    tables = [register_digest.NAMES[name] for name in register_digest.differing(then, now)]
+    vi, en = ", ".join(one.vi for one in tables), ", ".join(one.en for one in tables)
+    return Said(f"Sổ đăng ký, lịch học đã sửa từ khi ấy: {vi}", f"Of register and calendar since then edited: {en}")
 
 
 # ---- rebuild -----------------------------------------------------------------------------------------------

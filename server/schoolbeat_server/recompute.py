@@ -493,6 +493,30 @@ def stamp_is_right(pack: Pack) -> bool:
     return hashlib.sha256(pack.read("digests/stamp.txt")).hexdigest() == stated
 
 
+def registers(pack: Pack) -> tuple[list[str], list[str]]:
+    """(what is wrong, what was issued by another register or calendar than the pack was made by)"""
+    target = next(pack.lines("target.jsonl"))
+    wrong, told, now = [], [], pack.read("digests/register.txt").decode()
+    if hashlib.sha256(now.encode()).hexdigest() != target["register_digest"]:
+        wrong.append("digests/register.txt: không khớp / does not have the digest stated in target.jsonl")
+    for one in target["issued"]:
+        digest, name = one["register_digest"], f"digests/register-{one['register_digest']}.txt"
+        if digest in (target["register_digest"], ""):
+            continue
+        tables = "?"
+        if name in pack.names():
+            before = pack.read(name).decode()
+            if hashlib.sha256(before.encode()).hexdigest() != digest:
+                wrong.append(f"{name}: không khớp / does not have its digest")
+            changed = set(before.splitlines()) ^ set(now.splitlines())
+            tables = ", ".join(sorted({line.split(" ")[0] for line in changed}))
+        told.append(
+            f"bản công bố số {one['revision']} xét theo sổ đăng ký hoặc lịch học khác với gói này / revision"
+            f" {one['revision']} as issued was judged by another register or calendar than this pack: {tables}"
+        )
+    return wrong, told
+
+
 def main(arguments: list[str]) -> int:
     pack = Pack(Path(arguments[0]) if arguments else Path(__file__).resolve().parent)
     try:
@@ -504,6 +528,8 @@ def main(arguments: list[str]) -> int:
         wrong, numbers, given = recompute(pack)
         if not stamp_is_right(pack):
             wrong.append("digests/stamp.txt: không khớp / does not have the digest stated in target.jsonl")
+        not_its_own, other_registers = registers(pack)
+        wrong += not_its_own
     except (Broken, KeyError, ValueError, TypeError, IndexError, StopIteration) as error:
         print(f"✗ Không đọc được gói / the pack cannot be read: {error!r}")
         return 1
@@ -512,6 +538,8 @@ def main(arguments: list[str]) -> int:
     told = ", ".join(f"{name} {number}" for name, number in numbers.items())
     if not wrong:
         print(f"✓ Mọi kết luận tính lại đều khớp / every verdict recomputed agrees: {told}")
+    for line in other_registers:
+        print(f"! {line}")
     if given:
         print(
             f"! {given} giá trị không tính từ phút được, lấy nguyên như máy chủ ghi"

@@ -549,8 +549,17 @@ day_proof = Table(  # the digest of digests that left the server on a local day
     Column("made_ms", BigInteger, nullable=False),
     Column("up_to", Integer, nullable=False),  # day_digest.id
     Column("sites", Integer, nullable=False),
+    Column("register_digest", String(64), nullable=False, default=""),  # register_state.digest then
     Column("previous", LargeBinary, nullable=False),
     Column("digest", LargeBinary, nullable=False),
+)
+
+register_state = Table(  # what verdicts took from the register and the calendar, as digests: register_digest.py
+    "register_state",
+    metadata,
+    Column("digest", String(64), primary_key=True),  # SHA-256 of the text, in hexadecimal
+    Column("text", Text, nullable=False),
+    Column("seen_ms", BigInteger, nullable=False),  # first
 )
 
 inspection = Table(  # one held; nothing of it is changed later, what is said of it afterwards is added: inspections.py
@@ -634,6 +643,7 @@ issued = Table(
     Column("changed_first", Integer),
     Column("changed_end", Integer),
     Column("sites", Text, nullable=False),  # JSON, those that were touched
+    Column("register_digest", String(64), nullable=False, default=""),  # register_state.digest that it was judged by
     Column("body", LargeBinary, nullable=False),  # zlib of JSON {unit: what was said}; of a revision those that changed
     UniqueConstraint("plan", "target", "end_minute", "revision"),
     sqlite_autoincrement=True,

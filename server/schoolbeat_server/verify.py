@@ -88,7 +88,7 @@ def broken_proofs(connection: Connection, step: Callable[[], None] = lambda: Non
         while row is not None and row.id <= one.up_to:
             heads[row.site] = row.digest
             row = next(waiting, None)
-        told = proof.digest_of_digests(one.day, one.made_ms, one.up_to, previous, heads.items())
+        told = proof.digest_of_digests(one.day, one.made_ms, one.up_to, previous, one.register_digest, heads.items())
         if told != one.digest:
             found.append(one.day)
         previous = one.digest

@@ -27,6 +27,7 @@ from schoolbeat_server.evidence_pack import PackError, window_until, write_pack
 from schoolbeat_server.indicators import INDICATORS
 from schoolbeat_server.inspection_making import Entry, record
 from schoolbeat_server.measured import Row
+from schoolbeat_server.register_digest import State
 from schoolbeat_server.register_needs import RoomNeeds
 from schoolbeat_server.register_values import Device, Line, Room, RoomNeed, Site
 from schoolbeat_server.school_calendar import LessonHours, SchoolCalendar, day_number, first_minute_of
@@ -446,7 +447,7 @@ def recomputed(target: Target, condition: Condition, part: Part, window: Window)
     verdict = verdicts.verdict_of(PLAN, target, window, [])
     empty = Stamp(0, 0, 0, (), 0, 0, b"", None, b"")
     site = json.loads(evidence_pack._line(evidence_pack._site(part.facts, window)))
-    told_target = json.loads(evidence_pack._line(evidence_pack._target(verdict, empty, [])))
+    told_target = json.loads(evidence_pack._line(evidence_pack._target(verdict, empty, [], State("", ""))))
     rows = {name: row.row(*window).codes for name, row in part.facts.measured.items()}
     lessons = next((row.row(*window).lessons for row in part.facts.measured.values() if row.has_lessons), None)
     if lessons is not None:

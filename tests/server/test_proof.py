@@ -626,7 +626,9 @@ def test_the_command_compares_what_an_agent_kept(
     assert capsys.readouterr().out.splitlines() == [
         f"2025-11-20 {newest[1].hex()}",
         "2025-11-20: khớp",
+        "Sổ đăng ký và lịch học như khi ấy",
         f"2025-11-20: KHÔNG KHỚP: máy chủ có {newest[1].hex()}",
+        "Sổ đăng ký và lịch học như khi ấy",
         "2025-11-25: máy chủ không có mã của ngày này",
     ]
 

@@ -238,10 +238,8 @@ def test_the_busiest_quarter_hour_of_lesson_time_is_compared_with_the_contract()
 def test_use_is_compared_with_the_contract_of_each_line(
     how: Literal["any", "every"], contracts: tuple[tuple[int | None, int | None], ...], met: bool | None
 ) -> None:
-    lines = [
-        Line(f"l{at}", "s", "VNPT", "fibre", *(None if one is None else one * 1_000_000 for one in both))
-        for at, both in enumerate(contracts)
-    ]
+    bps = [tuple(None if one is None else one * 1_000_000 for one in both) for both in contracts]
+    lines = [Line(f"l{at}", "s", "VNPT", "fibre", down, up) for at, (down, up) in enumerate(bps)]
     told = {
         ("line.internet", "rx_quarter_bps"): always(80_000_000),
         ("line.internet", "tx_quarter_bps"): always(10_000_000),

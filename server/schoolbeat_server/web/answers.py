@@ -328,8 +328,8 @@ class StampOut(BaseModel):
 
 class IssuedOut(BaseModel):
     """A verdict as it was issued for a window of days; revision > 0: *revised*, because minutes [changed_first,
-    changed_end) of these sites changed (why: late, calendar, operator, rebuilt, retracted). units, stamp: only where
-    one is asked for."""
+    changed_end) of these sites changed (why: late, calendar, operator, rebuilt, retracted). register_digest: of
+    what it took from register and calendar. units, stamp: only where one is asked for."""
 
     id: int
     plan: str
@@ -347,6 +347,7 @@ class IssuedOut(BaseModel):
     changed_first: int | None
     changed_end: int | None
     sites: list[str]
+    register_digest: str
     units: dict[str, IssuedUnitOut] = {}
     stamp: StampOut | None = None
 

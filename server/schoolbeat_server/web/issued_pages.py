@@ -7,10 +7,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request
 from fastapi.responses import Response
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from schoolbeat_server import issued
+from schoolbeat_server import issued, register_digest
 from schoolbeat_server.issued import Issue
+from schoolbeat_server.said import Said
 from schoolbeat_server.school_calendar import date_of, day_of
 from schoolbeat_server.stamp import Stamp, stamp
 from schoolbeat_server.web.pages import Lang, rendered, speaker_of
@@ -65,6 +66,7 @@ def issued_page(
     with context.engine.connect() as connection:
         found = issued.read_units(connection, ident)
         others = issued.read_revisions(connection, found[0]) if found is not None else []
+        changed = _register_changed(connection, found[0]) if found is not None else []
     if found is None:
         raise HTTPException(404)
     one, units = found
@@ -78,9 +80,19 @@ def issued_page(
         units=sorted(units.items(), key=lambda pair: (_ORDER.index(pair[1]["status"]), pair[1]["name"])),
         name=next((v.target.name for v in context.verdicts() if (v.plan.id, v.target.id) == one[1:3]), None),
         why=issued.WHY_WORDS,
+        changed=changed,
         stamp=rests_on,
         proof_day=None if rests_on.proof_day is None else date_of(rests_on.proof_day).isoformat(),
     )
+
+
+def _register_changed(connection: Connection, one: Issue) -> list[Said]:
+    """What of the register and the calendar is another since, up to the newest verdict issued."""
+    newest = issued.read_issues(connection, limit=1)[0].register_digest
+    then, now = (register_digest.kept(connection, digest) for digest in (one.register_digest, newest))
+    if then is None or now is None:
+        return []
+    return [register_digest.NAMES[table] for table in register_digest.differing(then, now)]
 
 
 _ORDER = ("missed", "unknown", "not_applicable", "met")

@@ -398,9 +398,17 @@ def upgrade() -> None:
         sa.Column("made_ms", sa.BigInteger(), nullable=False),
         sa.Column("up_to", sa.Integer(), nullable=False),
         sa.Column("sites", sa.Integer(), nullable=False),
+        sa.Column("register_digest", sa.String(length=64), nullable=False),
         sa.Column("previous", sa.LargeBinary(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("day"),
+    )
+    op.create_table(
+        "register_state",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("seen_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("digest"),
     )
     op.create_table(
         "service",
@@ -462,6 +470,7 @@ def upgrade() -> None:
         sa.Column("changed_first", sa.Integer(), nullable=True),
         sa.Column("changed_end", sa.Integer(), nullable=True),
         sa.Column("sites", sa.Text(), nullable=False),
+        sa.Column("register_digest", sa.String(length=64), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("plan", "target", "end_minute", "revision"),
@@ -781,6 +790,7 @@ def downgrade() -> None:
     op.drop_table("speed_grant")
     op.drop_table("speed_test")
     op.drop_table("service")
+    op.drop_table("register_state")
     op.drop_table("day_proof")
     op.drop_table("day_touched")
     op.drop_table("kept_day")
