@@ -652,6 +652,14 @@ _PAGES: dict[str, tuple[str, str]] = {
         "One digest over the {days} of {due} days ({sites} sites) that had theirs when this was issued, {revised} of "
         "them revised:",
     ),
+    "stamp.register": (
+        "Mã của sổ đăng ký và lịch học lúc công bố:",
+        "Digest of the register and calendar it was judged by:",
+    ),
+    "stamp.register.changed": (
+        "Sổ đăng ký hoặc lịch học đã được sửa từ đó đến kết luận công bố gần nhất:",
+        "Register or calendar were edited since, up to the newest verdict issued:",
+    ),
     "stamp.how": (
         "Kiểm tra: schoolbeat-server verify, schoolbeat-server proof; cách tính ở docs/proof.md.",
         "To check: schoolbeat-server verify, schoolbeat-server proof; docs/proof.md says how it is made.",
