@@ -24,9 +24,9 @@ PARTS: Final = ("up_seconds", "down_seconds")
 ALL: Final = (*PARTS, "off_seconds", "unknown_seconds")
 HOW: Final = Said(
     "Khả dụng = thời gian thông ÷ (thông + mất), cộng từ tổng ngày mà máy chủ đã tính cho trang và báo cáo; thời gian "
-    "chưa biết không tính vào bên nào và được nêu riêng.",
+    "chưa biết không tính vào bên nào và được nêu riêng. Nơi chưa từng báo cáo không có tổng ngày nào.",
     "Availability = up ÷ (up + down), over the day sums that the server calculated for its pages and reports; time "
-    "unknown is on neither side and stands apart.",
+    "unknown is on neither side and stands apart. Who never reported has no day's sums.",
 )
 
 

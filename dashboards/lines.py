@@ -32,6 +32,10 @@ EACH_LINE: Final = Said(
     "Mỗi điểm trường tính một lần, bằng trung vị của chính nó, nên nơi đo nhiều không lấn nơi đo ít.",
     "Each site counts once, by its own median, so that who measures more does not outweigh who measures less.",
 )
+TENTHS: Final = Said(
+    "InfluxDB chỉ nói mức 9/10 và 1/10 khi có từ 5 điểm trường đo trong ngày.",
+    "InfluxDB tells 9 of 10 and 1 of 10 only where 5 sites or more measured that day.",
+)
 TESTS: Final = is_("kind", "speed")
 TERMINALS: Final = like("kind", "ont|router|switch")
 
@@ -156,11 +160,11 @@ SPEEDS: Final = Panel(
     Said("Tốc độ tải xuống đo được", "Measured download speed"),
     Said(
         f"Mỗi ngày: trung vị, và mức mà 9/10 điểm trường đạt. {EACH_LINE.vi} Báo cáo của máy chủ tính trên từng lần đo "
-        "và bỏ lần bị thiết bị cổng giới hạn, nên có thể khác. Việc cần làm: mức 9/10 thấp xa trung vị là có nơi bị "
-        "bỏ lại.",
+        f"và bỏ lần bị thiết bị cổng giới hạn, nên có thể khác. {TENTHS.vi} Việc cần làm: mức 9/10 thấp xa trung vị là "
+        "có nơi bị bỏ lại.",
         f"Each day: the median, and what 9 of 10 sites reach. {EACH_LINE.en} The server's report counts tests and "
-        "leaves out those that the gateway held down, so it may differ. To do: 9 of 10 far below the median means "
-        "some sites are left behind.",
+        f"leaves out those that the gateway held down, so it may differ. {TENTHS.en} To do: 9 of 10 far below the "
+        "median means some sites are left behind.",
     ),
     (
         _over(Said("Trung vị", "Median"), "download_bps", "p50", TESTS, per="day"),
@@ -174,10 +178,10 @@ UPLOADS: Final = Panel(
     "daily",
     Said("Tốc độ tải lên đo được", "Measured upload speed"),
     Said(
-        f"Mỗi ngày: trung vị, và mức mà 9/10 điểm trường đạt. {EACH_LINE.vi} Việc cần làm: dạy trực tuyến cần tải lên; "
-        "thấp hơn vài Mbit/s thì không dạy được từ trường.",
-        f"Each day: the median, and what 9 of 10 sites reach. {EACH_LINE.en} To do: teaching online needs upload; "
-        "under a few Mbit/s no lesson can be given from the school.",
+        f"Mỗi ngày: trung vị, và mức mà 9/10 điểm trường đạt. {EACH_LINE.vi} {TENTHS.vi} Việc cần làm: dạy trực tuyến "
+        "cần tải lên; thấp hơn vài Mbit/s thì không dạy được từ trường.",
+        f"Each day: the median, and what 9 of 10 sites reach. {EACH_LINE.en} {TENTHS.en} To do: teaching online needs "
+        "upload; under a few Mbit/s no lesson can be given from the school.",
     ),
     (
         _over(Said("Trung vị", "Median"), "upload_bps", "p50", TESTS, per="day"),

@@ -6,7 +6,7 @@ are added up. A step looks back, a day's point stands at its beginning: hence th
 
 from __future__ import annotations
 
-from dashboards.queries import DAILY, MONTH, NOW, Of, Only, Over, Query, Rows, Share, Where
+from dashboards.queries import DAILY, MONTH, NOW, WEEK, Of, Only, Over, Query, Rows, Share, Where
 from schoolbeat_server.series_catalogue import metric_of
 
 _QUANTILES = {"p10": "0.1", "p50": "0.5", "p90": "0.9", "p95": "0.95"}
@@ -123,7 +123,8 @@ def _tag(where: Where) -> str:
 
 
 def _length(query: Query) -> str:
-    return {"interval": "$__interval", "day": "1d", "range": "$__range", "month": MONTH, "now": NOW}[query.per]
+    lengths = {"interval": "$__interval", "day": "1d", "range": "$__range", "month": MONTH, "week": WEEK, "now": NOW}
+    return lengths[query.per]
 
 
 def _window(query: Query) -> str:

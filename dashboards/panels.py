@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from dashboards import influxql, look, metricsql
 from dashboards.look import Look
-from dashboards.queries import MONTH, NOW, Query, Rows
+from dashboards.queries import MONTH, NOW, WEEK, Query, Rows
 from schoolbeat_server.said import Said
 from schoolbeat_server.series_catalogue import MEASUREMENTS
 
@@ -164,12 +164,12 @@ def panel(one: Panel, place: dict[str, int], making: Making) -> dict[str, Any]:
 
 
 def time_from(one: Panel) -> str:
-    """Panels of the last 30 days or of now are so whatever time is chosen."""
+    """Panels of the last 30 days, of the newest verdicts or of now are so whatever time is chosen."""
     if one.kind == "daily":
         return MONTH
     pers = {query.per for query in one.queries if isinstance(query, Query)}
     assert len(pers) <= 1, f"{one.title.en}: {pers}: one panel, one time"
-    return {"month": MONTH, "now": NOW}.get(pers.pop(), "") if pers else ""
+    return {"month": MONTH, "week": WEEK, "now": NOW}.get(pers.pop(), "") if pers else ""
 
 
 # ---- what is asked -----------------------------------------------------------------------------------------

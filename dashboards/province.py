@@ -52,13 +52,13 @@ AREA_BOARD: Final = board_link(
 
 
 def _last(name: Said, field: str, by: tuple[str, ...], where: tuple[Where, ...]) -> Query:
-    return Query(name, "schoolbeat_target", Of(field, "last"), by, where, "month")
+    return Query(name, "schoolbeat_target", Of(field, "last"), by, where, "week")
 
 
 def _units(name: Said, field: str) -> Query:
     """Over the chosen targets, of each area."""
     counted = Over(field, "last", "sum", ("plan", "target"))
-    return Query(name, "schoolbeat_target", counted, ("area",), (is_not("area", "all"), chosen("area"), *BOTH), "month")
+    return Query(name, "schoolbeat_target", counted, ("area",), (is_not("area", "all"), chosen("area"), *BOTH), "week")
 
 
 BY_TARGET: Final = ("plan", "target")
@@ -76,8 +76,8 @@ TARGETS: Final = Panel(
         "clause that asks for it.",
     ),
     (
-        Query(STATE, "schoolbeat_target", Of("verdict", "last"), BY_TARGET, PROVINCE, "month"),
-        Query(SHARE, "schoolbeat_target", Share(("met",), UNITS, "last"), BY_TARGET, PROVINCE, "month"),
+        Query(STATE, "schoolbeat_target", Of("verdict", "last"), BY_TARGET, PROVINCE, "week"),
+        Query(SHARE, "schoolbeat_target", Share(("met",), UNITS, "last"), BY_TARGET, PROVINCE, "week"),
         _last(MET, "met", BY_TARGET, PROVINCE),
         _last(MISSED, "missed", BY_TARGET, PROVINCE),
         _last(NOT_KNOWN, "unknown", BY_TARGET, PROVINCE),
@@ -119,7 +119,7 @@ BY_AREA: Final = Panel(
             Share(("met",), UNITS, "last", BY_TARGET),
             ("area",),
             (is_not("area", "all"), chosen("area"), *BOTH),
-            "month",
+            "week",
         ),
         _units(MET, "met"),
         _units(MISSED, "missed"),
@@ -146,7 +146,7 @@ MISSING: Final = Panel(
             Of(field, "last"),
             ("plan", "target", "area", "school", "unit"),
             (*PLACE, *BOTH),
-            "month",
+            "week",
             Only("verdict", "=", 0),
         )
         for name, field in ((STATE, "verdict"), (Said("Bằng chứng", "Evidence"), "grade"))

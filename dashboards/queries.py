@@ -8,13 +8,14 @@ from typing import Final, Literal
 from schoolbeat_server.said import Said
 from schoolbeat_server.series_catalogue import MEASUREMENTS, Field
 
-Per = Literal["interval", "day", "range", "month", "now"]
+Per = Literal["interval", "day", "range", "month", "week", "now"]
 """interval: a value for each step of the chart. day: each local day. The others give one value of: the chosen time,
-the last 30 days, the last 15 minutes; month and now whatever time is chosen."""
+the last 30 days, the last 7 (of what is told anew each day), the last 15 minutes; these whatever time is chosen."""
 How = Literal["mean", "median", "max", "min", "last", "sum", "increase"]
 Across = Literal["sum", "mean", "max", "min", "count", "p10", "p50", "p90", "p95"]
 
 MONTH: Final = "30d"
+WEEK: Final = "7d"
 NOW: Final = "15m"  # three snapshots
 DAILY: Final = ("schoolbeat_day", "schoolbeat_target", "schoolbeat_verdict")  # their points are of local midnights
 

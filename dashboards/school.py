@@ -372,7 +372,7 @@ VERDICTS: Final = Panel(
         "the target's page has the reason and the next step.",
     ),
     tuple(
-        Query(name, "schoolbeat_verdict", Of(field, "last"), ("plan", "target", "site", "unit"), PLACE, "month")
+        Query(name, "schoolbeat_verdict", Of(field, "last"), ("plan", "target", "site", "unit"), PLACE, "week")
         for name, field in ((Said("Kết luận", "Verdict"), "verdict"), (Said("Bằng chứng", "Evidence"), "grade"))
     ),
     (look.VERDICT, look.GRADE),
