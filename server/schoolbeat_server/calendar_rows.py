@@ -210,6 +210,22 @@ def read_rules(connection: Connection, change: int | None = None) -> dict[str, l
     return found
 
 
+def count_rules(connection: Connection) -> dict[str, int]:
+    """By document, of those that stand now."""
+    table = schema.calendar_rule.c
+    query = select(table.document, func.count()).where(table.removed.is_(None)).group_by(table.document)
+    return dict(connection.execute(query).all())
+
+
+def rules_of(connection: Connection, document: str, limit: int) -> list[Rule]:
+    """The first so many of those that stand now."""
+    table = schema.calendar_rule
+    query = (
+        select(table).where(table.c.document == document, table.c.removed.is_(None)).order_by(table.c.id).limit(limit)
+    )
+    return [_rule(row) for row in connection.execute(query)]
+
+
 def last_change(connection: Connection) -> int:
     return connection.scalar(select(func.max(schema.calendar_change.c.id))) or 0
 

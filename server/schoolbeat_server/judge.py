@@ -44,6 +44,7 @@ class Judge:
         self.calendar = calendar
         self.verdicts: tuple[Verdict, ...] = ()
         self.judged_ms = 0
+        self.after: Callable[[], object] = lambda: None  # what pages make of new verdicts, so that no reader waits
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self._run, name="judge", daemon=True)
 
@@ -62,6 +63,7 @@ class Judge:
                 continue
             try:
                 self.judge()
+                self.after()
             except SQLAlchemyError as error:
                 log.warning("verdicts wait: %s", error)
             except Exception:  # one plan gone wrong must not end the thread; the old verdicts stand with their date

@@ -379,10 +379,12 @@ def _write_refused(folder: Path) -> str:
 
 def _serve(settings: Settings, parts: Assembled) -> int:
     engine, feed, deliverer, heart, judge, desk, series = parts
+    app = create_app(web_context(settings, engine, heart, feed, judge, desk, series))
+    judge.after = app.state.plan_book.seen
     web = _WebServer(
         feed,
         uvicorn.Config(
-            create_app(web_context(settings, engine, heart, feed, judge, desk, series)),
+            app,
             host=settings.web.host,
             port=settings.web.port,
             log_level="warning",

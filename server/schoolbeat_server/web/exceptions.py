@@ -80,11 +80,6 @@ def _satellite(row: SiteRow) -> str:
     return row.name if row.kind != "main" else ""
 
 
-def of_site(verdicts: Sequence[Verdict], site: str, school: str) -> list[tuple[Verdict, UnitVerdict]]:
+def of_site(of_school: Sequence[tuple[Verdict, UnitVerdict]], site: str) -> list[tuple[Verdict, UnitVerdict]]:
     """What was judged of this site, and of its school as a whole."""
-    return [
-        (verdict, unit)
-        for verdict in verdicts
-        for unit in verdict.units
-        if unit.site == site or (verdict.target.unit == "school" and unit.school == school)
-    ]
+    return [one for one in of_school if one[1].site == site or one[0].target.unit == "school"]

@@ -17,7 +17,9 @@ from schoolbeat_server import issued, restored
 from schoolbeat_server.proof import newest_proof
 from schoolbeat_server.quarantine import read_waiting
 from schoolbeat_server.school_calendar import date_of
+from schoolbeat_server.verdicts import UnitVerdict, Verdict
 from schoolbeat_server.web import exceptions, pictures, province, site_page, site_state
+from schoolbeat_server.web.plan_book import PlanBook
 from schoolbeat_server.web.province import Area, SiteRow
 from schoolbeat_server.web.server_view import Context, WebContext, context_of
 from schoolbeat_server.web.speaker import LANGUAGES, Speaker
@@ -252,9 +254,9 @@ def one_site_page(request: Request, context: Context, ident: str, lang: Lang = N
     seen = site_page.read(context, ident, say)
     if seen is None:
         raise HTTPException(404, say.t("error.no_site", id=ident))
-    return rendered(
-        request, say, "site.html", seen=seen, verdicts=exceptions.of_site(context.verdicts(), ident, seen.site.school)
-    )
+    book: PlanBook = request.app.state.plan_book
+    mine = exceptions.of_site(book.of_school(seen.site.school), ident)
+    return rendered(request, say, "site.html", seen=seen, verdicts=mine)
 
 
 # ---- the others --------------------------------------------------------------------------------------------

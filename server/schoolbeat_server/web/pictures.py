@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from itertools import groupby
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from markupsafe import Markup
 
@@ -39,6 +39,10 @@ def state_of(code: int) -> RungState:
     if code < UP_FULL:
         return "part" if code else "down"
     return "off" if code == OFF else "unknown"
+
+
+_PLACES: Final = bytes(_ORDER.index(state_of(code)) for code in range(256))  # by ledger byte
+_RUN: Final = re.compile(rb"(.)\1*", re.DOTALL)
 
 
 def ladder(rungs: Sequence[Rung], title: str) -> Markup:
@@ -119,23 +123,21 @@ def _drawn_runs(codes: bytes) -> list[tuple[RungState, int, int]]:
 
 
 def _runs(codes: bytes, step: int) -> Iterator[tuple[RungState, int, int]]:
-    states = [state_of(code) for code in codes]
+    places = codes.translate(_PLACES)
     if step > 1:
-        states = [min(states[at : at + step], key=_ORDER.index) for at in range(0, len(states), step)]
-    at = 0
-    for state, run in groupby(states):
-        width = min(step * sum(1 for _ in run), len(codes) - at)
-        yield state, at, width
-        at += width
+        places = bytes([min(places[at : at + step]) for at in range(0, len(places), step)])
+    for run in _RUN.finditer(places):
+        at = step * run.start()
+        yield _ORDER[places[run.start()]], at, min(step * run.end(), len(codes)) - at
 
 
 def hours(first_minute: int, minutes: int, every_hours: int, name: str) -> Markup:
     """The hours of the local clock under strips of these minutes; letters 'name' in proportion to the width."""
     size = 30 if name == "wide" else 52
     out = []
-    for at in range(minutes):
+    for at in range(-first_minute % 60, minutes, 60):  # Viet Nam's hours begin with those of UTC
         when = local((first_minute + at) * 60_000)
-        if when.minute == 0 and when.hour % every_hours == 0 and 3 * size < 2 * at < 2 * minutes - 3 * size:
+        if when.hour % every_hours == 0 and 3 * size < 2 * at < 2 * minutes - 3 * size:
             out.append(_HOUR.format(at, size // 3, size * 4 // 3, size, when.hour))
     return Markup('<svg class="hours {}" aria-hidden="true" viewBox="0 0 {} {}">{}</svg>').format(
         name, minutes, size * 3 // 2, _OURS.join(out)

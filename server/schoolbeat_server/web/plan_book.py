@@ -94,13 +94,21 @@ class Seen:
         )
 
 
-def _look(engine: Engine, verdicts: Sequence[Verdict]) -> Seen:
-    with engine.connect() as connection:
-        province = register.read_province(connection)
+Mine = Mapping[str, list[tuple[Verdict, UnitVerdict]]]
+"""By school."""
+
+
+def _by_school(verdicts: Sequence[Verdict]) -> Mine:
     mine: dict[str, list[tuple[Verdict, UnitVerdict]]] = {}
     for verdict in verdicts:
         for unit in verdict.units:
             mine.setdefault(unit.school, []).append((verdict, unit))
+    return mine
+
+
+def _look(engine: Engine, verdicts: Sequence[Verdict], mine: Mine) -> Seen:
+    with engine.connect() as connection:
+        province = register.read_province(connection)
     return Seen(
         verdicts,
         engine,
@@ -134,6 +142,7 @@ class PlanBook:
         self.engine, self.verdicts = engine, verdicts
         self._lock = threading.Lock()
         self._seen: Seen | None = None
+        self._mine: tuple[Sequence[Verdict], Mine] | None = None
         self._newest = 0
         self._days: dict[Key, dict[date, tuple[int, Point]]] = {}  # (revision, what it says)
         self._points: dict[Key, list[Point]] = {}
@@ -144,8 +153,18 @@ class PlanBook:
         verdicts = self.verdicts()
         with self._lock:
             if self._seen is None or self._seen.verdicts is not verdicts:
-                self._seen = _look(self.engine, verdicts)
+                self._seen = _look(self.engine, verdicts, self._by_school(verdicts))
             return self._seen
+
+    def of_school(self, school: str) -> Sequence[tuple[Verdict, UnitVerdict]]:
+        """What was judged of it: a province has some hundred thousand units."""
+        with self._lock:
+            return self._by_school(self.verdicts()).get(school, ())
+
+    def _by_school(self, verdicts: Sequence[Verdict]) -> Mine:
+        if self._mine is None or self._mine[0] is not verdicts:
+            self._mine = verdicts, _by_school(verdicts)
+        return self._mine[1]
 
     # ---- issued days -----------------------------------------------------------------------------------------
 
