@@ -18,6 +18,7 @@ from schoolbeat_server import (
     inspection_cli,
     register_cli,
     report_cli,
+    series_cli,
 )
 from schoolbeat_server.proof_cli import words as proof_words
 from schoolbeat_server.said import Said
@@ -111,6 +112,7 @@ def _parser(language: str) -> argparse.ArgumentParser:
     for one in evidence_cli.words(commands, said):
         one.set_defaults(do=_evidence)
     report_cli.words(commands, said).set_defaults(do=_report)
+    series_cli.words(commands, said).set_defaults(do=_series)
     grafana_cli.words(commands, said).set_defaults(do=_grafana)
     demo = commands.add_parser(
         "demo",
@@ -208,6 +210,11 @@ def _evidence(arguments: argparse.Namespace, language: str) -> int:
 def _grafana(arguments: argparse.Namespace, language: str) -> int:
     settings, engine = _database(arguments)
     return grafana_cli.run(arguments, settings, engine, language, time.time_ns() // 1_000_000)
+
+
+def _series(arguments: argparse.Namespace, language: str) -> int:
+    settings, engine = _database(arguments)
+    return series_cli.run(arguments, settings, engine, language, time.time_ns() // 1_000_000)
 
 
 def _inspection(arguments: argparse.Namespace, language: str) -> int:

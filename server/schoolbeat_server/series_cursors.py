@@ -26,6 +26,13 @@ def newest(connection: Connection, stream: str) -> int:
     return connection.scalar(select(func.max(_NEWEST[stream]))) or 0
 
 
+def read_cursors(connection: Connection) -> dict[str, tuple[int, int]]:
+    """stream -> (position, when it moved last, 0: never)."""
+    table = schema.series_cursor.c
+    rows = connection.execute(select(table.stream, table.position, table.at_ms))
+    return {stream: (position, at_ms) for stream, position, at_ms in rows}
+
+
 @dataclass
 class Cursors:
     """settles_seconds: what the store took so shortly before it died may be lost."""
@@ -35,11 +42,13 @@ class Cursors:
     settled: dict[str, int] = field(default_factory=dict)
     trail: deque[tuple[float, str, int]] = field(default_factory=deque)  # (seconds, stream, position), not settled yet
     written: dict[str, int] = field(default_factory=dict)  # as `settled`
+    moved_ms: dict[str, int] = field(default_factory=dict)
 
     def load(self, connection: Connection) -> None:
         """After a start, ours or the store's. A position beyond what there is (rows were lost) would skip new ones."""
         table = schema.series_cursor.c
-        for stream, position, settled in connection.execute(select(table.stream, table.position, table.settled)):
+        rows = connection.execute(select(table.stream, table.position, table.settled, table.at_ms)).all()
+        for stream, position, settled, self.moved_ms[stream] in rows:
             found = settled if self.settles_seconds else position
             if stream in _NEWEST:
                 found = min(found, newest(connection, stream))
@@ -69,13 +78,13 @@ class Cursors:
         self.settled.pop(stream, None)
         self.trail = deque(one for one in self.trail if one[1] != stream)
 
-    def write(self, connection: Connection, stream: str, now_ms: int) -> None:
-        settled = self.settled.get(stream, 0)
-        row = {"stream": stream, "position": self.at(stream), "settled": settled, "at_ms": now_ms}
+    def write(self, connection: Connection, stream: str, moved_ms: int) -> None:
+        settled, self.moved_ms[stream] = self.settled.get(stream, 0), moved_ms
+        row = {"stream": stream, "position": self.at(stream), "settled": settled, "at_ms": moved_ms}
         upsert(connection, schema.series_cursor, [row], ("stream",))
         self.written[stream] = settled
 
-    def write_settled(self, connection: Connection, now_ms: int) -> None:
+    def write_settled(self, connection: Connection) -> None:
         """Of streams that have nothing new to send."""
         for stream in [one for one, position in self.settled.items() if self.written.get(one) != position]:
-            self.write(connection, stream, now_ms)
+            self.write(connection, stream, self.moved_ms.get(stream, 0))

@@ -266,7 +266,7 @@ class SeriesQueue:
             row = insert(schema.health).values(minute=minute, payload=json.dumps(found))
             connection.execute(row.on_conflict_do_nothing())
             self.cursors.settle(self.seconds())
-            self.cursors.write_settled(connection, now_ms)
+            self.cursors.write_settled(connection)
             self.sources.stamps = self.sources.stamps._replace(ahead_ms=series_setup.ahead_ms(connection))
             self.counts, self.aside = series_aside.counts(connection), series_aside.points(connection)
         if places != self.sources.places:

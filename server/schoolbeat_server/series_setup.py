@@ -55,7 +55,7 @@ def _begin(connection: Connection, now_ms: int) -> None:
     rows = []
     for stream in FROM_NOW:
         position = newest(connection, stream)
-        rows.append({"stream": stream, "position": position, "settled": position, "at_ms": now_ms})
+        rows.append({"stream": stream, "position": position, "settled": position, "at_ms": 0})
     upsert(connection, schema.series_cursor, rows, ("stream",))
     first, end = _oldest_minute(connection), now_ms // 60_000 + 1
     if first is not None and first < end:

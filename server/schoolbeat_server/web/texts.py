@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from schoolbeat_server.web.compare_texts import COMPARE_TEXTS
 from schoolbeat_server.web.plan_texts import PLAN_TEXTS
 from schoolbeat_server.web.report_texts import REPORT_TEXTS
 
@@ -528,6 +529,25 @@ _PAGES: dict[str, tuple[str, str]] = {
         "{minutes} minutes of {sites} sites are unknown; the list: schoolbeat-server restored.",
     ),
     "about.health.not_ok": ("Có vấn đề: {reasons}", "Something is wrong: {reasons}"),
+    "about.series": ("Kho chuỗi thời gian (Grafana)", "The time-series store (Grafana)"),
+    "about.series.sent": ("Đã gửi {points} điểm.", "{points} points were sent."),
+    "about.series.nothing": ("Không còn gì phải đợi.", "Nothing waits."),
+    "about.series.waits": (
+        "{reports} bản tin đang đợi kho nhận, lâu nhất đã {minutes} phút.",
+        "{reports} reports wait for the store, the oldest for {minutes} minutes.",
+    ),
+    "about.series.old": (
+        "{points} điểm quá cũ so với thời hạn lưu của kho nên không gửi.",
+        "{points} points were too old for the store's retention and not sent.",
+    ),
+    "about.series.aside": (
+        "Kho đã từ chối {points} điểm: schoolbeat-server series aside.",
+        "The store refused {points} points: schoolbeat-server series aside.",
+    ),
+    "about.series.lost": (
+        "{reports} bản tin đã bị bỏ mà chưa gửi vì hết chỗ giữ.",
+        "{reports} reports went without having been sent, for want of room.",
+    ),
     "about.waiting": ("Số liệu giữ riêng, chờ người quản trị", "Kept apart, waiting for an operator"),
     "about.waits.none": ("Không có gì phải chờ.", "Nothing is waiting."),
     "about.waits.clone": (
@@ -667,4 +687,4 @@ _PAGES: dict[str, tuple[str, str]] = {
     "about.counters": ("Bản tin bị gạt ra, theo lý do", "Messages set aside, by reason"),
     "about.counters.none": ("Không có bản tin nào bị gạt ra.", "No message was set aside."),
 }
-TEXTS = _PAGES | PLAN_TEXTS | REPORT_TEXTS
+TEXTS = _PAGES | PLAN_TEXTS | REPORT_TEXTS | COMPARE_TEXTS
