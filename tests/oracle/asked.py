@@ -56,11 +56,15 @@ class Promise:
     boundaries: str | None  # the day whose areas it speaks of
 
 
+NONE = Fraction(0)
+
+
 class Told(NamedTuple):
-    """Of one condition."""
+    """Of one condition. covered: how much of what it takes was measured; None: nothing of it is."""
 
     met: str
     grade: str
+    covered: Fraction | None = None
     since: int | None = None
     counts: tuple[int, int, int] | None = None
 
@@ -73,6 +77,7 @@ class Answer(NamedTuple):
     since: int | None
     grade: str
     counts: tuple[int, int, int]
+    covered: Fraction | None
 
 
 class Place(NamedTuple):
@@ -144,7 +149,12 @@ def of_province(counts: tuple[int, int, int], share: Fraction, count: int | None
 
 def as_one(how: str, found: Sequence[Told]) -> Told:
     met = together(how, (one.met for one in found))
-    return Told(met, weakest(one.grade for one in found), begun(how, [one.since for one in found if one.met == met]))
+    since = begun(how, [one.since for one in found if one.met == met])
+    return Told(met, weakest(one.grade for one in found), least(one.covered for one in found), since)
+
+
+def least(covered: Iterable[Fraction | None]) -> Fraction | None:
+    return min((one for one in covered if one is not None), default=None)
 
 
 def begun(how: str, sinces: Sequence[int | None]) -> int | None:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from tests.oracle import books
-from tests.oracle.asked import Place, Told, as_one, mains, together
+from tests.oracle.asked import NONE, Place, Told, as_one, mains, together
 from tests.oracle.calendars import DAY, LOCAL, day_of, lessons_of
 from tests.oracle.provinces import MBIT, Device
 from tests.oracle.readings import COUNTERS, POSTURE, Key, Readings
@@ -72,19 +72,20 @@ def share(place: Place, key: Key, need: Fraction, unit: int, good: Good) -> Told
     """good: of what was told of a day, (good, known), a minute counting as `unit`."""
     lessons = place.promise.clock == "lessons"
     if lessons and not place.province.has_calendar:
-        return Told("unknown", place.unseen)
+        return Told("unknown", place.unseen, NONE)
     seen: dict[int, Seen] = {}
     for day in days_of(place):
         hours = hours_of(place, day, lessons=lessons)
         seen[day] = (*good(told(place, key, day, hours)), 60 * len(hours) * unit)
     all_good, known, asked = _sum(seen.values())
     if not known:
-        return Told("unknown", place.unseen)
+        return Told("unknown", place.unseen, NONE)
+    covered = Fraction(known) / asked
     four = (all_good, known - all_good, 0, asked - known)
     met = books.verdict(four, need, place.promise.coverage, off_is_down=False)  # type: ignore[arg-type]
     if met == "met":
-        return Told(met, "proven" if _each_week(seen, place.promise.coverage) else "observed")
-    return Told(met, "observed", _since(seen, need) if met == "missed" else None)
+        return Told(met, "proven" if _each_week(seen, place.promise.coverage) else "observed", covered)
+    return Told(met, "observed", covered, _since(seen, need) if met == "missed" else None)
 
 
 def _sum(seen: Iterable[Seen]) -> Seen:
@@ -181,7 +182,7 @@ def _peak(place: Place, reading: str, contracts: Sequence[int | None]) -> Told:
         known += len({minute // 60 for minute, _ in seen})
         peak = max([peak, *(value for _, value in seen)])
     if not known or all(one is None for one in contracts):
-        return Told("unknown", place.unseen)
+        return Told("unknown", place.unseen, NONE)
     lines = []
     for mbit in contracts:
         if mbit is None:
@@ -191,7 +192,7 @@ def _peak(place: Place, reading: str, contracts: Sequence[int | None]) -> Told:
         else:
             lines.append("met" if known >= place.promise.coverage * hours else "unknown")
     met = together(place.promise.lines, lines)
-    return Told(met, "proven" if met == "met" else "observed")
+    return Told(met, "proven" if met == "met" else "observed", Fraction(known, hours))
 
 
 def used(place: Place, device: Device) -> Told:
@@ -210,11 +211,12 @@ def used(place: Place, device: Device) -> Told:
             for _, value in told(place, (f"device.{device.id}", reading), day, ALL_HOURS)
         ]
         was_on = was_on or len(set(every)) > 1
+    covered = Fraction(known, hours) if hours else NONE
     if was_on:
-        return Told("met", "observed")
+        return Told("met", "observed", covered)
     if hours and known >= place.promise.coverage * hours:
-        return Told("missed", "observed", place.first)
-    return Told("unknown", "observed" if known else place.unseen)
+        return Told("missed", "observed", covered, place.first)
+    return Told("unknown", "observed" if known else place.unseen, covered)
 
 
 def posture(place: Place, device: Device) -> Told:
@@ -227,12 +229,13 @@ def posture(place: Place, device: Device) -> Told:
             for minute, value in told(place, (f"device.{device.id}", reading), day, ALL_HOURS)
         ]
         newest += [max(every)] if every else []
+    covered = Fraction(len(newest), len(POSTURE))
     open_ = [minute for minute, value in newest if value]
     if open_:
-        return Told("missed", "observed", min(open_))
+        return Told("missed", "observed", covered, min(open_))
     if len(newest) < len(POSTURE):
-        return Told("unknown", "observed" if newest else place.unseen)
-    return Told("met", "proven")
+        return Told("unknown", "observed" if newest else place.unseen, covered)
+    return Told("met", "proven", covered)
 
 
 OF_SITES: dict[str, Callable[[Place], Told]] = {

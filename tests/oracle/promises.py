@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from tests.oracle import books, by_readings
 from tests.oracle.asked import (
+    NONE,
     Answer,
     Place,
     Promise,
@@ -18,6 +19,7 @@ from tests.oracle.asked import (
     as_one,
     begun,
     last_day,
+    least,
     mains,
     of_province,
     together,
@@ -42,6 +44,7 @@ from tests.oracle.provinces import (
 )
 
 WEEK = 7 * DAY
+ALL = Fraction(1)
 ASSUMED = tuple(  # docs/register.md
     Need("any", level, kind, 1)
     for level, kinds in ((1, ("board", "access_point")), (2, ("board", "access_point", "computer", "camera")))
@@ -129,7 +132,7 @@ def _inspections(province: Province, promise: Promise) -> dict[str, Answer]:
         met = one.digital and one.frozen
         counts = (1, 0, 0) if met else (0, 1, 0)
         grade = "observed" if met else "declared"
-        found[f"inspection-{one.id}"] = Answer("met" if met else "missed", False, None, grade, counts)
+        found[f"inspection-{one.id}"] = Answer("met" if met else "missed", False, None, grade, counts, None)
     return found
 
 
@@ -169,8 +172,9 @@ def _answer(
     counts = (int(status == "met"), int(status == "missed"), int(status == "unknown"))
     for one in (one for _, found in told for one in found if one.counts is not None):
         counts = one.counts  # type: ignore[assignment]
+    covered = least(one.covered for _, found in told for one in found)
     silent = bool(parts) and not any(site.heard for site, _, _ in parts)
-    return Answer(status, silent, None if status == "met" else begun(promise.sites, sinces), grade, counts)
+    return Answer(status, silent, None if status == "met" else begun(promise.sites, sinces), grade, counts, covered)
 
 
 def _told(place: Place, room: Room | None, devices: tuple[Device, ...]) -> Told:
@@ -220,18 +224,19 @@ def share_of_time(place: Place, signal: str) -> Told:
 def _share(place: Place, codes: bytes) -> Told:
     promise, need = place.promise, place.asks.need
     if promise.clock == "lessons" and not place.province.has_calendar:
-        return Told("unknown", place.unseen)
+        return Told("unknown", place.unseen, NONE)
     places = None
     if promise.clock == "lessons":
         places = _on_clock(place.first, place.end, place.school.shut_day)
     seconds = _counted(codes, places)
     known = seconds[0] + seconds[1] + (seconds[2] if promise.off_is_down else 0)
     if not known:
-        return Told("unknown", place.unseen)
+        return Told("unknown", place.unseen, NONE)
+    covered = Fraction(known, sum(seconds))
     met = books.verdict(seconds, need, promise.coverage, off_is_down=promise.off_is_down)
     if met == "met":
-        return Told(met, "proven" if _each_week(codes, places, promise) else "observed")
-    return Told(met, "observed", place.first + _since(codes, places, promise, need, known, met))
+        return Told(met, "proven" if _each_week(codes, places, promise) else "observed", covered)
+    return Told(met, "observed", covered, place.first + _since(codes, places, promise, need, known, met))
 
 
 @lru_cache(maxsize=40_000)
@@ -289,7 +294,7 @@ def over_fibre(place: Place) -> Told:
         return Told(contract, "declared")
     watched = MAIN_LINE in place.site.watched
     if not watched and any(one.technology != "fibre" for one in lines):
-        return Told("unknown", place.unseen)
+        return Told("unknown", place.unseen, NONE)
     codes = place.codes(INTERNET)
     if watched:
         codes = _both(codes, place.codes(MAIN_LINE))
@@ -321,7 +326,7 @@ def services(place: Place) -> Told:
 
 def wifi(place: Place) -> Told:
     found = [share_of_time(place, one) for one in place.site.watched if one.startswith("wifi.")]
-    return as_one("every", found) if found else Told("unknown", place.unseen)
+    return as_one("every", found) if found else Told("unknown", place.unseen, NONE)
 
 
 def devices_of_kinds(place: Place) -> Told:
@@ -332,20 +337,21 @@ def devices_of_kinds(place: Place) -> Told:
 
 def completeness(place: Place) -> Told:
     if not place.site.heard:
-        return Told("unknown", place.unseen)
+        return Told("unknown", place.unseen, NONE)
     known = sum(code <= FULL or code == OFF for code in place.codes(INTERNET))
     met = Fraction(known, place.end - place.first) >= place.asks.need
-    return Told("met", "proven") if met else Told("missed", "observed")
+    return Told("met", "proven", ALL) if met else Told("missed", "observed", ALL)
 
 
 def freshness(place: Place) -> Told:
     if not place.site.heard:
-        return Told("unknown", place.unseen)
+        return Told("unknown", place.unseen, NONE)
     for age, code in enumerate(reversed(place.codes(INTERNET))):
         if code <= FULL or code == OFF:
             since = place.end - age
-            return Told("met", "proven") if age <= place.asks.need else Told("missed", "observed", since)
-    return Told("missed", "observed", place.first)
+            is_met = age <= place.asks.need
+            return Told("met", "proven", ALL) if is_met else Told("missed", "observed", ALL, since)
+    return Told("missed", "observed", ALL, place.first)
 
 
 # ---- contracts and tests -----------------------------------------------------------------------------------
@@ -384,14 +390,17 @@ def speed(place: Place) -> Told:
         for one in place.site.tests
         if place.first <= one.minute < place.end and (bps := one.down if down else one.up) is not None
     ]
+    covered = min(Fraction(len(tests), place.promise.tests), ALL)
     if len(tests) < place.promise.tests:
-        return Told("unknown", "observed" if tests else place.unseen)
+        return Told("unknown", "observed" if tests else place.unseen, covered)
     if what == "of_contract":
         stated = [one.down if down else one.up for one in mains(place.lines)]
         found = [_speed(place, tests, None if mbit is None else place.asks.need * mbit * MBIT, what) for mbit in stated]
         one = as_one(place.promise.lines, found)
-        return one._replace(grade=weakest(each.grade for each in found if each.met == one.met) if found else "observed")
-    return _speed(place, tests, _need(place, what), what)
+        return one._replace(
+            covered=covered, grade=weakest(each.grade for each in found if each.met == one.met) if found else "observed"
+        )
+    return _speed(place, tests, _need(place, what), what)._replace(covered=covered)
 
 
 def _speed(place: Place, tests: Sequence[tuple[int, int, bool]], need: Fraction | None, what: str) -> Told:
@@ -407,7 +416,8 @@ def _speed(place: Place, tests: Sequence[tuple[int, int, bool]], need: Fraction 
         return Told("met", "proven" if _tested_weekly(place, [minute for minute, _, _ in tests]) else "observed")
     slow = [minute for minute, bps, _ in tests if bps < need]
     last_fast = max((minute for minute, bps, _ in tests if bps >= need), default=-1)
-    return Told("missed", "observed", min((one for one in slow if one > last_fast), default=slow[0]))
+    since = min((one for one in slow if one > last_fast), default=slow[0])
+    return Told("missed", "observed", since=since)
 
 
 def _reaches(values: Sequence[int], need: Fraction, fast: int) -> bool:
@@ -495,15 +505,15 @@ def _ready_at(place: Place, room: Room, needs: Sequence[Need], minute: int) -> s
 def ready(place: Place, room: Room) -> Told:
     found = lessons(place, room)
     if not found:
-        return Told("unknown", place.unseen)
+        return Told("unknown", place.unseen, NONE)
     count = Counter(found)
     known = count["met"] + count["missed"]
     if not known:
-        return Told("unknown", place.unseen)
+        return Told("unknown", place.unseen, NONE)
     seconds = (count["met"], count["missed"], 0, count["unknown"])
     met = books.verdict(seconds, place.asks.need, place.promise.coverage, off_is_down=False)
     proven = met == "met" and Fraction(known, len(found)) >= place.promise.coverage
-    return Told(met, "proven" if proven else "observed")
+    return Told(met, "proven" if proven else "observed", Fraction(known, len(found)))
 
 
 def ready_rooms(place: Place) -> Told:
@@ -519,7 +529,8 @@ def ready_rooms(place: Place) -> Told:
             told.append("unknown" if len(outcomes) > 1 else "met" if outcomes.pop() else "missed")
     surely, perhaps = told.count("met"), told.count("met") + told.count("unknown")
     met = "met" if surely >= place.asks.need else "missed" if perhaps < place.asks.need else "unknown"
-    return Told(met, "observed" if surely or (rooms and "unknown" not in told) else place.unseen)
+    covered = Fraction(len(told) - told.count("unknown"), len(told)) if told else None
+    return Told(met, "observed" if surely or (rooms and "unknown" not in told) else place.unseen, covered)
 
 
 def recorded(place: Place) -> Told:
@@ -544,7 +555,7 @@ def recorded(place: Place) -> Told:
     rest = sum(one.quantity for one in book if one.code not in mine.values())
     on_record = len(declared | seen) - strange + rest
     counts = (on_record, strange, 0) if site.heard else (0, 0, on_record + strange)
-    return Told("missed" if strange else "met", place.unseen, None, counts)
+    return Told("missed" if strange else "met", place.unseen, None, None, counts)
 
 
 _OTHERS: dict[str, Callable[[Place], Told]] = {

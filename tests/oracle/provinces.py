@@ -321,9 +321,9 @@ def _tests(random: Random, first: int, end: int) -> list[Test]:
     if random.random() < 0.3:  # just so many slow ones as nine in ten allow, or one more
         count = random.choice((9, 10, 10, 11, 20))
         slow = min(count, count // 10 + random.choice((0, 0, 1)))
-        speeds = [10] * slow + [random.choice((20, 40))] * (count - slow)
-        minutes = random.sample(range(first, end), count)
-        return [Test(minute, bps * MBIT, bps * MBIT, None) for minute, bps in zip(minutes, speeds, strict=True)]
+        each = [10] * slow + [random.choice((20, 40))] * (count - slow)
+        inside = random.sample(range(first, end), count)
+        return [Test(minute, bps * MBIT, bps * MBIT, None) for minute, bps in zip(inside, each, strict=True)]
     speeds = random.choice(((10, 20, 30), (16, 20, 32, 80), (1, 50), (20,)))
     minutes = random.sample(range(first - 50, end + 50), random.choice((0, 1, 2, 3, 4, 9, 10, 11)))
     if minutes:

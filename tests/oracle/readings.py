@@ -61,7 +61,9 @@ def _of_all_days(random: Random, reading: str, days: int) -> Sequence[int | None
     if reading in COUNTERS:
         return _counter(random, days * DAY)
     values = _VALUES.get(reading, (0, 0, 0, 1))
-    turn_about = [random.choice(values) for _ in range(random.choice((1, 1, 2)))]  # by two exactly half of any hour
+    turn_about: list[int | None] = [
+        random.choice(values) for _ in range(random.choice((1, 1, 2)))
+    ]  # by two exactly half of any hour
     out: list[int | None] = (turn_about * (days * DAY))[: days * DAY]
     for _ in range(random.choice((0, 0, 1, 4, 9))):
         length = min(random.choice((1, 7, 30, 60, 144, 288, 720, DAY)), len(out))

@@ -76,7 +76,10 @@ NEVER = {"inspection.digital unknown"}  # it was held through the system, or it 
 
 
 def _told(verdict: Verdict) -> tuple[str, tuple[int, int, int], dict[str, Answer]]:
-    units = {one.id: Answer(one.status, one.silent, one.since_minute, one.grade, one.counts) for one in verdict.units}
+    units = {
+        one.id: Answer(one.status, one.silent, one.since_minute, one.grade, one.counts, one.coverage)
+        for one in verdict.units
+    }
     assert len(units) == len(verdict.units)
     assert verdict.silent == sum(one.silent for one in verdict.units)
     return verdict.status, (verdict.met, verdict.missed, verdict.unknown), units
