@@ -36,8 +36,18 @@ EACH_PANEL = [
 
 
 class Filled(NamedTuple):
+    """asked: (dashboard, place of the panel) -> what each of its queries found."""
+
     store: Any
     sending: Sending
+    asked: dict[tuple[str, int], list[list[Series]]]
+
+    def answers(self, board: str, kind: str, at: int) -> list[list[Series]]:
+        if (board, at) not in self.asked:
+            desk = self.desk(board, kind)
+            panel = desk.panels()[at]
+            self.asked[board, at] = [desk.ask(panel, target) for target in panel["targets"]]
+        return self.asked[board, at]
 
     def desk(self, board: str, kind: str, **chosen: list[str]) -> Desk:
         told = json.loads(FILES[f"{kind}/vi/{board}.json"])
@@ -57,7 +67,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Fille
             store = stack.enter_context(start(folder))
             sending = sent(folder, store.settings)
             stack.callback(sending.close)
-            found[kind] = Filled(store, sending)
+            found[kind] = Filled(store, sending, {})
         found["victoriametrics"].store.flush()
         yield found
 
@@ -97,10 +107,10 @@ def test_another_address_of_the_server_and_another_folder_can_be_asked_for(tmp_p
 def test_each_query_of_a_panel_finds_numbers_of_the_shape_that_it_shows(
     filled: dict[str, Filled], kind: Store, board: str, at: int
 ) -> None:
-    desk, described = filled[kind].desk(board, kind), panel_of(board, at)
-    panel = desk.panels()[at]
+    described = panel_of(board, at)
+    panel = filled[kind].desk(board, kind).panels()[at]
 
-    answers = [desk.ask(panel, target) for target in panel["targets"]]
+    answers = filled[kind].answers(board, kind, at)
 
     for target, answer in zip(panel["targets"], answers, strict=True):
         assert any(series.values for series in answer), target.get("query") or target["expr"]
@@ -178,9 +188,7 @@ def test_both_stores_give_the_same_numbers(filled: dict[str, Filled], board: str
     described = panel_of(board, at)
 
     def numbers(kind: Store, target: int) -> dict[Any, Any]:
-        desk = filled[kind].desk(board, kind)
-        panel = desk.panels()[at]
-        found = desk.ask(panel, panel["targets"][target])
+        found = filled[kind].answers(board, kind, at)[target]
         keep_times = described.queries[target].per in ("interval", "day")  # type: ignore[union-attr]
         return {
             tuple(sorted(one.labels.items())): {
@@ -204,9 +212,7 @@ def test_both_stores_give_the_same_numbers(filled: dict[str, Filled], board: str
 
 def events(filled: dict[str, Filled], kind: Store, board: str, at: int) -> set[tuple[Any, ...]]:
     """(tags, beginning, ended, down, cause, lessons) of a list of events."""
-    desk = filled[kind].desk(board, kind)
-    panel = desk.panels()[at]
-    answers = [desk.ask(panel, target) for target in panel["targets"]]
+    answers = filled[kind].answers(board, kind, at)
     if kind == "influxdb":
         by_row: dict[Any, list[float]] = {}
         for one in answers[0]:
