@@ -20,12 +20,13 @@ LEAST_COVERAGE: Final = Fraction(4, 5)  # under it nobody is ranked
 
 @dataclass(frozen=True)
 class Group:
-    """link: the page of it, "" for none."""
+    """link: the page of it, "" for none. id: of an area."""
 
     name: Said
     sites: tuple[str, ...]
     facts: Facts
     link: str = ""
+    id: str = ""
 
 
 class Figures(NamedTuple):
@@ -199,7 +200,7 @@ def by_area(facts: Facts, within: str) -> list[Group]:
         found.setdefault(way[place] if place >= 0 else within, []).append(site)
     children = [one for one in bounds.areas.values() if one.parent == within]
     groups = [
-        Group(Said(one.name, one.name), tuple(found.get(one.id, ())), facts)
+        Group(Said(one.name, one.name), tuple(found.get(one.id, ())), facts, id=one.id)
         for one in sorted(children, key=lambda one: (one.name, one.id))
     ]
     if within in found:

@@ -261,6 +261,7 @@ TAGS = {
     "extreme_hardship": ("đặc biệt khó khăn", "đbkk"),
     "island": ("hải đảo", "đảo"),
     "mountain": ("miền núi", "vùng cao"),
+    "pilot": ("thí điểm", "trường thí điểm", "trường điểm"),
 }
 _TAG = OneOf(TAGS)
 

@@ -37,24 +37,24 @@ def choices(connection: Connection, plans: Sequence[Plan], kind: JobKind, day: s
     if kind == "isp":
         line = schema.line.c
         names = connection.scalars(select(line.isp).where(line.isp != "").distinct().order_by(line.isp))
-        return [_plain(name, name) for name in names]
+        return [plain(name, name) for name in names]
     limits = areas_on(connection, day)
     if kind in ("area", "league"):
-        return _areas(limits)
+        return areas_of(limits)
     return _schools(connection, limits) if kind == "school" else _lines(connection)
 
 
-def _plain(ident: str, label: str) -> Choice:
+def plain(ident: str, label: str) -> Choice:
     return Choice(ident, Said(label, label))
 
 
-def _areas(limits: Boundaries) -> list[Choice]:
+def areas_of(limits: Boundaries) -> list[Choice]:
     """Those above first; one whose name another one bears too says what it lies in."""
     names = [one.name for one in limits.areas.values()]
     found = []
     for one in sorted(limits.areas.values(), key=lambda one: (len(limits.up(one.id)), one.name, one.id)):
         above = [area.name for area in limits.up(one.id)[1:]]
-        found.append(_plain(one.id, ", ".join([one.name, *above]) if names.count(one.name) > 1 else one.name))
+        found.append(plain(one.id, ", ".join([one.name, *above]) if names.count(one.name) > 1 else one.name))
     return found
 
 
@@ -64,7 +64,7 @@ def _schools(connection: Connection, limits: Boundaries) -> list[Choice]:
     for ident, name in rows:
         if ident in limits.area_of or ident in limits.without:
             area = limits.areas.get(limits.area_of.get(ident, ""))
-            found.append(_plain(ident, f"{name}, {area.name} ({ident})" if area else f"{name} ({ident})"))
+            found.append(plain(ident, f"{name}, {area.name} ({ident})" if area else f"{name} ({ident})"))
     return found
 
 
@@ -77,7 +77,7 @@ def _lines(connection: Connection) -> list[Choice]:
         .where(line.role == "main")
         .order_by(school.name, site.kind, site.name, line.id)
     )
-    return [_plain(ident, f"{place} – {name}, {isp or '?'} ({ident})") for ident, isp, name, place in rows]
+    return [plain(ident, f"{place} – {name}, {isp or '?'} ({ident})") for ident, isp, name, place in rows]
 
 
 def meant(known: Sequence[Choice], typed: str) -> list[Choice]:

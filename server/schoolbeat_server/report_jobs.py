@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from schoolbeat_server import pack_making, report_facts, report_files, reports, schema
+from schoolbeat_server.comparison_shelf import Shelf
 from schoolbeat_server.database import writing
 from schoolbeat_server.ledger import Ledger
 from schoolbeat_server.report_facts import Facts, Kind, Period, Refused
@@ -100,16 +101,19 @@ class Desk:
         self.engine, self.ledger, self.plans, self.folder = engine, ledger, plans, folder
         self.now_ms, self.calendar, self.office = now_ms, calendar, office
         self.making = threading.Lock()  # a province's year takes memory: one at a time
+        self.shelf = Shelf(engine, self._facts_in_turn, plans, now_ms)
         self.stopping, self.asked = threading.Event(), threading.Event()
         self.thread = threading.Thread(target=self._run, name="reports", daemon=True)
 
     def start(self) -> None:
         self.thread.start()
+        self.shelf.start()
 
     def stop(self) -> None:
         self.stopping.set()
         self.asked.set()
         self.thread.join(10)
+        self.shelf.stop()
 
     # ---- at once -------------------------------------------------------------------------------------------
 
@@ -118,13 +122,18 @@ class Desk:
         return reports.report(self.facts(kind, ident, period))
 
     def facts(self, kind: Kind, ident: str, period: Period) -> Facts:
-        """What compare.py's views are made of, too. Raises Refused, or Busy."""
+        """Raises Refused, or Busy."""
         if not self.making.acquire(timeout=BUSY_SECONDS):
             raise Busy
         try:
             return self._facts(kind, ident, period)
         finally:
             self.making.release()
+
+    def _facts_in_turn(self, kind: Kind, ident: str, period: Period) -> Facts:
+        """Of comparisons, for which nobody waits."""
+        with self.making:
+            return self._facts(kind, ident, period)
 
     def _facts(self, kind: Kind, ident: str, period: Period) -> Facts:
         with self.engine.connect() as connection, self.engine.connect() as summed:

@@ -55,16 +55,21 @@ class Report:
 def report(facts: Facts) -> Report:
     """Pure: the same facts give the same report."""
     title, sections = _MADE[facts.kind](facts)
-    first, last = facts.period
-    days = Said(f"từ {first:%d/%m/%Y} đến {last:%d/%m/%Y}", f"from {first} to {last}")
+    days = _days(facts.period)
     named = Said(f"{title.vi}, {days.vi}", f"{title.en}, {days.en}")
-    return Report(facts.kind, facts.id, named, facts.period, facts.made_ms, _about(facts, days), tuple(sections))
+    return Report(facts.kind, facts.id, named, facts.period, facts.made_ms, about(facts), tuple(sections))
+
+
+def _days(period: Period) -> Said:
+    first, last = period
+    return Said(f"từ {first:%d/%m/%Y} đến {last:%d/%m/%Y}", f"from {first} to {last}")
 
 
 # ---- what it rests on --------------------------------------------------------------------------------------
 
 
-def _about(facts: Facts, days: Said) -> tuple[tuple[Said, Said], ...]:
+def about(facts: Facts) -> tuple[tuple[Said, Said], ...]:
+    days = _days(facts.period)
     whole = figures(_all(facts))
     day = facts.evidence.boundaries.day if facts.evidence.boundaries is not None else facts.evidence.last_day
     revised = [one.issue for one in facts.standings if one.issue.revision]
@@ -313,6 +318,12 @@ LEAGUE_METHOD: Final = (
 )
 
 
+LEAGUE_BY_LINE: Final = Said(
+    "Nhà mạng được xếp theo 'Riêng đường truyền', với cùng ngưỡng đo được.",
+    "ISPs are ranked by 'The line alone', with the same threshold of coverage.",
+)
+
+
 def _of_league(facts: Facts) -> tuple[Said, list[Section]]:
     bounds = facts.evidence.boundaries
     assert bounds is not None
@@ -320,15 +331,11 @@ def _of_league(facts: Facts) -> tuple[Said, list[Section]]:
     areas = compared("areas", Said("Xếp hạng địa bàn", "Areas ranked"), compare.by_area(facts, area.id))
     schools = compared("schools", Said("Xếp hạng trường", "Schools ranked"), compare.by_school(facts))
     isps = compared("isps", Said("Xếp hạng nhà mạng", "ISPs ranked"), compare.by_isp(facts))
-    by_line = Said(
-        "Nhà mạng được xếp theo 'Riêng đường truyền', với cùng ngưỡng đo được.",
-        "ISPs are ranked by 'The line alone', with the same threshold of coverage.",
-    )
     sections = [
         Section(Said("Cách xếp hạng", "Method"), LEAGUE_METHOD),
         Section(areas.title, (), (ranked(areas, "lessons", "lessons_coverage"),)),
         Section(schools.title, (), (ranked(schools, "lessons", "lessons_coverage"),)),
-        Section(isps.title, (by_line, ISP_METHOD), (ranked(isps, "line", "line_coverage"),)),
+        Section(isps.title, (LEAGUE_BY_LINE, ISP_METHOD), (ranked(isps, "line", "line_coverage"),)),
     ]
     return Said(f"Bảng xếp hạng kết nối của {in_sentence(area.name)}", f"League table of {area.name}"), sections
 

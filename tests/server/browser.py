@@ -68,8 +68,9 @@ class Browser:
         self._wait(lambda: bool(self.evaluate(script)), f"never true: {script}", seconds)
 
     def press(self, key: str, code: int) -> None:
+        text = {"text": "\r"} if key == "Enter" else {}  # without it no form is sent
         for kind in ("keyDown", "keyUp"):
-            self._call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
+            self._call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **text)
 
     def screenshot(self, path: Path) -> None:
         shot = self._call("Page.captureScreenshot", captureBeyondViewport=True)

@@ -28,6 +28,7 @@ from tests.server.test_web import Client
 from schoolbeat_server import (
     cli,
     compare,
+    comparison_shelf,
     paper,
     plans,
     report_cli,
@@ -664,6 +665,8 @@ def test_the_document_says_the_bounds_of_the_code() -> None:
     assert f"({report_jobs.MOST_KEPT} at most)" in text
     assert f"within {report_jobs.MOST_KEPT_BYTES // 1024**3} GiB besides the newest" in text
     assert Fraction(80, 100) == compare.LEAST_COVERAGE
+    assert f"{comparison_shelf.MOST_KEPT} are kept in memory" in text
+    assert f"older than {comparison_shelf.FRESH_MS // 3_600_000} hour" in text
     for word in (*report_cli.KINDS, *report_files.FORMATS):
         assert f"`{word}`" in text
     assert (report_cli.KINDS, sorted(report_cli.FORMATS)) == (report_facts.KINDS, sorted(report_files.FORMATS))

@@ -654,6 +654,7 @@ def test_the_api_describes_itself_and_loads_nothing_from_elsewhere(client: Clien
         "/api/v1/calendars",
         "/api/v1/calendars/{ident}",
         "/api/v1/clones",
+        "/api/v1/compare",
         "/api/v1/evidence/{plan}/{target}.zip",
         "/api/v1/incidents",
         "/api/v1/inspections",

@@ -18,6 +18,7 @@ from schoolbeat_server.web import (
     api,
     calendar_api,
     calendar_pages,
+    compare_pages,
     evidence_api,
     inspections_api,
     issued_pages,
@@ -69,6 +70,8 @@ def create_app(context: WebContext) -> FastAPI:
     app.include_router(inspections_api.pages_router)
     app.include_router(reports_api.router)
     app.include_router(reports_api.pages_router)
+    app.include_router(compare_pages.router)
+    app.include_router(compare_pages.pages_router)
     app.include_router(metrics.router)
     app.include_router(live.router)
     app.include_router(pages.router)
@@ -118,7 +121,9 @@ async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if _for_program(request):
         return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
-    return pages.error_page(request, error.status_code, str(error.detail))
+    page = pages.error_page(request, error.status_code, str(error.detail))
+    page.headers.update(error.headers or {})
+    return page
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
