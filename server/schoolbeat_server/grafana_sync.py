@@ -190,23 +190,30 @@ def _set_rights(grafana: Grafana, step: Step, found: Found) -> None:
     grafana.send("POST", f"/api/folders/{step.key}/permissions", {"items": items})
 
 
-def _save_dashboard(grafana: Grafana, step: Step, _found: Found) -> None:
-    assert step.copy is not None
-    copy, folder = step.copy, _place(step).folder
+def _make_dashboard(grafana: Grafana, step: Step, found: Found) -> None:
+    try:
+        _post(grafana, step, {})
+    except Refused as refused:
+        if refused.status not in (400, 409, 412):
+            raise
+        _update_dashboard(grafana, step, found)  # the search did not show it (yet), or it cannot be at all
 
+
+def _update_dashboard(grafana: Grafana, step: Step, _found: Found) -> None:
     def save() -> None:
-        there = grafana.found(f"/api/dashboards/uid/{copy.uid}")
-        body = dict(copy.body)
-        if there is not None:
-            stored = there.get("dashboard", {})
-            if COPY_TAG not in (stored.get("tags") or []):
-                raise Refused(
-                    409, "", f"{copy.uid}: không phải bảng của lệnh này (thiếu thẻ / without the tag {COPY_TAG})"
-                )
-            body |= {name: stored[name] for name in ("id", "version") if name in stored}
-        grafana.send("POST", "/api/dashboards/db", {"dashboard": body, "folderUid": folder, "overwrite": False})
+        there = grafana.found(f"/api/dashboards/uid/{step.key}")
+        stored = (there or {}).get("dashboard") or {}
+        if there is not None and COPY_TAG not in (stored.get("tags") or []):
+            raise Refused(409, "", f"{step.key}: không phải bảng của lệnh này, thiếu thẻ / lacks the tag {COPY_TAG}")
+        _post(grafana, step, {name: stored[name] for name in ("id", "version") if name in stored})
 
     _again_if_changed(save)
+
+
+def _post(grafana: Grafana, step: Step, stored: Json) -> None:
+    assert step.copy is not None
+    told = {"dashboard": {**step.copy.body, **stored}, "folderUid": _place(step).folder, "overwrite": False}
+    grafana.send("POST", "/api/dashboards/db", told)
 
 
 def _again_if_changed(change: Callable[[], object]) -> None:
@@ -250,7 +257,7 @@ _TAKE: Final[dict[tuple[str, str], Callable[[Grafana, Step, Found], None]]] = {
     ("folder", "rename"): _rename_folder,
     ("folder", "delete"): _delete_folder,
     ("rights", "set"): _set_rights,
-    ("dashboard", "create"): _save_dashboard,
-    ("dashboard", "update"): _save_dashboard,
+    ("dashboard", "create"): _make_dashboard,
+    ("dashboard", "update"): _update_dashboard,
     ("dashboard", "delete"): _delete_dashboard,
 }

@@ -78,7 +78,9 @@ class Desk:
         self.capsys.readouterr()
 
     def sync(self, *words: str) -> tuple[int, list[str], str]:
-        code = main(["--settings", str(self.folder / "server.toml"), "grafana", "sync", *words])
+        language = [word for word in words if word.startswith("--lang=")]
+        rest = [word for word in words if word not in language]
+        code = main(["--settings", str(self.folder / "server.toml"), *language, "grafana", "sync", *rest])
         said = self.capsys.readouterr()
         return code, said.out.splitlines(), said.err
 
@@ -336,6 +338,32 @@ def test_schools_that_are_gone_are_noted_and_pruned_when_asked(desk: Desk) -> No
         "SchoolBeat xã: Xã Một (x1)",
         "SchoolBeat xã: Xã Hai (x2)",
     ]
+
+
+def test_rows_are_told_in_english_too(desk: Desk) -> None:
+    code, lines, _ = desk.sync("--dry-run", "--lang=en")
+
+    assert code == 0
+    assert lines[:4] == [
+        "create    team       SchoolBeat trường: Trường A, điểm (001)",
+        "create    folder     Trường A, điểm (001)",
+        "set       rights     Trường A, điểm (001)",
+        "create    dashboard  Bảng sb-school-vi · Trường A, điểm",
+    ]
+    assert lines[-1] == "Dry run: 12 to be done, 0 as they should be, 0 to note. Grafana was not changed."
+
+
+def test_what_a_search_does_not_show_yet_is_found_when_it_is_made(desk: Desk) -> None:
+    desk.sync()
+    before = desk.grafana.dashboards.copy(), desk.grafana.folders.copy(), desk.grafana.teams.copy()
+    desk.grafana.fault("GET", "/api/search", 200, times=2).body = b"[]"
+    desk.grafana.fault("GET", "/api/teams/search", 200).body = b'{"totalCount":0,"teams":[]}'
+
+    code, lines, _ = desk.sync()
+
+    assert (code, lines[-1]) == (0, "Đã làm 12 việc, 0 việc đã đúng, 0 điều cần lưu ý, 0 việc không xong.")
+    after = desk.grafana.dashboards, desk.grafana.folders, desk.grafana.teams
+    assert [list(one) for one in after] == [list(one) for one in before]
 
 
 # ---- what goes wrong ---------------------------------------------------------------------------------------
