@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import partial
 from math import floor
+from typing import Final
 
 from schoolbeat_server.availability import Availability, shown
 from schoolbeat_server.finding import WEEK_MINUTES, Case, Finding, Grade, grade_unseen, stated
@@ -15,7 +16,11 @@ from schoolbeat_server.targets import Target
 from schoolbeat_wire.catalogue import OFF, UP_FULL
 
 
-def judge_availability(signal: str, name: Said, case: Case) -> Finding:
+_UP: Final = Said("thông", "up")
+
+
+def judge_availability(signal: str, name: Said, case: Case, *, up: Said = _UP) -> Finding:
+    """up: what the signal is called while it is up."""
     target, window = case.target, case.window
     name, signal = (name, signal) if case.device is None else (_device_name(case.device), case.device.signal)
     measured = case.facts.measured.get(signal)
@@ -36,7 +41,7 @@ def judge_availability(signal: str, name: Said, case: Case) -> Finding:
         return Finding(None, unseen, coverage, None, _nothing_measured(name))
     grade: Grade = "proven" if met and _every_week(span, found, target) else "observed"
     since = None if met else _since(span, found, case, met)
-    said = _availability_said(name, found, coverage, case, met)
+    said = _availability_said(name, found, coverage, case, met, up)
     if raw.off_seconds and met is not True:
         said = _with_off(said, Fraction(raw.off_seconds, raw.all_seconds))
     return Finding(met, grade, coverage, since, said)
@@ -97,7 +102,9 @@ def _since(span: Span, found: Availability, case: Case, met: bool | None) -> int
     return span.first if known is None else known + 1
 
 
-def _availability_said(name: Said, found: Availability, coverage: Fraction, case: Case, met: bool | None) -> Said:
+def _availability_said(
+    name: Said, found: Availability, coverage: Fraction, case: Case, met: bool | None, up: Said
+) -> Said:
     share, target = case.condition.at_least, case.target
     assert share is not None
     observed = Fraction(found.up_seconds, _covered(found, target))
@@ -109,14 +116,14 @@ def _availability_said(name: Said, found: Availability, coverage: Fraction, case
     if met is None:
         return Said(
             f"{name.vi}: chưa đủ dữ liệu, mới đo được {part.vi} của {days[0]} (cần {asked.vi});"
-            f" phần đã đo thông {seen.vi}, cần {need.vi}",
+            f" phần đã đo {up.vi} {seen.vi}, cần {need.vi}",
             f"{name.en}: not enough data, {part.en} of {days[1]} measured (needs {asked.en});"
-            f" of that up {seen.en}, needs {need.en}",
+            f" of that {up.en} {seen.en}, needs {need.en}",
         )
     vi, en = ("đạt", "reaches") if met else ("thấp hơn", "is below")
     return Said(
-        f"{name.vi}: thông {seen.vi} thời gian, {vi} mức cần {need.vi}; đo được {part.vi} của {days[0]}",
-        f"{name.en}: up {seen.en} of the time, which {en} the {need.en} needed; {part.en} of {days[1]} measured",
+        f"{name.vi}: {up.vi} {seen.vi} thời gian, {vi} mức cần {need.vi}; đo được {part.vi} của {days[0]}",
+        f"{name.en}: {up.en} {seen.en} of the time, which {en} the {need.en} needed; {part.en} of {days[1]} measured",
     )
 
 

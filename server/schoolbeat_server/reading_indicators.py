@@ -218,7 +218,8 @@ def milliseconds(value: Fraction) -> Said:
 def judge_video(case: Case) -> Finding:
     """The ledger's minutes of lesson time, whatever the target's clock."""
     name = Said("Bài giảng qua video", "Video lessons")
-    return judge_availability(video.SIGNAL, name, case._replace(target=replace(case.target, clock="lessons")))
+    in_lessons = case._replace(target=replace(case.target, clock="lessons"))
+    return judge_availability(video.SIGNAL, name, in_lessons, up=Said("đường truyền đủ", "the line was fit for them"))
 
 
 # ---- the busiest quarter-hour ------------------------------------------------------------------------------

@@ -188,7 +188,7 @@ def test_video_lessons_are_judged_in_lesson_time_whatever_the_targets_clock() ->
     assert told(bytes(7 * 1_440)).met is False
     assert told(bytes([UNKNOWN]) * (7 * 1_440)).met is None
     assert told(minutes, None).met is None
-    assert told(minutes).said.vi.startswith("Bài giảng qua video: thông 100% thời gian")
+    assert told(minutes).said.vi.startswith("Bài giảng qua video: đường truyền đủ 100% thời gian")
 
 
 # ---- services, use -----------------------------------------------------------------------------------------
