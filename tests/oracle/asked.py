@@ -78,6 +78,7 @@ class Answer(NamedTuple):
     grade: str
     counts: tuple[int, int, int]
     covered: Fraction | None
+    area: str
 
 
 class Place(NamedTuple):

@@ -131,8 +131,9 @@ def _inspections(province: Province, promise: Promise) -> dict[str, Answer]:
             continue
         met = one.digital and one.frozen
         counts = (1, 0, 0) if met else (0, 1, 0)
+        area = next(_areas(province, school, promise.boundaries or last_day(province)), "")
         grade = "observed" if met else "declared"
-        found[f"inspection-{one.id}"] = Answer("met" if met else "missed", False, None, grade, counts, None)
+        found[f"inspection-{one.id}"] = Answer("met" if met else "missed", False, None, grade, counts, None, area)
     return found
 
 
@@ -172,9 +173,13 @@ def _answer(
     counts = (int(status == "met"), int(status == "missed"), int(status == "unknown"))
     for one in (one for _, found in told for one in found if one.counts is not None):
         counts = one.counts  # type: ignore[assignment]
+    day = promise.boundaries or last_day(province)
+    area = next(_areas(province, school, day), "") if _stands(school, day) else ""
     covered = least(one.covered for _, found in told for one in found)
     silent = bool(parts) and not any(site.heard for site, _, _ in parts)
-    return Answer(status, silent, None if status == "met" else begun(promise.sites, sinces), grade, counts, covered)
+    return Answer(
+        status, silent, None if status == "met" else begun(promise.sites, sinces), grade, counts, covered, area
+    )
 
 
 def _told(place: Place, room: Room | None, devices: tuple[Device, ...]) -> Told:

@@ -77,7 +77,7 @@ NEVER = {"inspection.digital unknown"}  # it was held through the system, or it 
 
 def _told(verdict: Verdict) -> tuple[str, tuple[int, int, int], dict[str, Answer]]:
     units = {
-        one.id: Answer(one.status, one.silent, one.since_minute, one.grade, one.counts, one.coverage)
+        one.id: Answer(one.status, one.silent, one.since_minute, one.grade, one.counts, one.coverage, one.area)
         for one in verdict.units
     }
     assert len(units) == len(verdict.units)
