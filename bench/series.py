@@ -144,13 +144,13 @@ def _decoded(school: School) -> list[Read]:
 def _bodies(school: School, encoder: Encoder, later: int, decoded: list[Read] | None = None) -> Iterator[bytes]:
     """Of a site each, whose reports are decoded first unless they are given. later: minutes."""
     for number in range(SITES):
-        lines: list[str] = []
+        lines: list[bytes] = []
         for read in decoded or _decoded(school):
             report = _moved(read.report, later)
             lines += encoder.report(
                 f"s{number}", "gw", school.layout, report, read.columns, None, school.codes, school.first + later
             )
-        yield "\n".join(lines).encode()
+        yield b"\n".join(lines)
 
 
 def _moved(report: reports.Report, later: int) -> reports.Report:

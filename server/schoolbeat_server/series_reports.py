@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from operator import itemgetter
 from typing import Final, NamedTuple
 
 from schoolbeat_server.kept_days import signal_of
 from schoolbeat_server.layouts import Layout, Layouts
-from schoolbeat_server.ledger import CONTACT
 from schoolbeat_server.school_calendar import day_of
 from schoolbeat_server.series_lines import prefix
 from schoolbeat_server.series_places import Places, Span
 from schoolbeat_wire import report as reports
 from schoolbeat_wire.catalogue import DISPUTED, READINGS, UP_FULL
+from schoolbeat_wire.inventory import Column
 
 Owns = Callable[[str, int], bool]
 """(signal, minute) -> whether the agent spoke for it then."""
@@ -37,45 +37,39 @@ def ownership(layouts: Layouts, site: str, agent: str, layout: Layout) -> Owns |
 # ---- what of a layout is made once -------------------------------------------------------------------------
 
 
-class _Field(NamedTuple):
-    """A subject's reading in a dense column. scale: 0 for whole numbers."""
-
-    column: int
-    width: int
-    place: int
-    name: str
-    scale: int
-
-
 class _Column(NamedTuple):
-    """take: the subjects' places of a minute's values; None: all as they stand."""
+    """A dense column of a group's subjects. places: theirs in a minute's values; take: brings these; None: all as they
+    stand. scale: 0 for whole numbers."""
 
     position: int
+    reading: bytes
     width: int
     scale: int
+    places: Sequence[int]
     take: Callable[[Sequence[int]], Sequence[int]] | None
 
 
 class _Group(NamedTuple):
     """Subjects that have the same dense readings. template: of a line without its time."""
 
-    template: str
+    template: bytes
     subjects: tuple[str, ...]
-    prefixes: tuple[str, ...]
+    prefixes: tuple[bytes, ...]
     columns: tuple[_Column, ...]
 
 
 class _Made(NamedTuple):
-    """hangs_on: by subject the signal it hangs on ("": none); minutes: by signal what stands before its number."""
+    """Bytes, for a province's have many megabytes, and more as text. hangs_on: by subject the signal it hangs on ("":
+    none); places: by subject its group and place in it; minutes: by signal what stands before its number."""
 
     layout: Layout
     span: Span
     signals: tuple[str, ...]
     hangs_on: dict[str, str]
-    fields: dict[str, list[_Field]]  # by subject
-    prefixes: dict[str, str]  # by subject
+    prefixes: dict[str, bytes]  # by subject
     groups: list[_Group]
-    minutes: dict[str, str]
+    places: dict[str, tuple[_Group, int]]
+    minutes: dict[str, bytes]
 
 
 def _make(places: Places, site: str, agent: str, layout: Layout, day: int) -> _Made:
@@ -84,31 +78,54 @@ def _make(places: Places, site: str, agent: str, layout: Layout, day: int) -> _M
     place, known = places.of_place(site, day) | {"agent": agent}, frozenset(signals)
     subjects = dict.fromkeys(subject for column in layout.inventory.columns for subject in column.subjects)
     prefixes = {
-        one: prefix("schoolbeat_reading", place | {"subject": one} | places.about(site, one, day, told))
+        one: prefix("schoolbeat_reading", place | {"subject": one} | places.about(site, one, day, told)).encode()
         for one in subjects
     }
-    fields = _fields(layout)
-    minutes = {
-        one: prefix("schoolbeat_minute", _without_isp(places.of_signal(site, one, day, told))) + " up_seconds="
-        for one in signals
-    }
-    hangs_on = {one: signal_of(one, known) for one in subjects}
-    groups = _groups(layout, fields, prefixes)
-    return _Made(layout, places.span(site, day), signals, hangs_on, fields, prefixes, groups, minutes)
+    groups = _groups(layout, prefixes)
+    return _Made(
+        layout,
+        places.span(site, day),
+        signals,
+        {one: signal_of(one, known) for one in subjects},
+        prefixes,
+        groups,
+        {subject: (group, at) for group in groups for at, subject in enumerate(group.subjects)},
+        {one: _minute_prefix(places.of_signal(site, one, day, told)) for one in signals},
+    )
 
 
-def _without_isp(tags: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in tags.items() if name != "isp"}
+def _minute_prefix(tags: Mapping[str, str]) -> bytes:
+    without_isp = {name: value for name, value in tags.items() if name != "isp"}
+    return prefix("schoolbeat_minute", without_isp).encode() + b" up_seconds="
 
 
-def _fields(layout: Layout) -> dict[str, list[_Field]]:
-    found: dict[str, list[_Field]] = {}
-    for index, column in enumerate(layout.inventory.columns):
-        if not column.sparse:
-            width, scale = len(column.subjects), _scale(column.reading)
-            for place, subject in enumerate(column.subjects):
-                found.setdefault(subject, []).append(_Field(index, width, place, column.reading, scale))
+def _groups(layout: Layout, prefixes: Mapping[str, bytes]) -> list[_Group]:
+    columns = layout.inventory.columns
+    of: dict[str, list[tuple[int, int]]] = {}  # (column, place) by subject
+    for index, column in enumerate(columns):
+        for place, subject in enumerate(column.subjects if not column.sparse else ()):
+            of.setdefault(subject, []).append((index, place))
+    together: dict[tuple[int, ...], list[str]] = {}
+    for subject, mine in of.items():
+        together.setdefault(tuple(index for index, _ in mine), []).append(subject)
+    found = []
+    for indexes, subjects in together.items():
+        alike = tuple(
+            _column(index, columns[index], [of[subject][at][1] for subject in subjects])
+            for at, index in enumerate(indexes)
+        )
+        template = b"%b " + b",".join(one.reading + b"=%b" for one in alike)
+        found.append(_Group(template, tuple(subjects), tuple(prefixes[one] for one in subjects), alike))
     return found
+
+
+def _column(index: int, column: Column, places: list[int]) -> _Column:
+    first, width = places[0], len(column.subjects)
+    run = range(first, first + len(places))
+    if places != list(run):
+        return _Column(index, column.reading.encode(), width, _scale(column.reading), places, itemgetter(*places))
+    take = None if len(run) == width else itemgetter(slice(run.start, run.stop))
+    return _Column(index, column.reading.encode(), width, _scale(column.reading), run, take)
 
 
 def _scale(reading: str) -> int:
@@ -116,38 +133,15 @@ def _scale(reading: str) -> int:
     return 10**decimals if decimals else 0
 
 
-def _number(value: int, scale: int) -> str:
+def _number(value: int, scale: int) -> bytes:
     """Of what the catalogue allows of a reading with decimals none is told with an exponent; a test insists."""
-    return str(value / scale) if scale else f"{value}i"
+    return str(value / scale).encode() if scale else b"%di" % value
 
 
 @cache
-def _often(scale: int) -> list[str]:
+def _often(scale: int) -> list[bytes]:
     """The numbers 0 to _OFTEN, for a look is faster than a division and its digits."""
     return [_number(value, scale) for value in range(_OFTEN)]
-
-
-def _groups(layout: Layout, fields: Mapping[str, list[_Field]], prefixes: Mapping[str, str]) -> list[_Group]:
-    together: dict[tuple[int, ...], list[str]] = {}
-    for subject, mine in fields.items():
-        together.setdefault(tuple(one.column for one in mine), []).append(subject)
-    found = []
-    for subjects in together.values():
-        alike = fields[subjects[0]]
-        columns = tuple(
-            _Column(one.column, one.width, one.scale, _taker([fields[subject][at].place for subject in subjects], one))
-            for at, one in enumerate(alike)
-        )
-        numbers = ",".join(f"{one.name}=%s" for one in alike)
-        found.append(_Group(f"%s {numbers}", tuple(subjects), tuple(prefixes[one] for one in subjects), columns))
-    return found
-
-
-def _taker(places: list[int], field: _Field) -> Callable[[Sequence[int]], Sequence[int]] | None:
-    first = places[0]
-    if places == list(range(first, first + len(places))):
-        return None if len(places) == field.width else itemgetter(slice(first, first + len(places)))
-    return itemgetter(*places)
 
 
 # ---- what of a minute is not as the columns say --------------------------------------------------------------
@@ -158,7 +152,7 @@ class _Odd(NamedTuple):
     nothing may be told."""
 
     gone: set[tuple[int, int]]
-    more: dict[str, list[str]]
+    more: dict[str, list[bytes]]
     silent: set[str]
 
     def subjects(self, layout: Layout) -> set[str]:
@@ -184,11 +178,9 @@ def _odd_minutes(report: reports.Report, columns: Sequence[list[int]], layout: L
             found[index].gone.add((position, at))
     for values, column in zip(columns, told, strict=False):
         if column.sparse and values:
-            scale = _scale(column.reading)
+            scale, name = _scale(column.reading), column.reading.encode() + b"="
             for index, at, value in zip(values[0::3], values[1::3], values[2::3], strict=True):
-                found[index].more.setdefault(column.subjects[at], []).append(
-                    f"{column.reading}={_number(value, scale)}"
-                )
+                found[index].more.setdefault(column.subjects[at], []).append(name + _number(value, scale))
     return found
 
 
@@ -217,6 +209,7 @@ class Encoder:
     def __init__(self, places: Places) -> None:
         self.places = places
         self.made: dict[tuple[str, str], _Made] = {}
+        self.alone: dict[tuple[str, str], tuple[Span, bytes]] = {}
 
     def report(
         self,
@@ -228,7 +221,7 @@ class Encoder:
         owns: Owns | None,
         rows: Rows,
         first: int,
-    ) -> list[str]:
+    ) -> list[bytes]:
         """Lines of schoolbeat_reading and schoolbeat_minute for the minutes of a report.
 
         columns: as report.absolute made them; owns: as ownership() says; rows: of the layout's signals as the ledger
@@ -239,28 +232,26 @@ class Encoder:
         odd = _odd_minutes(report, columns, layout) if columns else _OddMinutes()
         if columns:
             _silence(odd, made, minutes, owns, rows, first)
-        out: list[str] = []
+        out: list[bytes] = []
         for index, minute in enumerate(minutes):
             made = self._of(site, agent, layout, minute)
-            end = f" {minute * MINUTE_MS}"
+            end = b" %d" % (minute * MINUTE_MS)
             if columns:
                 out += _readings(made, layout, columns, index, odd.get(index), end)
             out += _codes(made, owns, rows, minute, minute - first, end)
         return out
 
-    def contact(self, site: str, codes: bytes, first: int) -> list[str]:
-        """Lines of schoolbeat_minute of the server's own signal, whose bytes begin at the minute `first`."""
-        return self.signal(site, CONTACT, codes, first)
-
-    def signal(self, site: str, signal: str, codes: bytes, first: int) -> list[str]:
-        """Lines of schoolbeat_minute of a signal that needs no inventory to be described."""
-        out, day, before = [], None, ""
+    def signal(self, site: str, signal: str, codes: bytes, first: int) -> list[bytes]:
+        """Lines of schoolbeat_minute of a signal that needs no inventory to be described, as the server's own."""
+        out = []
         for minute, code in enumerate(codes, first):
             if code <= UP_FULL:
-                if day != day_of(minute):
-                    day = day_of(minute)
-                    before = prefix("schoolbeat_minute", _without_isp(self.places.of_signal(site, signal, day)))
-                out.append(f"{before} up_seconds={code}i {minute * MINUTE_MS}")
+                day = day_of(minute)
+                key, span = (site, signal), self.places.span(site, day)
+                known = self.alone.get(key)
+                if known is None or known[0] != span:
+                    known = self.alone[key] = span, _minute_prefix(self.places.of_signal(site, signal, day))
+                out.append(b"%b%di %d" % (known[1], code, minute * MINUTE_MS))
         return out
 
     def _of(self, site: str, agent: str, layout: Layout, minute: int) -> _Made:
@@ -273,30 +264,34 @@ class Encoder:
 
 
 def _readings(
-    made: _Made, layout: Layout, columns: Sequence[list[int]], index: int, odd: _Odd | None, end: str
-) -> list[str]:
-    out: list[str] = []
+    made: _Made, layout: Layout, columns: Sequence[list[int]], index: int, odd: _Odd | None, end: bytes
+) -> list[bytes]:
+    out: list[bytes] = []
     apart = odd.subjects(layout) if odd else set()
     for group in made.groups:
         numbers = [_texts(columns[one.position], one, index) for one in group.columns]
-        whole: Iterable[tuple[str, ...]] = zip(group.prefixes, *numbers, strict=True)
+        whole: Iterable[tuple[bytes, ...]] = zip(group.prefixes, *numbers, strict=True)
         if not apart.isdisjoint(group.subjects):
             whole = [row for subject, row in zip(group.subjects, whole, strict=True) if subject not in apart]
         out += map((group.template + end).__mod__, whole)
     if odd:
         for subject in sorted(apart - odd.silent):
-            texts = [
-                f"{one.name}={_number(columns[one.column][index * one.width + one.place], one.scale)}"
-                for one in made.fields.get(subject, ())
-                if (one.column, one.place) not in odd.gone
-            ]
-            texts += odd.more.get(subject, ())
-            if texts:
-                out.append(f"{made.prefixes[subject]} {','.join(texts)}{end}")
+            numbers_of_it = [*_dense(made, columns, index, odd, subject), *odd.more.get(subject, ())]
+            if numbers_of_it:
+                out.append(b"%b %b%b" % (made.prefixes[subject], b",".join(numbers_of_it), end))
     return out
 
 
-def _texts(values: Sequence[int], column: _Column, index: int) -> list[str]:
+def _dense(made: _Made, columns: Sequence[list[int]], index: int, odd: _Odd, subject: str) -> Iterator[bytes]:
+    if subject in made.places:
+        group, at = made.places[subject]
+        for one in group.columns:
+            place = one.places[at]
+            if (one.position, place) not in odd.gone:
+                yield one.reading + b"=" + _number(columns[one.position][index * one.width + place], one.scale)
+
+
+def _texts(values: Sequence[int], column: _Column, index: int) -> list[bytes]:
     """The column's numbers of a minute."""
     if len(values) != column.width:
         values = values[index * column.width : (index + 1) * column.width]
@@ -306,9 +301,9 @@ def _texts(values: Sequence[int], column: _Column, index: int) -> list[str]:
     return [often[value] if 0 <= value < _OFTEN else _number(value, scale) for value in values]
 
 
-def _codes(made: _Made, owns: Owns | None, rows: Rows, minute: int, at: int, end: str) -> list[str]:
+def _codes(made: _Made, owns: Owns | None, rows: Rows, minute: int, at: int, end: bytes) -> list[bytes]:
     return [
-        f"{before}{rows[signal][at]}i{end}"
+        b"%b%di%b" % (before, rows[signal][at], end)
         for signal, before in made.minutes.items()
         if signal in rows and rows[signal][at] <= UP_FULL and (owns is None or owns(signal, minute))
     ]

@@ -146,7 +146,7 @@ def lines_of_reports(sources: Sources, connection: Connection, rows: Iterable[An
     for site, mine in found.items():
         for near in _near_each_other(mine):
             lines += _of_site(sources, site, near)
-    return encoded(lines), unnamed
+    return lines, unnamed
 
 
 def _near_each_other(found: list[_Read]) -> Iterator[list[_Read]]:
@@ -160,7 +160,7 @@ def _near_each_other(found: list[_Read]) -> Iterator[list[_Read]]:
         yield near
 
 
-def _of_site(sources: Sources, site: str, found: Sequence[_Read]) -> list[str]:
+def _of_site(sources: Sources, site: str, found: Sequence[_Read]) -> list[bytes]:
     first, end = min(one.minutes[0] for one in found), max(one.minutes[-1] for one in found) + 1
     signals = sorted({signal for one in found for signal in one.layout.signals if signal})
     with sources.engine.connect() as fresh:  # the ledger may be being sealed while we read
@@ -185,7 +185,7 @@ def read_contact(sources: Sources, connection: Connection, position: int) -> Pie
 
 
 def _contact_lines(sources: Sources, rows: Iterable[Any], site: str = "") -> list[bytes]:
-    lines: list[str] = []
+    lines: list[bytes] = []
     for minute, payload in rows:
         try:
             seconds: dict[str, int] = json.loads(codec.inflate(payload))
@@ -195,7 +195,7 @@ def _contact_lines(sources: Sources, rows: Iterable[Any], site: str = "") -> lis
         for one, up in seconds.items():
             if not site or one == site:
                 lines += sources.encoder.signal(one, CONTACT, bytes([up]), minute)
-    return encoded(lines)
+    return lines
 
 
 def _outages() -> Any:

@@ -85,8 +85,8 @@ def everything(found: Places, later: int) -> Iterator[str]:
     columns, codes = reports.absolute(packed, INVENTORY), dict.fromkeys(SIGNALS, b"\x3c")
     seconds = Seconds(86_400, 0, 0, 0, 0)
     for site in found.sites:
-        yield from encoder.report(site, "gw", LAYOUT, packed, columns, None, codes, minute)
-        yield from encoder.signal(site, "site.contact", b"\x3c", minute)
+        yield from texts(encoder.report(site, "gw", LAYOUT, packed, columns, None, codes, minute))
+        yield from texts(encoder.signal(site, "site.contact", b"\x3c", minute))
         for signal in [*SIGNALS, "site.contact"]:
             yield from days.of(site, DAY, signal, Both(seconds, seconds), 1 + later, stamps, lessons=True)
             yield of_outage(OutageRow(site, signal, minute, None, 60, 0, "power", 1), found, stamps)
@@ -100,6 +100,10 @@ def everything(found: Places, later: int) -> Iterator[str]:
         issue = Issue(1, "plan", f"T{target}", *window, 0, 0, "met", 1, 0, 0, 0, "proven", "", None, None, [], "")
         units: dict[str, Any] = dict.fromkeys(found.rooms, unit)
         yield from of_issue(issue, units, units, "room", found, stamps)
+
+
+def texts(lines: list[bytes]) -> Iterator[str]:
+    return map(bytes.decode, lines)
 
 
 def whole(measurement: str, tags: dict[str, str], minute: int) -> str:

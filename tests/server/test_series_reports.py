@@ -60,7 +60,8 @@ def lines(rows: list[MinuteRow], ledger: dict[str, bytes], owns: Any = None, of:
     reports.fits(report, of)
     columns = reports.absolute(report, of)
     layout = Layout(of, tuple("" if one == "site.contact" else one for one in of.signals), ())
-    return Encoder(PLACES).report("s1", "gw", layout, report, columns, owns, ledger, rows[0].minute)
+    written = Encoder(PLACES).report("s1", "gw", layout, report, columns, owns, ledger, rows[0].minute)
+    return [one.decode() for one in written]
 
 
 def test_a_report_is_a_line_for_each_subject_and_for_each_signal_that_is_known() -> None:
@@ -163,14 +164,14 @@ def test_the_tags_are_those_of_the_minutes_own_day() -> None:
         "s1", "gw", LAYOUT, report, columns, None, rows_of(midnight - 1, ALL_UP, ALL_UP), midnight - 1
     )
 
-    found = {(one.tags["area"], one.at_ms // 60_000 - midnight) for one in map(parse, written)}
+    found = {(one.tags["area"], one.at_ms // 60_000 - midnight) for one in map(parse, map(bytes.decode, written))}
     assert found == {("xa-1", -1), ("xa-2", 0)}
 
 
 def test_the_servers_own_signal_needs_no_inventory() -> None:
     written = Encoder(PLACES).signal("s1", "site.contact", bytes([60, UNKNOWN, 12]), FIRST)
 
-    assert written == [
+    assert [one.decode() for one in written] == [
         f"schoolbeat_minute,{PLACE},signal=site.contact,kind=site up_seconds=60i {AT}",
         f"schoolbeat_minute,{PLACE},signal=site.contact,kind=site up_seconds=12i {(FIRST + 2) * 60_000}",
     ]
