@@ -198,7 +198,7 @@ def _influx(one: Panel, query: Query | Rows, letter: str, making: Making) -> lis
 def _victoria(one: Panel, query: Query | Rows, making: Making) -> list[dict[str, Any]]:
     table = is_table(one)
     steps = isinstance(query, Rows) or query.per in ("interval", "day")
-    told: dict[str, Any] = {"editorMode": "code", "instant": not steps, "range": steps}
+    told: dict[str, Any] = {"editorMode": "code", "instant": not steps, "range": steps, "interval": one.step}
     told["format"] = "table" if table else "time_series"
     if isinstance(query, Rows):
         return [told | {"expr": text} for text in metricsql.render_rows(query)]
@@ -246,8 +246,8 @@ def transformations(one: Panel, making: Making) -> list[dict[str, Any]]:
     without = {"id": "filterFieldsByName", "options": {"exclude": {"names": ["Time"]}}}
     merged = {"id": "merge", "options": {}}
     names = dict(shown)
-    if making.store == "victoriametrics" and len(one.queries) == 1 and not events:
-        names["Value"] = names["Value #A"]  # as it is named when nothing else is asked
+    if making.store == "victoriametrics" and not events:
+        names["Value"] = names["Value #A"]  # as it is named where no other query found anything
     order = {name: index for index, name in enumerate(names)}
     organized = {"id": "organize", "options": {"excludeByName": {}, "indexByName": order, "renameByName": names}}
     if events and making.store == "influxdb":

@@ -127,6 +127,29 @@ def test_each_query_of_a_panel_finds_numbers_of_the_shape_that_it_shows(
         assert len({tuple(sorted(series.labels.items())) for series in answer}) == len(answer)
 
 
+TABLES = [
+    (board.name, at)
+    for board in build.BOARDS
+    for at, panel in enumerate(board.panels)
+    if panel.kind in ("table", "map") and len(panel.queries) > 1
+]
+
+
+@pytest.mark.parametrize(("board", "at"), TABLES)
+def test_the_queries_of_a_table_are_put_together_by_what_is_unique_in_each(
+    filled: dict[str, Filled], board: str, at: int
+) -> None:
+    """Grafana's merge takes the columns that all have as the key; two rows of one key would be put together at will."""
+    queries = panel_of(board, at).queries
+    key = sorted(set.intersection(*(set(query.by) for query in queries)))
+    assert key
+
+    for kind in STORES:
+        for answer in filled[kind].answers(board, kind, at):
+            keys = [tuple(series.labels.get(tag, "") for tag in key) for series in answer]
+            assert len(set(keys)) == len(keys)
+
+
 @pytest.mark.parametrize("kind", STORES)
 @pytest.mark.parametrize("board", [one.name for one in build.BOARDS])
 def test_each_variable_offers_names_and_keeps_ids(filled: dict[str, Filled], kind: Store, board: str) -> None:
