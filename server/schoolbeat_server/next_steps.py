@@ -58,6 +58,16 @@ _MISSED: dict[str, Said] = {
         "Mở trang điểm trường, xem thiết bị nào không trả lời và vì sao",
         "Open the site's page and see which device does not answer, and why",
     ),
+    "lesson.video": Said(
+        "Xem độ trễ trong giờ học ở trang điểm trường: nếu chỉ chậm lúc đông máy thì hạn chế tải lớn trong giờ học; "
+        "nếu chậm cả khi vắng hoặc đường truyền là di động thì hỏi nhà mạng phương án khác",
+        "See the latency in lessons on the site's page: if it is high only when many are on, keep heavy downloads out "
+        "of lessons; if it is high all the time, or the line is mobile, ask the ISP for another way",
+    ),
+    "lesson.peak_use": Said(
+        "Đường truyền gần đầy trong giờ học: dời việc tải lớn, cập nhật ra ngoài giờ học, hoặc đề nghị nâng gói cước",
+        "The line is nearly full in lessons: move downloads and updates out of lessons, or ask for a better contract",
+    ),
     "power.": Said(
         "Báo điện lực các giờ mất điện; cân nhắc lắp bộ lưu điện cho thiết bị mạng",
         "Tell the power company the hours without power; consider a UPS for the network",

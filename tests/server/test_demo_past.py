@@ -76,7 +76,7 @@ def test_the_simulated_inspections_are_entered_over_the_api_and_name_nobody(tmp_
         with engine.connect() as connection:
             found = read_inspections(connection, limit=10)
     assert sorted((one.kind, one.inspector, [word.kind for word in one.words]) for one in found) == [
-        ("digital", inspected.INSPECTOR, ["finding"]),
+        ("digital", inspected.INSPECTOR, []),
         ("on_site", inspected.INSPECTOR, ["reply"]),
     ]
     assert "mô phỏng" in inspected.INSPECTOR

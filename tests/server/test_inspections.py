@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import select, update
 from tests.server import synthetic
 from tests.server.test_verdicts import END, PLAN, TARGET, evidence, site_facts
+from tests.server.test_web import text_of
 
 from schoolbeat_server import schema
 from schoolbeat_server.cli import main
@@ -227,6 +228,16 @@ def test_what_cannot_be_is_refused_with_its_reason_and_nothing_is_stored(
 
     assert (answer.status_code, told in answer.text) == (422, True), answer.text
     assert web.ask("GET", "/api/v1/inspections").json() == before
+
+
+def test_a_snapshots_devices_are_called_by_name_and_those_that_do_not_answer_come_first(web: Web) -> None:
+    one = web.ask("POST", "/api/v1/inspections", entry(web) | {"school": web.made.faulty}).json()
+
+    told = text_of(web.ask("GET", f"/inspections/{one['id']}").text)
+
+    assert "Đoạn gián đoạn đang mở: Bộ phát Wi-Fi dãy 1 (từ " in told
+    assert "Không trả lời (1): Bộ phát Wi-Fi dãy 1 Chưa rõ (8): Bảng tương tác phòng 1, " in told
+    assert "device.ap-1" not in told
 
 
 def test_a_form_of_another_site_cannot_enter_one(web: Web) -> None:

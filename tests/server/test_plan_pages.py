@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -466,6 +467,29 @@ def test_the_api_lists_plans_with_what_became_of_each_target(client: Client, ver
 
 
 # ---- one school --------------------------------------------------------------------------------------------
+
+
+def test_a_school_is_told_what_is_wrong_right_now_though_no_target_speaks_of_it(client: Client, made: Made) -> None:
+    told = text_of(section(client.get(f"/school/{made.faulty}").text, "now"))
+    quiet = client.get("/school/t10").text
+
+    assert "thiết bị không trả lời: Bộ phát Wi-Fi dãy 1" in told
+    assert 'id="now"' not in quiet
+
+
+def test_a_school_that_meets_all_is_told_that_nothing_is_asked_of_it(made: Made, verdicts: list[Verdict]) -> None:
+    met = [
+        replace(one, units=tuple(replace(unit, status="met", silent=False) for unit in one.units))
+        for one in verdicts
+        if one.target.id == "T1"
+    ]
+    pages = {
+        language: Client(create_app(synthetic.context(made, verdicts=lambda: met))).get(f"/school/t5?lang={language}")
+        for language in ("vi", "en")
+    }
+
+    assert "Không chỉ tiêu nào đòi trường làm thêm việc gì lúc này." in pages["vi"].text
+    assert "No target asks anything more of the school now." in pages["en"].text
 
 
 def test_a_school_reads_what_it_misses_why_and_what_to_do(client: Client, made: Made, verdicts: list[Verdict]) -> None:

@@ -24,8 +24,8 @@ def record(made: Province, enter: Enter, say: Say) -> None:
     """When the history is in: the snapshot is of what the pages say then."""
     schools = [row["id"] for row in made.register["schools"]]
     scope = "Đường truyền, Wi-Fi, thiết bị phòng học (mô phỏng)"
-    ident = enter(Entry(schools[DIGITAL], "", "digital", "", INSPECTOR, scope))
-    say(ident, "finding", INSPECTOR, "Một điểm phát Wi-Fi không trả lời; đề nghị nhà trường kiểm tra nguồn và dây.")
+    found = "Một điểm phát Wi-Fi không trả lời; đề nghị nhà trường kiểm tra nguồn và dây."
+    enter(Entry(schools[DIGITAL], "", "digital", "", INSPECTOR, scope, found))
     on_site = Entry(
         schools[ON_SITE],
         "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
@@ -188,14 +189,10 @@ WORDS = {
     "none": Said("Chưa ghi cuộc kiểm tra nào.", "No inspection is entered yet."),
     "on_site": Said("Kiểm tra tại trường không có bản chụp.", "An inspection on site has no snapshot."),
     "verdict": Said("Kết luận", "Verdict"),
-    "unit": Said("Đơn vị", "Unit"),
+    "target": Said("Chỉ tiêu", "Target"),
     "reason": Said("Lý do", "Why"),
-    "device": Said("Thiết bị", "Device"),
-    "answering": Said("Trả lời", "Answers"),
     "outages": Said("Đoạn gián đoạn đang mở", "Outages open"),
-    "signal": Said("Tín hiệu", "Signal"),
     "since": Said("Từ", "Since"),
-    "sites": Said("Điểm trường và thiết bị", "Sites and devices"),
 }
 
 
@@ -225,7 +222,32 @@ def one_page(request: Request, context: Context, ident: Ident, lang: Lang = None
         raise HTTPException(404)
     seen = json.loads(frozen.text) if frozen is not None and frozen.intact else None
     say = speaker_of(request, context)
-    return rendered(request, say, "inspection.html", one=found, frozen=frozen, seen=seen, names=names, **_words_shown())
+    return rendered(
+        request,
+        say,
+        "inspection.html",
+        one=found,
+        frozen=frozen,
+        seen=seen,
+        names=names,
+        names_in=_names_in,
+        by_state=_by_state,
+        **_words_shown(),
+    )
+
+
+def _names_in(site: Mapping[str, Any]) -> dict[str, str]:
+    """By signal, as the devices were called then."""
+    return {f"device.{one['id']}": one["name"] for one in site["devices"] if one["name"]}
+
+
+def _by_state(site: Mapping[str, Any]) -> list[tuple[str, list[Any]]]:
+    """The snapshot's devices, those that ask for a look first."""
+    found = [(state, [one for one in site["devices"] if one["state"] == state]) for state in _WORST_FIRST]
+    return [(state, devices) for state, devices in found if devices]
+
+
+_WORST_FIRST = ("down", "part", "off", "unknown", "up")
 
 
 def _names(connection: Connection) -> dict[str, str]:

@@ -181,6 +181,11 @@ PLAN_TEXTS: dict[str, tuple[str, str]] = {
         "{missed} chỉ tiêu chưa đạt, {unknown} chưa đủ dữ liệu, {met} đạt.",
         "{missed} targets missed, {unknown} without enough data, {met} met.",
     ),
+    "school.nothing": (
+        "Không chỉ tiêu nào đòi trường làm thêm việc gì lúc này.",
+        "No target asks anything more of the school now.",
+    ),
+    "school.incidents": ("Đang có sự cố", "What is wrong right now"),
     "school.missed": ("Chưa đạt", "Missed"),
     "school.unknown": ("Chưa đủ dữ liệu", "Not enough data"),
     "school.met": ("Đạt", "Met"),

@@ -21,6 +21,7 @@ from schoolbeat_server.web.target_view import minutes_link
 
 router = APIRouter(include_in_schema=False)
 
+INCIDENTS = 4  # of a site: one of its path, one of its devices
 UNITS = 6  # of a target that counts many units of the school, the first to look at
 
 
@@ -60,6 +61,11 @@ def school_page(request: Request, context: Context, book: Book, ident: str, lang
     with context.engine.connect() as connection:
         siblings = site.read_siblings(connection, ident)
         areas = province.read_areas(connection, context.now_ms())
+        incidents = [
+            one
+            for site_id, _ in siblings
+            for one in province.read_incidents(connection, site=site_id, open_only=True, limit=INCIDENTS)
+        ]
     lists: dict[Status, list[Item]] = {status: items(mine, status) for status in ("missed", "unknown", "met")}
     return rendered(
         request,
@@ -69,5 +75,6 @@ def school_page(request: Request, context: Context, book: Book, ident: str, lang
         area=areas.get(school.area),
         siblings=siblings,
         lists=lists,
+        incidents=incidents,
         grades=GRADE_WORDS,
     )
