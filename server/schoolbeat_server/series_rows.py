@@ -119,8 +119,8 @@ def of_issue(
     at_ms, day = stamps.at(issue.end_minute, issue.revision), day_of(issue.end_minute - 1)
     target = {"plan": issue.plan, "target": issue.target}
     counts = {"met": issue.met, "missed": issue.missed, "unknown": issue.unknown, "silent": issue.silent}
-    verdict = {"verdict": _STATUS.get(issue.status)}
-    yield line("schoolbeat_target", target | {"area": PROVINCE}, counts | verdict, at_ms)
+    counts["verdict"] = _STATUS[issue.status]
+    yield line("schoolbeat_target", target | {"area": PROVINCE}, counts, at_ms)
     if units is None:
         return
     finder = _UnitPlaces(places, unit_kind)

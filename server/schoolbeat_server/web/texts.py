@@ -533,8 +533,8 @@ _PAGES: dict[str, tuple[str, str]] = {
     "about.series.sent": ("Đã gửi {points} điểm.", "{points} points were sent."),
     "about.series.nothing": ("Không còn gì phải đợi.", "Nothing waits."),
     "about.series.waits": (
-        "{reports} bản tin đang đợi kho nhận, lâu nhất đã {minutes} phút.",
-        "{reports} reports wait for the store, the oldest for {minutes} minutes.",
+        "{reports} bản tin đang đợi kho nhận, lâu nhất đã {lasting}.",
+        "{reports} reports wait for the store, the oldest for {lasting}.",
     ),
     "about.series.old": (
         "{points} điểm quá cũ so với thời hạn lưu của kho nên không gửi.",
