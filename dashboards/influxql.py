@@ -1,12 +1,12 @@
 """Queries in InfluxQL, as InfluxDB 1, 2 and 3 read it.
 
 InfluxQL has 0 for 0 ÷ 0, so a share asks first whether there is anything to divide by. Days begin at 17:00 UTC, which
-is midnight in Viet Nam, all year.
+is midnight in Viet Nam, all year. What is asked of now is so by itself, so that it can stand beside what is of a month.
 """
 
 from __future__ import annotations
 
-from dashboards.queries import Of, Only, Over, Query, Rows, Share, Where
+from dashboards.queries import NOW, Of, Only, Over, Query, Rows, Share, Where
 
 _DAY = "time(1d,17h)"
 _PERCENTILES = {"p10": 10, "p50": 50, "p90": 90, "p95": 95}
@@ -30,7 +30,7 @@ def render_rows(rows: Rows) -> str:
     tags = ", ".join(f'"{tag}"::tag' for tag in rows.by)
     condition = _relation(rows.only, rows.only.field)
     return (
-        f'SELECT {fields}, {tags} FROM "{rows.measurement}" WHERE {_where(rows.where)} AND {condition} '
+        f'SELECT {fields}, {tags} FROM "{rows.measurement}" WHERE $timeFilter AND {_tags(rows.where)} AND {condition} '
         f"ORDER BY time DESC LIMIT {rows.most}"
     )
 
@@ -55,7 +55,7 @@ def _of(value: Of, column: str) -> str:
 
 
 def _select(query: Query, what: str, by: tuple[str, ...]) -> str:
-    return f'SELECT {what} FROM "{query.measurement}" WHERE {_where(query.where)}{_group(query, by)}'
+    return f'SELECT {what} FROM "{query.measurement}" WHERE {_where(query)}{_group(query, by)}'
 
 
 def _share(query: Query, share: Share, column: str) -> str:
@@ -65,10 +65,10 @@ def _share(query: Query, share: Share, column: str) -> str:
     inner = _select(query, gathered, (*query.by, *share.series)) + _fill(query, "none")
     if share.series:
         sums = ", ".join(f'sum("{name}") AS "{name}"' for name in names)
-        inner = f"SELECT {sums} FROM ({inner}) WHERE $timeFilter{_group(query, query.by)}{_fill(query, 'none')}"
+        inner = f"SELECT {sums} FROM ({inner}) WHERE {_time(query)}{_group(query, query.by)}{_fill(query, 'none')}"
     part, whole = (" + ".join(f'"{name}"' for name in side) for side in (share.part, share.whole))
     return (
-        f'SELECT 100.0 * ({part}) / ({whole}) AS "{column}" FROM ({inner}) WHERE $timeFilter AND {whole} > 0'
+        f'SELECT 100.0 * ({part}) / ({whole}) AS "{column}" FROM ({inner}) WHERE {_time(query)} AND {whole} > 0'
         f"{_group_by(query.by)}"
     )
 
@@ -85,22 +85,26 @@ def _over(query: Query, value: Over, column: str) -> str:
     outer = f'percentile("each", {rank})' if rank else f'{value.across}("each")'
     scale = f" * {value.scale}" if value.scale != 1 else ""
     return (
-        f'SELECT {outer}{scale} AS "{column}" FROM ({inner}) WHERE $timeFilter{condition}'
+        f'SELECT {outer}{scale} AS "{column}" FROM ({inner}) WHERE {_time(query)}{condition}'
         f"{_group(query, query.by)}{_fill(query, 'null')}"
     )
 
 
 def _filtered(query: Query, value: Of, only: Only, column: str) -> str:
     inner = _select(query, f'{_of(value, column)}, last("{only.field}") AS "only"', query.by) + _fill(query, "none")
-    return f'SELECT "{column}" FROM ({inner}) WHERE $timeFilter AND {_relation(only, "only")}{_group_by(query.by)}'
+    return f'SELECT "{column}" FROM ({inner}) WHERE {_time(query)} AND {_relation(only, "only")}{_group_by(query.by)}'
 
 
 def _relation(only: Only, name: str) -> str:
     return f'"{name}" {only.relation} {only.number}'
 
 
-def _where(where: tuple[Where, ...]) -> str:
-    return " AND ".join(filter(None, ("$timeFilter", _tags(where))))
+def _where(query: Query) -> str:
+    return " AND ".join(filter(None, (_time(query), _tags(query.where))))
+
+
+def _time(query: Query) -> str:
+    return f"time > now() - {NOW}" if query.per == "now" else "$timeFilter"
 
 
 def _tags(where: tuple[Where, ...]) -> str:

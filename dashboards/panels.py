@@ -168,8 +168,9 @@ def time_from(one: Panel) -> str:
     if one.kind == "daily":
         return MONTH
     pers = {query.per for query in one.queries if isinstance(query, Query)}
-    assert len(pers) <= 1, f"{one.title.en}: {pers}: one panel, one time"
-    return {"month": MONTH, "week": WEEK, "now": NOW}.get(pers.pop(), "") if pers else ""
+    times = pers - {"now"} or pers  # what is of now is so beside everything
+    assert len(times) <= 1, f"{one.title.en}: {times}: one panel, one time"
+    return {"month": MONTH, "week": WEEK, "now": NOW}.get(times.pop(), "") if times else ""
 
 
 # ---- what is asked -----------------------------------------------------------------------------------------

@@ -258,7 +258,7 @@ WORST: Final = Panel(
         available(AROUND_THE_CLOCK, INTERNET, ALWAYS, by=("area",)),
         available(IN_LESSONS, INTERNET, LESSONS, by=("area",)),
         unknown_share(INTERNET, ALWAYS, by=("area",)),
-        sites(Said("Điểm trường", "Sites"), by=("area", "area_label"), per="month"),
+        sites(Said("Điểm trường", "Sites"), by=("area", "area_label")),
     ),
     (look.AVAILABILITY, look.AVAILABILITY, look.UNKNOWN_SHARE, look.COUNT),
     links=(AREA_BOARD,),

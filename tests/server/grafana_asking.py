@@ -102,6 +102,7 @@ class Desk:
         influx = isinstance(self.store, InfluxDB1)
         for name, value in (
             ("$timeFilter", f"time >= {start_ms}ms and time <= {end_ms}ms"),
+            ("now()", f"{self.now_ms}ms"),  # what was told here is long ago
             ("$__interval", f"{step_seconds}s"),
             ("$__range", f"{(end_ms - start_ms) // 1000}s"),
         ):
