@@ -79,6 +79,8 @@ class Answer(NamedTuple):
     counts: tuple[int, int, int]
     covered: Fraction | None
     area: str
+    school: str
+    site: str  # "" for a school of several sites
 
 
 class Place(NamedTuple):
@@ -104,9 +106,7 @@ class Place(NamedTuple):
 
     @property
     def lines(self) -> list[Line]:
-        """Those with a contract on the window's last day."""
-        today = last_day(self.province)
-        return [one for one in self.site.lines if (one.since or "") <= today and (not one.until or today < one.until)]
+        return in_force(self.province, self.site)
 
     @property
     def unseen(self) -> str:
@@ -115,6 +115,12 @@ class Place(NamedTuple):
 
 def last_day(province: Province) -> str:
     return (date(1970, 1, 1) + timedelta(day_of(province.end - 1))).isoformat()
+
+
+def in_force(province: Province, site: Site) -> list[Line]:
+    """Those with a contract on the window's last day."""
+    today = last_day(province)
+    return [one for one in site.lines if (one.since or "") <= today and (not one.until or today < one.until)]
 
 
 def mains(lines: Sequence[Line]) -> list[Line]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from fractions import Fraction
@@ -18,6 +18,7 @@ from tests.oracle.asked import (
     Told,
     as_one,
     begun,
+    in_force,
     last_day,
     least,
     mains,
@@ -133,7 +134,9 @@ def _inspections(province: Province, promise: Promise) -> dict[str, Answer]:
         counts = (1, 0, 0) if met else (0, 1, 0)
         area = next(_areas(province, school, promise.boundaries or last_day(province)), "")
         grade = "observed" if met else "declared"
-        found[f"inspection-{one.id}"] = Answer("met" if met else "missed", False, None, grade, counts, None, area)
+        found[f"inspection-{one.id}"] = Answer(
+            "met" if met else "missed", False, None, grade, counts, None, area, one.school, one.site
+        )
     return found
 
 
@@ -175,11 +178,11 @@ def _answer(
         counts = one.counts  # type: ignore[assignment]
     day = promise.boundaries or last_day(province)
     area = next(_areas(province, school, day), "") if _stands(school, day) else ""
+    only = parts[0][0].id if len(parts) == 1 else ""
     covered = least(one.covered for _, found in told for one in found)
     silent = bool(parts) and not any(site.heard for site, _, _ in parts)
-    return Answer(
-        status, silent, None if status == "met" else begun(promise.sites, sinces), grade, counts, covered, area
-    )
+    since = None if status == "met" else begun(promise.sites, sinces)
+    return Answer(status, silent, since, grade, counts, covered, area, school.id, only)
 
 
 def _told(place: Place, room: Room | None, devices: tuple[Device, ...]) -> Told:
@@ -200,6 +203,39 @@ def _told(place: Place, room: Room | None, devices: tuple[Device, ...]) -> Told:
 
 def _of_device(place: Place, device: Device) -> Told:
     return share_of_time(place, f"device.{device.id}")
+
+
+# ---- groups ------------------------------------------------------------------------------------------------
+
+Sums = dict[str, tuple[int, int, int, int]]  # met, missed, unknown, silent
+
+
+def groups(province: Province, promise: Promise, units: Iterable[Answer], by: str) -> Sums:
+    """by: area, isp, manager or level; "" for those that the register does not say it of."""
+    found: Sums = {}
+    schools = {one.id: one for one in province.schools}
+    for unit in units:
+        school = schools[unit.school]
+        if by == "area":
+            key = unit.area if _stands(school, promise.boundaries or last_day(province)) else ""
+        elif by == "isp":
+            key = _isp(province, school, unit.site)
+        else:
+            key = school.manager if by == "manager" else school.level
+        met, missed, unknown, silent = found.get(key, (0, 0, 0, 0))
+        one = unit.counts
+        found[key] = (met + one[0], missed + one[1], unknown + one[2], silent + unit.silent)
+    return found
+
+
+def _isp(province: Province, school: School, site: str) -> str:
+    """Of the site's, or else of the main site's first main line with a contract that names one."""
+    for one in school.sites:
+        if one.id == site or (not site and one.main):
+            for line in in_force(province, one):
+                if not line.backup and line.isp:
+                    return line.isp
+    return ""
 
 
 # ---- time --------------------------------------------------------------------------------------------------

@@ -47,6 +47,7 @@ class Line:
     ont: str
     since: str | None
     until: str | None  # of its contract
+    isp: str
 
 
 @dataclass(frozen=True)
@@ -314,6 +315,7 @@ def _line(random: Random, devices: tuple[Device, ...]) -> Line:
         random.choice(["", *onts]),
         random.choice((None, None, None, "2025-06-30", REFORM)),
         random.choice((None, None, None, REFORM, "2025-07-02")),
+        random.choice(("", "VNPT", "Viettel")),
     )
 
 

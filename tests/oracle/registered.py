@@ -150,6 +150,7 @@ def _line(site: Site, number: int, one: provinces.Line) -> dict[str, Any]:
         "contract_up_bps": None if one.up is None else one.up * MBIT,
         "role": "backup" if one.backup else "main",
         "ont": one.ont,
+        "isp": one.isp,
         "contract_from": one.since,
         "contract_to": one.until,
     }

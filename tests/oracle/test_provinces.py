@@ -10,11 +10,13 @@ from random import Random, SystemRandom
 import pytest
 from sqlalchemy import Engine
 from tests.oracle import promised, promises, provinces, registered
-from tests.oracle.asked import Answer, Promise
+from tests.oracle.asked import Answer, Promise, last_day
 
 from schoolbeat_server import database
 from schoolbeat_server.indicators import INDICATORS
+from schoolbeat_server.plan_tables import groups_table
 from schoolbeat_server.verdicts import Verdict
+from schoolbeat_server.web.plan_book import PlanBook
 
 PROVINCES = int(os.environ.get("ORACLE_PROVINCES", "40"))
 SEED = int(os.environ.get("ORACLE_SEED") or SystemRandom().randrange(2**32))
@@ -41,12 +43,19 @@ def test_units_and_counts_are_those_of_the_independent_calculation(engine: Engin
         calendar = registered.register(engine, province)
 
         found = registered.judged(engine, province, calendar, registered.plan_of(asked))
+        limits = boundaries or last_day(province)
+        seen = PlanBook(engine, lambda found=found: found).seen()  # type: ignore[misc]
+        where = seen.where(seen.boundaries(limits))
 
         for verdict, promise in zip(found, asked, strict=True):
             told = f"ORACLE_SEED={seed} ORACLE_PROVINCES=1, {verdict.target.id}: {promise}"
             answer = promises.answers(province, promise)
             assert _told(verdict) == answer, told
             count(COUNTED, promise, answer[2])
+            for by in ("area", "isp", "manager", "level"):  # as the page of a plan shows them
+                table = groups_table(verdict, by, where)
+                rows = {link: row[-4:] for link, row in zip(table.links, table.rows, strict=True)}
+                assert rows == promises.groups(province, promise, answer[2].values(), by), (by, told)
 
 
 def count(counted: Counter[str], promise: Promise, units: dict[str, Answer]) -> None:
@@ -77,7 +86,17 @@ NEVER = {"inspection.digital unknown"}  # it was held through the system, or it 
 
 def _told(verdict: Verdict) -> tuple[str, tuple[int, int, int], dict[str, Answer]]:
     units = {
-        one.id: Answer(one.status, one.silent, one.since_minute, one.grade, one.counts, one.coverage, one.area)
+        one.id: Answer(
+            one.status,
+            one.silent,
+            one.since_minute,
+            one.grade,
+            one.counts,
+            one.coverage,
+            one.area,
+            one.school,
+            one.site,
+        )
         for one in verdict.units
     }
     assert len(units) == len(verdict.units)

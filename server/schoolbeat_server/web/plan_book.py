@@ -15,6 +15,7 @@ from schoolbeat_server import issued, register, schema
 from schoolbeat_server.forecast import MOST_WEEKS, WEEK, Forecast, forecast, likely_to_miss, read_weeks
 from schoolbeat_server.history import Point, local_day
 from schoolbeat_server.issued_units import Unit
+from schoolbeat_server.local_time import local
 from schoolbeat_server.plan_tables import Where
 from schoolbeat_server.register_areas import Boundaries, areas_on
 from schoolbeat_server.register_values import Line, School, Site
@@ -115,16 +116,23 @@ def _look(engine: Engine, verdicts: Sequence[Verdict], mine: Mine) -> Seen:
         {(verdict.plan.id, verdict.target.id): verdict for verdict in verdicts},
         province.schools,
         province.sites,
-        _isps(province.sites.values(), province.lines),
+        _isps(province.sites.values(), province.lines, _last_day(verdicts)),
         mine,
     )
 
 
-def _isps(sites: Iterable[Site], lines: Mapping[str, Iterable[Line]]) -> dict[str, str]:
-    """Of each site's first main line; of each school that of its main site."""
+def _last_day(verdicts: Sequence[Verdict]) -> str:
+    """Whose contracts count."""
+    end = max((one.window.end_minute for one in verdicts), default=0)
+    return local((end - 1) * 60_000).date().isoformat()
+
+
+def _isps(sites: Iterable[Site], lines: Mapping[str, Iterable[Line]], day: str) -> dict[str, str]:
+    """Of each site's first main line with a contract on that day; of each school that of its main site."""
     found: dict[str, str] = {}
     for site in sites:
-        isp = next((line.isp for line in lines.get(site.id, ()) if line.role == "main" and line.isp), "")
+        main = (line for line in lines.get(site.id, ()) if line.role == "main" and line.in_force(day))
+        isp = next((line.isp for line in main if line.isp), "")
         if isp:
             found[site.id] = isp
             if site.kind == "main":
