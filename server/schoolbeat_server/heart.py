@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from paho.mqtt.client import MQTTMessage
-from sqlalchemy import Connection, Engine, Row, delete, func, select
+from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from schoolbeat_server import configs, damage, grants, schema, series_room
@@ -394,7 +394,7 @@ class Heart:
                 table.id <= min(sealed, kept.reports),
                 table.last_minute < deletable_before(connection),
             )
-            rows: Sequence[Row[Any]] = ()
+            rows: Sequence[Any] = ()
             if (connection.scalar(select(func.min(table.id))) or 0) <= kept.reports:  # else all of them wait
                 rows = connection.execute(query.order_by(table.received_ms).limit(min(OLD_ROWS, kept.most))).all()
             old = [row.id for row in rows]
