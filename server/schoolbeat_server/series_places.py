@@ -14,6 +14,7 @@ from schoolbeat_server import register
 from schoolbeat_server.register_areas import area_on, read_memberships
 from schoolbeat_server.register_values import Line, School, SchoolArea
 from schoolbeat_server.school_calendar import date_of, day_number
+from schoolbeat_wire.catalogue import DEVICE_KINDS
 from schoolbeat_wire.inventory import Device as Told
 
 Tags = dict[str, str]
@@ -148,7 +149,11 @@ class Places:
         one = told.get(ident)
         if one is None:
             return Item("", "other", "")
-        return Item(one.name, one.kind or "other", self.rooms_by_name.get((site, one.room), one.room))
+        return Item(
+            one.name,
+            one.kind if one.kind in DEVICE_KINDS else "other",
+            self.rooms_by_name.get((site, one.room), one.room),
+        )
 
 
 class _Registered(Container[str]):

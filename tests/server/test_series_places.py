@@ -119,6 +119,7 @@ def test_the_isp_is_that_of_the_main_line_in_force(engine: Engine, day: date, is
         ("device.la-1", "printer", "p5", "Máy in"),
         ("device.la-1.khay", "printer", "p5", "Máy in khay"),
         ("device.la-2", "other", "Kho", ""),
+        ("device.la-3", "other", "", "Máy"),  # a kind that the catalogue does not know
         ("service.csdl", "service", "", "CSDL ngành giáo dục"),
         ("service.khac", "service", "", ""),
         ("wifi.Gi%C3%A1o%20vi%C3%AAn", "wifi", "", "Giáo viên"),
@@ -128,6 +129,7 @@ def test_the_isp_is_that_of_the_main_line_in_force(engine: Engine, day: date, is
 )
 def test_what_a_subject_is_and_is_called(engine: Engine, subject: str, kind: str, room: str, label: str) -> None:
     told = {one.id: one for one in (Device("la-1", "Máy in", "printer", "Phòng 5"), Device("la-2", room="Kho"))}
+    told["la-3"] = Device("la-3", "Máy", "toaster-4711")
     told["bang"] = Device("bang", "Tên khác", "camera", "Phòng 9")
 
     about = places(engine).about("s1", subject, NEW, told)
