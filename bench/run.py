@@ -21,6 +21,7 @@ NAMES = (
     "register",
     "plans",
     "series",
+    "grafana",
 )
 
 
