@@ -37,6 +37,13 @@ class Request(NamedTuple):
     body: bytes
 
 
+class _Quiet(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Who asks may go away before the answer."""
+
+
 @dataclass
 class _Served:
     """A server on loopback; each request goes to `replied`."""
@@ -64,7 +71,11 @@ class _Served:
                 headers = {key.lower(): value for key, value in self.headers.items()}
                 request = Request(self.command, parts.path, parameters, headers, body)
                 served.requests.append(request)
-                reply = served.replied(request)
+                try:
+                    reply = served.replied(request)
+                except httpx.TransportError:  # the one behind is not there, or hung up: so do we
+                    self.close_connection = True
+                    return
                 self.send_response(reply.status)
                 for key, value in reply.headers.items():
                     self.send_header(key, value)
@@ -78,8 +89,7 @@ class _Served:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        self._server.daemon_threads = True
+        self._server = _Quiet(("127.0.0.1", self.port), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
         return self

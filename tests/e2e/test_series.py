@@ -160,9 +160,9 @@ class World:
 
     def _values(self, measurement: str, name: str, by: str, only: str | None) -> Iterator[tuple[str, str, int, int]]:
         if isinstance(self.store, VictoriaMetrics):
-            for labels, values in self.store.export(f'{measurement}_{name}{{{by}=~"{only or ".+"}"}}'):
-                for at, value in values:
-                    yield from self._of_past(labels["site"], labels[by], at, value)
+            for labels, samples in self.store.export(f'{measurement}_{name}{{{by}=~"{only or ".+"}"}}'):
+                for at_ms, sample in samples:
+                    yield from self._of_past(labels["site"], labels[by], at_ms, sample)
         else:
             where = f""" WHERE "{by}" = '{only}'""" if only else ""
             for row in self.store.query(f'SELECT {name} FROM {measurement}{where} GROUP BY site, "{by}"'):
@@ -197,15 +197,14 @@ def world(folder: Path, kind: str) -> Iterator[World]:
 def story(folder: Path, kind: str) -> Told:
     with world(folder, kind) as at:
         told = Told()
-        for number, (agent, (name, fault)) in enumerate(zip(at.agents, at.all_faults().items(), strict=True)):
-            backlog.fill(agent, at.first, MINUTES, SEED + number, number * 1_000)
-            rows = backlog.rows(at.first, MINUTES, SEED + number, number * 1_000)
-            told.recorded[agent.site] = {row.minute: row.values[1][0] or 0 for row in rows}
-            for index, signal in enumerate(backlog.SIGNALS):
-                known = {row.minute: row.signals[index] for row in rows if row.signals[index] <= UP_FULL}
-                told.up_seconds[agent.site, signal] = known
-            agent.start()
-            await_(partial(_has_points_of, at, agent.site), SETTLE_SECONDS, "its first points come", *at.logs)
+        for number, agent in enumerate(at.agents):
+            _fill(at, agent, number, told)
+        at.agents[0].start()
+        for number, (name, fault) in enumerate(at.all_faults().items()):
+            if number + 1 < len(at.agents):
+                at.agents[number + 1].start()  # what it has comes in the middle of it
+            site = at.agents[number].site
+            await_(partial(_has_points_of, at, site), SETTLE_SECONDS, f"points of {site} come", *at.logs)
             fault()
             told.faults.append(name)
         _await_all(at, told)
@@ -213,6 +212,16 @@ def story(folder: Path, kind: str) -> Told:
         told.aside = at.server.rows("SELECT stream, reason, points FROM series_aside")
         told.numbers = at.server.get("/healthz")
         return told
+
+
+def _fill(at: World, agent: Agent, number: int, told: Told) -> None:
+    """Each agent counts its minutes from another thousand on."""
+    backlog.fill(agent, at.first, MINUTES, SEED + number, number * 1_000)
+    recorded = backlog.rows(at.first, MINUTES, SEED + number, number * 1_000)
+    told.recorded[agent.site] = {row.minute: row.values[1][0] or 0 for row in recorded}
+    for index, signal in enumerate(backlog.SIGNALS):
+        known = {row.minute: row.signals[index] for row in recorded if row.signals[index] <= UP_FULL}
+        told.up_seconds[agent.site, signal] = known
 
 
 def _has_points_of(at: World, site: str) -> bool:
