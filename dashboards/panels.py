@@ -65,7 +65,11 @@ class Link(NamedTuple):
 
 
 def server_link(column: str, path: str) -> Link:
-    return Link(column, Said("Trang của SchoolBeat", "SchoolBeat's page"), f"{SERVER}{path}?lang={{language}}")
+    return Link(
+        column,
+        Said("Trang của SchoolBeat", "SchoolBeat's page"),
+        f"{SERVER}{path}{'&' if '?' in path else '?'}lang={{language}}",
+    )
 
 
 def board_link(column: str, board: str, title: Said, **variables: str) -> Link:

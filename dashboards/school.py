@@ -34,7 +34,7 @@ RECEIVED: Final = Said("Nhận", "Received")
 SENT: Final = Said("Gửi", "Sent")
 CONTRACT_DOWN: Final = Said("Hợp đồng, tải xuống", "Contract, download")
 CONTRACT_UP: Final = Said("Hợp đồng, tải lên", "Contract, upload")
-MINUTES_PAGE: Final = server_link("", "/site/${__field.labels.site}/minutes")
+MINUTES_PAGE: Final = server_link("", "/site/${__field.labels.site}/minutes?signal=${__field.labels.signal}")
 
 
 def _contract(name: Said, field: str, per: Per = "interval") -> Query:

@@ -13,6 +13,7 @@ import pytest
 from dashboards import build, influxql, look, metricsql
 from dashboards.panels import Making, Panel, Store, targets
 from dashboards.queries import NotInCatalogue, Of, Query, Rows, Share, is_
+from fastapi.routing import APIRoute
 from tests.server.dashboard_province import SCHOOLS, sent
 from tests.server.grafana_asking import Desk, Series
 from tests.server.series_sending import Sending
@@ -23,6 +24,7 @@ from schoolbeat_server.availability import availability
 from schoolbeat_server.said import Said
 from schoolbeat_server.school_calendar import first_minute_of
 from schoolbeat_server.series_catalogue import CAUSES, MEASUREMENTS, metric_of
+from schoolbeat_server.web import minutes_page, pages, plan_pages, school_page
 
 ROOT = Path(__file__).parents[2]
 STORES: tuple[Store, ...] = ("influxdb", "victoriametrics")
@@ -402,6 +404,17 @@ def test_links_keep_the_choice_and_the_time_and_lead_to_dashboards_that_are_ther
                 assert url.split("?")[0].removeprefix("/d/") in uids
                 assert "${__url_time_range}" in url
                 assert "${datasource:queryparam}" in url
+
+
+def test_links_to_the_server_lead_to_pages_that_it_has() -> None:
+    routers = (pages.router, school_page.router, minutes_page.router, plan_pages.router)
+    paths = [route.path_regex for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    urls = {url for text in FILES.values() for url in re.findall(r'"url": "\$\{server:raw\}([^"]*)"', text)}
+
+    asked = {re.sub(r"\$\{[^}]+\}", "x", url).partition("?")[0] for url in urls}
+
+    assert {path for path in asked if not any(known.match(path) for known in paths)} == set()
+    assert {"/", "/site/x", "/site/x/minutes", "/school/x", "/plans/x/x", "/sites", "/about"} == asked
 
 
 def test_links_on_a_row_use_columns_that_the_row_has() -> None:
