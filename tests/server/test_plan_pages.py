@@ -17,7 +17,7 @@ from tests.server.issued_days import issue_days
 from tests.server.synthetic import NOW_MINUTE, Made
 from tests.server.test_web import Client, Structure, section, text_of
 
-from schoolbeat_server import history, issued_units, schema
+from schoolbeat_server import history, issued, issued_units, schema
 from schoolbeat_server.database import writing
 from schoolbeat_server.forecast import forecast
 from schoolbeat_server.plan_tables import units_table
@@ -464,6 +464,49 @@ def test_the_api_lists_plans_with_what_became_of_each_target(client: Client, ver
         {"since": None, "kept": None, "breaks": [], "gaps": []},
     )
     assert first == client.get(f"/api/v1/plans/{PLAN}/targets/T1").json()
+
+
+# ---- as it was issued --------------------------------------------------------------------------------------
+
+
+def newest_issue(made: Made, target: str) -> tuple[int, dict[str, issued_units.Unit]]:
+    with made.engine.connect() as connection:
+        (one,) = [one for one in issued.read_issues(connection, limit=200) if one.target == target][:1]
+        found = issued.read_units(connection, one.id)
+    assert found is not None
+    return one.id, found[1]
+
+
+def test_the_units_of_an_issued_verdict_are_listed_searched_sorted_and_taken_away_whole(
+    client: Client, made: Made
+) -> None:
+    ident, units = newest_issue(made, "T1")
+    missed = [name for name, unit in units.items() if unit["status"] == "missed"]
+
+    page = client.get(f"/verdicts/{ident}?list=missed").text
+    rows = list(
+        csv.DictReader(io.StringIO(client.get(f"/verdicts/{ident}?list=missed&format=csv").text.lstrip("\ufeff")))
+    )
+    everything = client.get(f"/verdicts/{ident}?format=json").json()
+    by_name = client.get(f"/verdicts/{ident}?sort=unit&order=desc&format=json").json()["rows"]
+    found = client.get(f"/verdicts/{ident}?q=phin+hoa&format=json").json()["rows"]
+
+    assert len(re.findall('<th scope="row">', page)) == min(50, len(missed))
+    assert sorted(row["Mã"] for row in rows) == sorted(missed)
+    assert sorted(row[-1] for row in everything["rows"]) == sorted(units)
+    assert [row[-1] for row in by_name] != [row[-1] for row in everything["rows"]]
+    assert sorted(row[-1] for row in found) == sorted(
+        name for name, unit in units.items() if "Phìn Hoa" in f"{unit['name']} {unit['reasons']}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"), [("page=99", 404), ("list=silent", 422), ("sort=isp", 422), ("q=khongcoaitenthe", 200)]
+)
+def test_what_an_issued_verdict_cannot_list_is_said(client: Client, made: Made, asked: str, status: int) -> None:
+    ident, _units = newest_issue(made, "T1")
+
+    assert client.get(f"/verdicts/{ident}?{asked}").status_code == status
 
 
 # ---- one school --------------------------------------------------------------------------------------------

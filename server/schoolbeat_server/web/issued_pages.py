@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request
 from fastapi.responses import Response
@@ -11,15 +11,23 @@ from sqlalchemy import Connection, Engine
 
 from schoolbeat_server import issued, register_digest
 from schoolbeat_server.issued import Issue
+from schoolbeat_server.issued_shown import KEYS, issued_units_table
+from schoolbeat_server.plan_tables import SILENT
 from schoolbeat_server.said import Said
 from schoolbeat_server.school_calendar import date_of, day_of
 from schoolbeat_server.stamp import Stamp, stamp
-from schoolbeat_server.web.pages import Lang, rendered, speaker_of
+from schoolbeat_server.tables import Cell, Table, cell_text, filtered, ordered, page_of, searched
+from schoolbeat_server.web.pages import Lang, Page, query_of, rendered, speaker_of
 from schoolbeat_server.web.server_view import Context
+from schoolbeat_server.web.table_answers import FORMATS, Format, as_file
 
 router = APIRouter(include_in_schema=False)
 
 ROWS = 50
+Which = Literal["all", "missed", "unknown", "met"]
+LISTS: tuple[Which, ...] = ("missed", "unknown", "met", "all")
+Sort = Literal["", "unit", "status", "since", "why", "coverage", "grade"]
+_CELLS: dict[Which, tuple[Cell, ...]] = {"missed": ("missed",), "unknown": ("unknown", SILENT), "met": ("met",)}
 
 
 def stamp_of(context: Context, one: Issue) -> Stamp:
@@ -60,30 +68,76 @@ def issued_list(
 
 @router.get("/verdicts/{ident}")
 def issued_page(
-    request: Request, context: Context, ident: Annotated[int, Path(ge=1, le=2**53)], lang: Lang = None
+    request: Request,
+    context: Context,
+    ident: Annotated[int, Path(ge=1, le=2**53)],
+    which: Annotated[Which, Query(alias="list")] = "all",
+    q: Annotated[str, Query(max_length=80)] = "",
+    sort: Annotated[Sort, Query()] = "",
+    order: Annotated[Literal["asc", "desc"], Query()] = "asc",
+    page: Page = 1,
+    format: Annotated[Format | None, Query()] = None,  # noqa: A002
+    lang: Lang = None,
 ) -> Response:
     """One of them, as it was said then."""
+    say = speaker_of(request, context)
+    try:
+        one, whole = _shown(context.engine, ident)
+    except KeyError:
+        raise HTTPException(404) from None
+    table = _chosen(whole, which, q, sort, order == "desc", say.language)
+    if format is not None:
+        return as_file(table, format, say.language, date_of(day_of(one.issued_ms // 60_000)).isoformat())
+    pages = max(1, -(-len(table.rows) // ROWS))
+    if page > pages:
+        raise HTTPException(404, say.t("error.no_page", page=page, pages=pages))
     with context.engine.connect() as connection:
-        found = issued.read_units(connection, ident)
-        others = issued.read_revisions(connection, found[0]) if found is not None else []
-        changed = _register_changed(connection, found[0]) if found is not None else []
-    if found is None:
-        raise HTTPException(404)
-    one, units = found
+        others = issued.read_revisions(connection, one)
+        changed = _register_changed(connection, one)
     rests_on = stamp_of(context, one)
     return rendered(
         request,
-        speaker_of(request, context),
+        say,
         "issued.html",
         one=one,
         others=others,
-        units=sorted(units.items(), key=lambda pair: (_ORDER.index(pair[1]["status"]), pair[1]["name"])),
+        table=page_of(table, (page - 1) * ROWS, ROWS),
+        places=[(whole.place(key), whole.columns[whole.place(key)]) for key in KEYS if key != "id"],
+        count=len(table.rows),
+        counts={name: _count(whole, name) for name in LISTS},
+        page=page,
+        pages=pages,
+        asked={"list": which if which != "all" else "", "q": q, "sort": sort, "order": order if sort else ""},
+        cell=lambda value, column: cell_text(value, column.kind, say.language),
+        formats=FORMATS,
+        query=query_of,
         name=next((v.target.name for v in context.verdicts() if (v.plan.id, v.target.id) == one[1:3]), None),
         why=issued.WHY_WORDS,
         changed=changed,
         stamp=rests_on,
         proof_day=None if rests_on.proof_day is None else date_of(rests_on.proof_day).isoformat(),
     )
+
+
+@lru_cache(maxsize=8)
+def _shown(engine: Engine, ident: int) -> tuple[Issue, Table]:
+    """What was issued never changes. KeyError: there is none."""
+    with engine.connect() as connection:
+        found = issued.read_units(connection, ident)
+    if found is None:
+        raise KeyError(ident)
+    return found[0], issued_units_table(*found)
+
+
+def _chosen(table: Table, which: Which, q: str, sort: Sort, descending: bool, language: str) -> Table:
+    if which != "all":
+        table = filtered(table, "status", _CELLS[which])
+    table = searched(table, q, language)
+    return ordered(table, sort, descending=descending, language=language) if sort else table
+
+
+def _count(table: Table, which: Which) -> int:
+    return len(table.rows if which == "all" else filtered(table, "status", _CELLS[which]).rows)
 
 
 def _register_changed(connection: Connection, one: Issue) -> list[Said]:
@@ -93,6 +147,3 @@ def _register_changed(connection: Connection, one: Issue) -> list[Said]:
     if then is None or now is None:
         return []
     return [register_digest.NAMES[table] for table in register_digest.differing(then, now)]
-
-
-_ORDER = ("missed", "unknown", "not_applicable", "met")

@@ -664,8 +664,6 @@ _PAGES: dict[str, tuple[str, str]] = {
     "issued.revision": ("Sửa lại lần {number}", "Revision {number}"),
     "issued.units": ("Từng đơn vị", "Every unit"),
     "issued.units.caption": ("Như lúc công bố", "As it was said then"),
-    "issued.unit": ("Đơn vị", "Unit"),
-    "issued.why": ("vì sao", "why"),
     "stamp.title": ("Mã chứng minh", "Proof"),
     "stamp.days": (
         "Mã của {days} trên {due} ngày ({sites} điểm trường) có mã lúc công bố, trong đó {revised} ngày đã bổ sung:",
