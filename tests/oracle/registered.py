@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from fractions import Fraction
+from io import BytesIO
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, insert
@@ -15,6 +16,7 @@ from tests.oracle.month import LESSONS
 from tests.oracle.provinces import MBIT, Province, School, Site
 
 from schoolbeat_server import database, schema, summaries
+from schoolbeat_server.evidence_pack import write_pack
 from schoolbeat_server.indicators import INDICATORS
 from schoolbeat_server.ledger import Ledger, pack_day
 from schoolbeat_server.said import Said
@@ -246,6 +248,18 @@ def _condition(asks: asking.Asks) -> Condition:
         of=asks.of,
         up_to=asks.most,
     )
+
+
+def packed(engine: Engine, province: Province, calendar: SchoolCalendar, plan: Plan, target: Target) -> bytes:
+    """The target's evidence pack."""
+    out, ledger = BytesIO(), Ledger(engine)
+    with engine.connect() as connection:
+
+        def read(site: str, signal: str, first: int, end: int) -> bytes:
+            return ledger.read(connection, site, [signal], first, end)[signal]
+
+        write_pack(out, connection, plan, target, window_of(target, province.end), read, calendar)
+    return out.getvalue()
 
 
 def judged(engine: Engine, province: Province, calendar: SchoolCalendar, plan: Plan) -> list[Verdict]:

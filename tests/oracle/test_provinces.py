@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random, SystemRandom
 
 import pytest
@@ -12,13 +13,13 @@ from sqlalchemy import Engine
 from tests.oracle import promised, promises, provinces, registered
 from tests.oracle.asked import Answer, Promise, last_day
 
-from schoolbeat_server import database
+from schoolbeat_server import database, recompute
 from schoolbeat_server.indicators import INDICATORS
 from schoolbeat_server.plan_tables import groups_table
 from schoolbeat_server.verdicts import Verdict
 from schoolbeat_server.web.plan_book import PlanBook
 
-PROVINCES = int(os.environ.get("ORACLE_PROVINCES", "40"))
+PROVINCES = int(os.environ.get("ORACLE_PROVINCES", "30"))
 SEED = int(os.environ.get("ORACLE_SEED") or SystemRandom().randrange(2**32))
 PROMISES = 24  # asked of each province
 COUNTED: Counter[str] = Counter()  # answers on single units, by indicator, for the long runs: pytest -s shows it
@@ -56,6 +57,23 @@ def test_units_and_counts_are_those_of_the_independent_calculation(engine: Engin
                 table = groups_table(verdict, by, where)
                 rows = {link: row[-4:] for link, row in zip(table.links, table.rows, strict=True)}
                 assert rows == promises.groups(province, promise, answer[2].values(), by), (by, told)
+
+
+@pytest.mark.timeout(60 + 10 * PROVINCES)
+def test_the_script_in_a_pack_comes_to_what_the_oracle_does(engine: Engine, tmp_path: Path) -> None:
+    """The third account of verdicts, for those who have the pack and not the server."""
+    for seed in range(SEED, SEED + PROVINCES // 6 + 1):
+        random = Random(seed)
+        province = provinces.drawn(random, random.choice((2, 6)))
+        asked = [promised.drawn(random, province, None) for _ in range(PROMISES)]
+        calendar, plan = registered.register(engine, province), registered.plan_of(asked)
+        for target, promise in list(zip(plan.targets, asked, strict=True))[:: random.choice((1, 2, 3))]:
+            (tmp_path / "p.zip").write_bytes(registered.packed(engine, province, calendar, plan, target))
+
+            wrong, numbers, _ = recompute.recompute(recompute.Pack(tmp_path / "p.zip"))
+
+            counts = promises.answers(province, promise)[1]
+            assert (wrong, tuple(numbers.values())) == ([], counts), f"ORACLE_SEED={seed}: {promise}"
 
 
 def count(counted: Counter[str], promise: Promise, units: dict[str, Answer]) -> None:
