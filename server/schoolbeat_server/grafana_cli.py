@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace, settings: Settings, engine: Engine, langu
     """Raises decided_cli.Refused."""
     from schoolbeat_server import grafana_plan, grafana_sync
     from schoolbeat_server.grafana_api import Grafana, Stopped
-    from schoolbeat_server.grafana_copies import Unreadable, copies, read_dashboards
+    from schoolbeat_server.grafana_copies import Unreadable, copies, originals, read_dashboards
 
     if not settings.grafana.url:
         raise decided_cli.Refused(
@@ -83,7 +83,8 @@ def run(arguments: argparse.Namespace, settings: Settings, engine: Engine, langu
     except Unreadable as error:
         raise decided_cli.Refused(error.said) from None
     places = _places(settings, engine, now_ms)
-    wanted = [(one, copies(dashboards, one.folder, one.name, one.fixed)) for one in places]
+    to_copy = originals(dashboards, "school" if settings.grafana.by == "school" else "area")
+    wanted = [(one, copies(to_copy, one.folder, one.name, one.fixed)) for one in places]
     tell = _progress(language, len(wanted))
     done: list[Done] = []
     grafana = None

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -23,13 +24,41 @@ _TO_DASHBOARD: Final = re.compile(r"(?<![\w-])d/([A-Za-z0-9_-]{1,40})")
 _ASKS: Final = ("expr", "query", "definition", "rawSql")
 
 
-class Copy(NamedTuple):
-    """body: as it is sent, but for the folder, id and version."""
+class Original(NamedTuple):
+    """A dashboard that can be copied, and the digest of a copy for nowhere: what all its copies have in common."""
 
-    uid: str
-    title: str
-    version: str  # a tag: of the body's content
-    body: Json
+    dashboard: Json
+    uids: tuple[str, ...]  # of all that are copied with it
+    digest: str
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Of one place. The body is made when it is sent: a province has thousands."""
+
+    original: Original
+    key: str  # of the commune or school, stable
+    where: str  # what titles say of it
+    fixed: Fixed
+
+    @property
+    def uid(self) -> str:
+        return copied_uid(self.key, self.original.dashboard["uid"])
+
+    @property
+    def title(self) -> str:
+        return f"{self.original.dashboard.get('title', '')} · {self.where}"
+
+    @property
+    def version(self) -> str:
+        """A tag: another one when anything of the body is another."""
+        return VERSION_TAG + _digest([self.original.digest, self.key, self.where, dict(self.fixed)])
+
+    def body(self) -> Json:
+        """As it is sent, but for the folder, id and version."""
+        return _body(self.original.dashboard, self.original.uids, self.key, self.where, self.fixed) | {
+            "tags": [COPY_TAG, self.key, self.version]
+        }
 
 
 class Unreadable(ValueError):
@@ -88,31 +117,36 @@ def panels(dashboard: Json) -> list[Json]:
     return found
 
 
-def copies(dashboards: Iterable[Json], key: str, where: str, fixed: Fixed) -> list[Copy]:
-    """Of those that can be limited to the narrowest of what is fixed, the last one. key: of the commune or school,
-    stable; where: what titles say of it."""
-    narrowest = list(fixed)[-1:]
-    chosen = [one for one in dashboards if limited(one, narrowest)]
-    uids = {one["uid"]: copied_uid(key, one["uid"]) for one in chosen}
-    return [_copy(one, key, uids, where, fixed) for one in chosen]
+def originals(dashboards: Iterable[Json], narrowest: str) -> list[Original]:
+    """Of those that can be limited by that variable."""
+    chosen = [one for one in dashboards if limited(one, (narrowest,))]
+    uids = tuple(one["uid"] for one in chosen)
+    nowhere = {"area": ("", ""), "school": ("", "")}
+    return [Original(one, uids, _digest(_body(one, uids, "", "", nowhere))) for one in chosen]
+
+
+def copies(found: Iterable[Original], key: str, where: str, fixed: Fixed) -> list[Copy]:
+    return [Copy(one, key, where, fixed) for one in found]
 
 
 def copied_uid(key: str, uid: str) -> str:
     return "sb-" + hashlib.blake2s(f"{key}\0{uid}".encode(), digest_size=12).hexdigest()
 
 
-def _copy(dashboard: Json, key: str, uids: Mapping[str, str], where: str, fixed: Fixed) -> Copy:
-    body = _relinked(json.loads(json.dumps(dashboard)), key, uids)
-    body["uid"], body["title"] = uids[dashboard["uid"]], f"{dashboard.get('title', '')} · {where}"
+def _digest(value: Any) -> str:
+    return hashlib.blake2s(json.dumps(value, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def _body(dashboard: Json, uids: Iterable[str], key: str, where: str, fixed: Fixed) -> Json:
+    body: Json = _relinked(dashboard, key, {uid: copied_uid(key, uid) for uid in uids})
+    body["uid"], body["title"] = copied_uid(key, dashboard["uid"]), f"{dashboard.get('title', '')} · {where}"
     for unwanted in ("id", "version", "tags"):
         body.pop(unwanted, None)
     for one in _variables(body):
         if one["name"] in fixed:
             shown, ident = fixed[one["name"]]
             _fix(one, shown, ident)
-    version = VERSION_TAG + hashlib.blake2s(json.dumps(body, sort_keys=True).encode(), digest_size=8).hexdigest()
-    body["tags"] = [COPY_TAG, key, version]
-    return Copy(body["uid"], body["title"], version, body)
+    return body
 
 
 def _fix(variable: Json, shown: str, ident: str) -> None:
@@ -135,7 +169,7 @@ def _fix(variable: Json, shown: str, ident: str) -> None:
 
 
 def _relinked(value: Any, key: str, uids: Mapping[str, str]) -> Any:
-    """Links to what is copied lead to the copies, those to other dashboards go; lists by tag show the copies."""
+    """A copy: links to what is copied lead to the copies, others to dashboards go; lists by tag show the copies."""
     if isinstance(value, list):
         return [_relinked(one, key, uids) for one in value if not _leads_out(one, uids)]
     if isinstance(value, dict):

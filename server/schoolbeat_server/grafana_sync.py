@@ -212,7 +212,7 @@ def _update_dashboard(grafana: Grafana, step: Step, _found: Found) -> None:
 
 def _post(grafana: Grafana, step: Step, stored: Json) -> None:
     assert step.copy is not None
-    told = {"dashboard": {**step.copy.body, **stored}, "folderUid": _place(step).folder, "overwrite": False}
+    told = {"dashboard": {**step.copy.body(), **stored}, "folderUid": _place(step).folder, "overwrite": False}
     grafana.send("POST", "/api/dashboards/db", told)
 
 

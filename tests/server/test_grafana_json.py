@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.server.grafana_schema import faults
 
-from schoolbeat_server.grafana_copies import COPY_TAG, copies, panels
+from schoolbeat_server.grafana_copies import COPY_TAG, copies, originals, panels
 
 ROOT = Path(__file__).parents[2] / "dashboards"
 FILES = sorted(ROOT.glob("*/*/*.json"))
@@ -208,8 +208,8 @@ FIXED = {
 
 def copied(folder: str, by: str) -> Iterator[dict[str, Any]]:
     dashboards = [read(path) for path in sorted((ROOT / folder).glob("*.json"))]
-    for one in copies(dashboards, f"sb-{by}-1", "Trường A, điểm", FIXED[by]):
-        yield one.body
+    for one in copies(originals(dashboards, list(FIXED[by])[-1]), f"sb-{by}-1", "Trường A, điểm", FIXED[by]):
+        yield one.body()
 
 
 @pytest.mark.parametrize("by", FIXED)
@@ -234,7 +234,28 @@ def test_making_copies_leaves_the_dashboards_as_they_are() -> None:
     dashboards = [read(path) for path in sorted((ROOT / "influxdb" / "vi").glob("*.json"))]
     before = copy.deepcopy(dashboards)
 
-    first = copies(dashboards, "sb-school-1", "A", FIXED["school"])
+    for one in copies(originals(dashboards, "school"), "sb-school-1", "A", FIXED["school"]):
+        one.body()
 
     assert dashboards == before
-    assert first == copies(dashboards, "sb-school-1", "A", FIXED["school"])
+
+
+def test_a_copy_has_another_version_when_anything_of_it_is_another() -> None:
+    dashboards = [read(path) for path in sorted((ROOT / "influxdb" / "vi").glob("*.json"))]
+    changed = copy.deepcopy(dashboards)
+    changed[-1]["panels"][1]["title"] += "!"
+    moved = {"area": ("Xã Hai", "x2"), "school": FIXED["school"]["school"]}
+
+    def versions(told: list[dict[str, Any]], key: str, where: str, fixed: dict[str, tuple[str, str]]) -> list[str]:
+        return [one.version for one in copies(originals(told, "school"), key, where, fixed)]
+
+    first = versions(dashboards, "sb-school-1", "A", FIXED["school"])
+    others = [
+        versions(dashboards, "sb-school-2", "A", FIXED["school"]),
+        versions(dashboards, "sb-school-1", "B", FIXED["school"]),
+        versions(dashboards, "sb-school-1", "A", moved),
+    ]
+    assert first == versions(copy.deepcopy(dashboards), "sb-school-1", "A", FIXED["school"])
+    assert all(not set(first) & set(other) for other in others)
+    again = versions(changed, "sb-school-1", "A", FIXED["school"])
+    assert (again[:-1], again[-1] == first[-1]) == (first[:-1], False)
