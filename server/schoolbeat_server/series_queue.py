@@ -39,6 +39,7 @@ SHARE: Final = 0.25  # of the time that a backlog takes, others have the process
 LATER_SECONDS: Final = 300.0  # between two looks for inventories that were lost
 ABOUT_SECONDS: Final = 3_600.0
 NOW_SECONDS: Final = 300.0
+PLACES_SECONDS: Final = 240.0  # between two looks at the register, which takes a while
 BEHIND_MS: Final = 900_000  # reports that wait so long are sent beside the newest, no longer before them
 PATIENCE_SECONDS: Final = 86_400.0  # while a whole measurement is refused
 AWAY_SECONDS: Final = 600.0  # of no answer, before it is a reason to go and look
@@ -80,6 +81,7 @@ class SeriesQueue:
         self.trouble_since = 0.0
         self.tries = 0
         self.next_try = self.next_now = self.next_about = self.next_later = 0.0
+        self.next_places = seconds() + PLACES_SECONDS
         self.answered = False  # since the start, or since the last trouble
         self.health_minute = 0
         self.waiting = Waiting(0, 0, 0)
@@ -243,13 +245,12 @@ class SeriesQueue:
         return True
 
     def _note_minute(self) -> None:
-        """Once a minute: the server's health as a row of its own, and a look at the register."""
+        """Once a minute: the server's health as a row of its own."""
         minute = self.now_ms() // 60_000
         if minute == self.health_minute:
             return
         now_ms, series = self.now_ms(), self.settings.series
         with self.engine.connect() as connection:
-            places = read_places(connection)
             self.waiting = waiting(connection, self.cursors.at("reports"), now_ms)
             before_ms = now_ms - self.settings.report_days * 86_400_000
             kept = held(connection, series_again.passed_reports(connection), before_ms)
@@ -269,9 +270,16 @@ class SeriesQueue:
             self.cursors.write_settled(connection)
             self.sources.stamps = self.sources.stamps._replace(ahead_ms=series_setup.ahead_ms(connection))
             self.counts, self.aside = series_aside.counts(connection), series_aside.points(connection)
+        self.health_minute = minute
+        if self.seconds() >= self.next_places:
+            self._read_places()
+
+    def _read_places(self) -> None:
+        self.next_places = self.seconds() + PLACES_SECONDS
+        with self.engine.connect() as connection:
+            places = read_places(connection)
         if places != self.sources.places:
             self.sources.use(places)
-        self.health_minute = minute
 
     def _of_itself(self) -> dict[str, int]:
         return {

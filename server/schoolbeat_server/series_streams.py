@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
@@ -75,11 +76,26 @@ class Sources:
 Read = Callable[[Sources, Connection, int], Piece | None]
 """None: there is nothing after the position. The connection has read nothing yet."""
 
+_Line = TypeVar("_Line", str, bytes)
+_UNTOLD: Final = (WireError, ValueError, LookupError, TypeError, ArithmeticError, zlib.error)
+
+
+def _each(what: str, rows: Iterable[Any], lines_of: Callable[[Any], Iterable[_Line]]) -> list[_Line]:
+    """A row of which no lines can be made (damaged, or by a fault of ours) is told, and stops no other."""
+    lines: list[_Line] = []
+    for row in rows:
+        try:
+            lines += list(lines_of(row))
+        except _UNTOLD as error:
+            log.warning("%s %s is not sent: %s: %s", what, row[0], type(error).__name__, error)
+    return lines
+
 
 # ---- reports -----------------------------------------------------------------------------------------------
 
 
 class _Read(NamedTuple):
+    id: int
     agent: str
     layout: Layout
     report: reports.Report
@@ -141,7 +157,8 @@ def lines_of_reports(sources: Sources, connection: Connection, rows: Iterable[An
         except WireError as error:  # believed when it came, by older bounds, or damaged since
             log.warning("report %d of %s/%s is not sent: %s", row.id, row.site, row.agent, error)
             continue
-        found.setdefault(row.site, []).append(_Read(row.agent, layout, report, columns, reports.minutes_of(report)))
+        read = _Read(row.id, row.agent, layout, report, columns, reports.minutes_of(report))
+        found.setdefault(row.site, []).append(read)
     lines = []
     for site, mine in found.items():
         for near in _near_each_other(mine):
@@ -165,11 +182,12 @@ def _of_site(sources: Sources, site: str, found: Sequence[_Read]) -> list[bytes]
     signals = sorted({signal for one in found for signal in one.layout.signals if signal})
     with sources.engine.connect() as fresh:  # the ledger may be being sealed while we read
         rows = sources.ledger.read(fresh, site, signals, first, end)
-    lines = []
-    for one in found:
+
+    def lines_of(one: _Read) -> list[bytes]:
         owns = series_reports.ownership(sources.layouts, site, one.agent, one.layout)
-        lines += sources.encoder.report(site, one.agent, one.layout, one.report, one.columns, owns, rows, first)
-    return lines
+        return sources.encoder.report(site, one.agent, one.layout, one.report, one.columns, owns, rows, first)
+
+    return _each("report", found, lines_of)
 
 
 # ---- contact, outages, verdicts ----------------------------------------------------------------------------
@@ -185,17 +203,13 @@ def read_contact(sources: Sources, connection: Connection, position: int) -> Pie
 
 
 def _contact_lines(sources: Sources, rows: Iterable[Any], site: str = "") -> list[bytes]:
-    lines: list[bytes] = []
-    for minute, payload in rows:
-        try:
-            seconds: dict[str, int] = json.loads(codec.inflate(payload))
-        except (WireError, ValueError) as error:
-            log.warning("contact minute %d is not sent: %s", minute, error)
-            continue
+    def lines_of(row: Any) -> Iterator[bytes]:
+        seconds: dict[str, int] = json.loads(codec.inflate(row.payload))
         for one, up in seconds.items():
             if not site or one == site:
-                lines += sources.encoder.signal(one, CONTACT, bytes([up]), minute)
-    return lines
+                yield from sources.encoder.signal(one, CONTACT, bytes([up]), row.minute)
+
+    return _each("contact minute", rows, lines_of)
 
 
 def _outages() -> Any:
@@ -209,14 +223,14 @@ def _outages() -> Any:
 
 
 def _outage_lines(sources: Sources, rows: Iterable[Any]) -> list[bytes]:
-    lines = []
-    for row in rows:
+    def lines_of(row: Any) -> Iterator[str]:
         told = (row.end_minute, row.down_seconds, row.lessons, row.cause)
         if row.down_seconds is None:
             told = (row.first_minute, 0, 0, "unknown")
         found = OutageRow(row.site, row.signal, row.first_minute, *told, row.version)
-        lines.append(of_outage(found, sources.places, sources.stamps))
-    return encoded(lines)
+        yield of_outage(found, sources.places, sources.stamps)
+
+    return encoded(_each("outage", rows, lines_of))
 
 
 def read_outages(sources: Sources, connection: Connection, position: int) -> Piece | None:
@@ -238,16 +252,16 @@ def read_verdicts(sources: Sources, connection: Connection, position: int) -> Pi
 
 
 def _verdict_lines(sources: Sources, connection: Connection, rows: Iterable[Any]) -> list[bytes]:
-    lines: list[str] = []
-    for row in rows:
+    def lines_of(row: Any) -> Iterator[str]:
         found = issued.read_units(connection, row.id)
         units = found[1] if found else None
         issue = found[0] if found else issued.read_issues(connection, before=row.id + 1, limit=1)[0]
         # A revision holds only the units that are others now.
         changed = issued_units.unpack(row.body) if row.revision and units is not None else units or ()
         kind = sources.unit_kinds.get((issue.plan, issue.target), "")
-        lines += of_issue(issue, units, changed, kind, sources.places, sources.stamps)
-    return encoded(lines)
+        yield from of_issue(issue, units, changed, kind, sources.places, sources.stamps)
+
+    return encoded(_each("verdict", rows, lines_of))
 
 
 # ---- days --------------------------------------------------------------------------------------------------
@@ -307,8 +321,11 @@ def read_health(sources: Sources, connection: Connection, position: int) -> Piec
     rows = connection.execute(query).all()
     if not rows:
         return None
-    lines = encoded(of_health(sources.server, row.minute, json.loads(row.payload)) for row in rows)
-    return Piece(lines, rows[-1].minute, len(rows) == HEALTH_MINUTES)
+
+    def lines_of(row: Any) -> Iterator[str]:
+        yield of_health(sources.server, row.minute, json.loads(row.payload))
+
+    return Piece(encoded(_each("health", rows, lines_of)), rows[-1].minute, len(rows) == HEALTH_MINUTES)
 
 
 # ---- the past ----------------------------------------------------------------------------------------------
