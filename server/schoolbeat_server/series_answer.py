@@ -100,6 +100,7 @@ def _plain(error: BaseException) -> str:
 def _said(body: bytes | str) -> str:
     """The words of an error body: InfluxDB's `error` or `message`, or the text itself."""
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+    text = re.sub(r'^remoteAddr: "[^"]*"; requestURI: [^;]*; ', "", text)  # VictoriaMetrics tells us what we asked
     try:
         found: Any = json.loads(text)
     except (ValueError, RecursionError):
