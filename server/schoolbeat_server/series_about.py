@@ -20,7 +20,7 @@ NAMES: Final = {
 }
 _DAY: Final = 86_400
 # Of VictoriaMetrics' durations; a number alone counts months, which it takes as 31 days.
-_UNIT_DAYS: Final = {"": 31.0, "h": 1 / 24, "d": 1.0, "w": 7.0, "m": 31.0, "y": 365.0}
+_UNIT_DAYS: Final = {"": 31.0, "s": 1 / _DAY, "h": 1 / 24, "d": 1.0, "w": 7.0, "M": 31.0, "y": 365.0}
 _UNIT_SECONDS: Final = {
     "ns": 1e-9,
     "us": 1e-6,
@@ -148,12 +148,13 @@ def _refused(page: Page, finding: _Finding, settings: Series) -> bool:
 
 def _victoriametrics(settings: Series, get: Get, finding: _Finding) -> None:
     metrics = get("/metrics")
-    if "vm_app_version" not in metrics.text:
+    retention = _flag(metrics, "retentionPeriod")
+    if not retention:  # not to be read, or of a vmauth, vmagent or vminsert in front of the storage
         finding.not_known(
-            "không đọc được /metrics của VictoriaMetrics: chưa kiểm tra được -dedup.minScrapeInterval=1ms và thời hạn "
-            "lưu; hãy tự kiểm tra và đặt series.retention_days",
-            "VictoriaMetrics' /metrics cannot be read, so -dedup.minScrapeInterval=1ms and the retention were not "
-            "checked: check them yourself and set series.retention_days",
+            "không đọc được /metrics của kho VictoriaMetrics: chưa kiểm tra được -dedup.minScrapeInterval=1ms và thời "
+            "hạn lưu; hãy tự kiểm tra và đặt series.retention_days",
+            "/metrics of VictoriaMetrics' storage cannot be read, so -dedup.minScrapeInterval=1ms and the retention "
+            "were not checked: check them yourself and set series.retention_days",
         )
         return
     finding.values |= {
@@ -161,7 +162,7 @@ def _victoriametrics(settings: Series, get: Get, finding: _Finding) -> None:
         "started": int(_number(metrics, "vm_app_start_timestamp") or 0),
         "rows_invalid": _whole(_number(metrics, 'vm_rows_invalid_total{type="influx"}')),
         "rows_ignored": _sum(metrics, "vm_rows_ignored_total"),
-        "retention_days": retention_days(_flag(metrics, "retentionPeriod") or "1"),
+        "retention_days": retention_days(retention),
     }
     if _number(metrics, "vm_storage_is_read_only", prefix=True):
         finding.wrong(
@@ -190,7 +191,7 @@ def _check_dedup(flag: str, finding: _Finding) -> None:
 def retention_days(flag: str) -> int | None:
     """-retentionPeriod in whole days; None where it is not understood. VictoriaMetrics keeps a day at least."""
     parts = re.fullmatch(r"(\d+(?:\.\d+)?)([a-zA-Z]?)", flag.strip())
-    unit = _UNIT_DAYS.get(parts[2].lower()) if parts else None
+    unit = _UNIT_DAYS.get(parts[2]) if parts else None
     return max(1, int(float(parts[1]) * unit)) if parts and unit is not None else None
 
 

@@ -22,6 +22,7 @@ from tests.stores import PASSWORD, influxdb1, victoria_metrics
 
 from schoolbeat_server import series_store
 from schoolbeat_server.said import Said
+from schoolbeat_server.series_about import retention_days
 from schoolbeat_server.series_answer import Answer, answer, retry_after
 from schoolbeat_server.series_store import Store, open_store
 from schoolbeat_server.settings import Series, SettingsError
@@ -539,6 +540,34 @@ def test_something_else_than_a_store_is_not_taken_for_one() -> None:
         abouts, (True, "", None)
     )
     assert all(one.unsure for one in abouts.values())
+
+
+@pytest.mark.parametrize(
+    ("flag", "days"),
+    [("1", 31), ("12", 372), ("30d", 30), ("1.5y", 547), ("2w", 14), ("36h", 1), ("2M", 62), ("0", 1), ("2x", None)],
+)
+def test_victoria_metrics_retention_is_read_as_it_means_it(flag: str, days: int | None) -> None:
+    assert retention_days(flag) == days
+
+
+def test_a_gateway_before_victoria_metrics_is_not_taken_for_its_storage() -> None:
+    class FakeVmauth(FakeFront):
+        def replied(self, request: Any) -> Reply:
+            metrics = b'vm_app_version{version="vmauth-20260101", short_version="v1.130.0"} 1\n'
+            return Reply(200, {}, metrics) if request.path == "/metrics" else Reply(204)
+
+    with FakeVmauth() as gateway:
+        about = open_store(Series(kind="victoriametrics", url=gateway.url)).about()
+
+    assert (about.found, about.version, about.retention_days, about.problems) == (
+        "victoriametrics",
+        "v1.130.0",
+        None,
+        (),
+    )
+    assert about.unsure[0].en.startswith(
+        "/metrics of VictoriaMetrics' storage cannot be read, so -dedup.minScrapeInterval"
+    )
 
 
 # ---- without any store -------------------------------------------------------------------------------------
