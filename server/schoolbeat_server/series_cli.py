@@ -172,19 +172,10 @@ def _check(_arguments: argparse.Namespace, settings: Settings, engine: Engine, l
     if about.rows_invalid or about.rows_ignored:
         _say(
             language,
-            f"Từ khi khởi động, kho đã bỏ {about.rows_invalid or 0} dòng sai và {about.rows_ignored or 0} điểm quá hạn, "
-            "của chúng ta hoặc của nơi khác, mà vẫn trả lời là đã nhận.",
+            f"Từ khi khởi động, kho đã bỏ {about.rows_invalid or 0} dòng sai và {about.rows_ignored or 0} điểm quá hạn "
+            "(của ta hoặc của nơi khác) mà vẫn trả lời là đã nhận.",
             f"Since it was started it has dropped {about.rows_invalid or 0} lines it did not understand and "
             f"{about.rows_ignored or 0} points outside its retention, ours or others', and said that it took them.",
-        )
-    if about.rows_invalid is not None or about.rows_ignored is not None:
-        invalid, ignored = about.rows_invalid or 0, about.rows_ignored or 0
-        _say(
-            language,
-            f"Từ khi khởi động, kho đã lặng lẽ bỏ {invalid} dòng không hiểu và {ignored} điểm ngoài thời hạn lưu, của mọi"
-            " nơi gửi",
-            f"Since it was started it has silently dropped {invalid} lines that it did not understand and {ignored} points"
-            " outside its retention, whoever sent them",
         )
     for one in about.unsure:
         _say(language, f"Chưa chắc: {one.vi}", f"Not sure: {one.en}")
