@@ -485,7 +485,9 @@ def test_the_units_of_an_issued_verdict_are_listed_searched_sorted_and_taken_awa
 
     page = client.get(f"/verdicts/{ident}?list=missed").text
     rows = list(
-        csv.DictReader(io.StringIO(client.get(f"/verdicts/{ident}?list=missed&format=csv").text.lstrip("\ufeff")))
+        csv.DictReader(
+            io.StringIO(client.get(f"/verdicts/{ident}?list=missed&format=csv").text.lstrip("\ufeff")), delimiter=";"
+        )
     )
     everything = client.get(f"/verdicts/{ident}?format=json").json()
     by_name = client.get(f"/verdicts/{ident}?sort=unit&order=desc&format=json").json()["rows"]
