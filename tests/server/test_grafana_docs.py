@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -166,3 +167,13 @@ def test_the_servers_unit_lets_it_reach_a_store_elsewhere() -> None:
     assert families is not None
     assert {"AF_INET", "AF_INET6"} <= set(families[1].split())
     assert not re.search(r"^(IPAddressDeny|PrivateNetwork|RestrictNetworkInterfaces)=", unit, re.MULTILINE)
+
+
+def test_dashboards_are_called_what_they_are_called() -> None:
+    rows = re.findall(r"^\| [^|]*\| ([^|·]+) · ([^|]+) \|$", STEPS["5"].partition("Container")[0], re.MULTILINE)[1:]
+    titles = [
+        {json.loads(path.read_text())["title"] for path in (ROOT / "dashboards" / "influxdb" / language).glob("*.json")}
+        for language in ("vi", "en")
+    ]
+
+    assert [{row[0] for row in rows}, {row[1] for row in rows}] == titles
