@@ -128,6 +128,7 @@ def issue(connection: Connection, plans: Sequence[Plan], end_minute: int, now_ms
 
 
 def _with_register(connection: Connection, rows: list[Row]) -> list[Row]:
+    """The connection reads at one moment: what it reads now is what they were judged by."""
     if rows:
         now = register_digest.state(connection)
         for row in rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,13 +15,14 @@ from tests.server.test_proof import Province
 from tests.server.test_quarantine import web_context
 from tests.server.test_web import Client
 
-from schoolbeat_server import calendar_rows, database, recompute, register_digest, schema
+from schoolbeat_server import calendar_rows, database, issued, recompute, register_digest, schema
 from schoolbeat_server.calendar_file import Document
 from schoolbeat_server.evidence_pack import write_pack
 from schoolbeat_server.proof import make_proof
 from schoolbeat_server.register_digest import COLUMNS, LEFT_OUT, NAMES, State, differing
 from schoolbeat_server.school_calendar import Rule, day_of
-from schoolbeat_server.verdicts import window_of
+from schoolbeat_server.targets import Plan
+from schoolbeat_server.verdicts import Verdict, window_of
 from schoolbeat_server.verify import broken_proofs
 from schoolbeat_server.web.app import create_app
 
@@ -215,3 +216,21 @@ def test_a_state_that_was_altered_is_no_state(engine: Engine) -> None:
 
     with engine.connect() as connection:
         assert register_digest.kept(connection, found.digest) is None
+
+
+def test_a_verdict_names_what_it_was_judged_by_though_it_was_edited_meanwhile(world: World) -> None:
+    before = now(world.engine)
+    world.judge.judge()
+    with database.writing(world.engine) as connection:
+        connection.execute(delete(schema.issued))
+
+    def judging(_plan: Plan, _end: int, _sites: frozenset[str] | None) -> Sequence[Verdict]:
+        raise_the_contract(world.engine)
+        return world.judge.verdicts[:1]
+
+    with world.engine.connect() as connection:
+        connection.execute(select(schema.line)).all()  # what judging begins with
+        rows = issued.issue(connection, world.judge.plans[:1], TODAY, 1, judging)
+
+    assert [row["register_digest"] for row in rows] == [before]
+    assert now(world.engine) != before
