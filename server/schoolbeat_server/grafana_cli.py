@@ -68,7 +68,7 @@ def words(commands: Any, said: Words) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace, settings: Settings, engine: Engine, language: str, now_ms: int) -> int:
     """Raises decided_cli.Refused."""
     from schoolbeat_server import grafana_plan, grafana_sync
-    from schoolbeat_server.grafana_api import Grafana, Stopped
+    from schoolbeat_server.grafana_api import Grafana, Refused, Stopped
     from schoolbeat_server.grafana_copies import Unreadable, copies, originals, read_dashboards
 
     if not settings.grafana.url:
@@ -99,7 +99,7 @@ def run(arguments: argparse.Namespace, settings: Settings, engine: Engine, langu
             for one in grafana_sync.apply(grafana, steps, found, _progress(language, len(steps))):
                 done.append(one)
                 _show([one], language, arguments.all)
-    except Stopped as stopped:
+    except (Stopped, Refused) as stopped:  # what is refused while reading leaves nothing to go by
         if done:
             print(_summary(done, language, dry_run=False))
         raise decided_cli.Refused(stopped.said) from None

@@ -26,8 +26,8 @@ class Done(NamedTuple):
 
 def version(grafana: Grafana) -> str:
     """ "" where it does not say. Raises Stopped if what answers is no Grafana, or one that is too old."""
-    health = grafana.object("/api/health")
-    if "database" not in health:
+    health = grafana.found("/api/health")
+    if health is None or "database" not in health:
         raise Stopped(
             "/api/health: không phải Grafana trả lời; xem lại grafana.url",
             "/api/health: it is no Grafana that answers; check grafana.url",
@@ -60,8 +60,17 @@ def read(grafana: Grafana, wanted: list[tuple[Place, list[Copy]]], tell: Tell) -
     for count, (place, _) in enumerate(wanted):
         tell("rights", count)
         if place.folder in found.folders:
-            found.rights[place.folder] = grafana.objects(f"/api/folders/{place.folder}/permissions")
+            _read_rights(grafana, place.folder, found)
     return found
+
+
+def _read_rights(grafana: Grafana, folder: str, found: Found) -> None:
+    try:
+        found.rights[folder] = grafana.objects(f"/api/folders/{folder}/permissions")
+    except Refused as refused:
+        if refused.status != 404:
+            raise
+        del found.folders[folder]  # deleted, and the search has not noticed yet
 
 
 def _all(grafana: Grafana, **parameters: str) -> list[Json]:

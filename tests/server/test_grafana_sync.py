@@ -340,6 +340,19 @@ def test_schools_that_are_gone_are_noted_and_pruned_when_asked(desk: Desk) -> No
     ]
 
 
+def test_a_folder_that_was_deleted_but_is_still_shown_by_the_search_is_made_again(desk: Desk) -> None:
+    desk.sync()
+    shown = json.dumps([{"uid": uid, "title": one["title"]} for uid, one in desk.grafana.folders.items()]).encode()
+    del desk.grafana.folders["sb-school-002"], desk.grafana.permissions["sb-school-002"]
+    desk.grafana.fault("GET", "/api/search", 200).body = shown
+    desk.grafana.fault("GET", "/api/search", 200).body = b"[]"
+
+    code, lines, _ = desk.sync()
+
+    assert (code, lines[0]) == (0, "tạo       thư mục    Trường B (002)")
+    assert sorted(desk.grafana.folders) == ["sb-school-001", "sb-school-002", "sb-school-003"]
+
+
 def test_rows_are_told_in_english_too(desk: Desk) -> None:
     code, lines, _ = desk.sync("--dry-run", "--lang=en")
 
@@ -444,6 +457,7 @@ def test_many_refusals_in_a_row_end_the_run(desk: Desk) -> None:
             b"",
             "Grafana chuyển sang https://g.example: ghi đúng địa chỉ ấy",
         ),
+        (500, {}, b'{"message":"database is locked"}', "Grafana từ chối (500): database is locked"),
         (503, {"Content-Type": "text/plain"}, b"busy", "câu trả lời (503) không phải của API Grafana"),
     ],
 )
@@ -499,6 +513,10 @@ def test_an_older_grafana_and_one_that_is_not_there_are_said(desk: Desk) -> None
     desk.grafana.version = "9.3.16"
     code, _, err = desk.sync()
     assert (code, "Grafana 9.3.16: cần từ 9.4 trở lên" in err) == (1, True)
+
+    desk.grafana.fault("GET", "/api/health", 404, "no such page")
+    code, _, err = desk.sync()
+    assert (code, "không phải Grafana trả lời" in err) == (1, True)
 
     desk.settings("school", url="http://127.0.0.1:9")
     code, _, err = desk.sync()
