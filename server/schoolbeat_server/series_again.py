@@ -48,26 +48,36 @@ class Again(NamedTuple):
         return self.reports + len(self.days)
 
 
+class Span(NamedTuple):
+    """Reports (start, end]."""
+
+    start: int
+    end: int
+
+
+def reports_of(connection: Connection, site: str, minutes: tuple[int, int]) -> Span:
+    """Between which all lie that tell of the minutes. Of all sites together it takes a while: no transaction waits."""
+    table = schema.report.c
+    query = select(func.min(table.id), func.max(table.id)).where(
+        table.last_minute >= minutes[0], table.first_minute < minutes[1]
+    )
+    low, high = connection.execute(query.where(table.site == site) if site else query).one()
+    return Span(0, 0) if low is None else Span(low - 1, high)
+
+
 def ask(
-    connection: Connection,
-    site: str,
-    minutes: tuple[int, int],
-    now_ms: int,
-    *,
-    start_report: int = 0,
-    end_report: int | None = None,
-    whole: bool = False,
+    connection: Connection, site: str, minutes: tuple[int, int], now_ms: int, span: Span, *, whole: bool = False
 ) -> None:
-    end = newest_report(connection) if end_report is None else end_report
     values = {"asked_ms": now_ms, "site": site, "first_minute": minutes[0], "end_minute": minutes[1]}
-    values |= {"start_report": min(start_report, end), "end_report": end, "whole": whole}
+    values |= {"start_report": span.start, "end_report": span.end, "whole": whole}
     connection.execute(insert(schema.series_again), values)
 
 
 def was_made_again(connection: Connection, site: str, first_minute: int, end_minute: int, now_ms: int) -> None:
     """The ledger says something else of these minutes now, and no new report brought it."""
     if get_meta(connection, FOLLOWED) is not None and first_minute < end_minute:
-        ask(connection, site, (first_minute, end_minute), now_ms)
+        minutes = (first_minute, end_minute)
+        ask(connection, site, minutes, now_ms, reports_of(connection, site, minutes))
 
 
 def read(connection: Connection) -> list[Again]:

@@ -261,6 +261,8 @@ def _resend(arguments: argparse.Namespace, settings: Settings, engine: Engine, l
             f"{arguments.first} … {arguments.last}: không có ngày nào đã qua trong khoảng này",
             f"{arguments.first} … {arguments.last}: there is no day of the past in it",
         )
+    with engine.connect() as connection:
+        span = series_again.reports_of(connection, arguments.site, (first, end))
     with writing(engine) as connection:
         site = schema.site.c.id
         if arguments.site and connection.scalar(select(site).where(site == arguments.site)) is None:
@@ -268,7 +270,7 @@ def _resend(arguments: argparse.Namespace, settings: Settings, engine: Engine, l
                 f"sổ đăng ký không có điểm trường {arguments.site}", f"the register has no site {arguments.site}"
             )
         kept_from = proof.kept_from(connection)
-        series_again.ask(connection, arguments.site, (first, end), now_ms, whole=True)
+        series_again.ask(connection, arguments.site, (first, end), now_ms, span, whole=True)
         asked = series_again.read(connection)[0]
     if kept_from > first:
         _say(

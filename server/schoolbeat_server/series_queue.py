@@ -23,13 +23,14 @@ from schoolbeat_server.school_calendar import SchoolCalendar
 from schoolbeat_server.series_about import About
 from schoolbeat_server.series_again import Again
 from schoolbeat_server.series_cursors import Cursors
-from schoolbeat_server.series_decisions import Backlog, backlog, oldest_ms, retention_of, wait_seconds
+from schoolbeat_server.series_decisions import Backlog, backlog, oldest_ms, retention_of
 from schoolbeat_server.series_delivery import Refused, Waits, deliver, not_older
 from schoolbeat_server.series_places import read_places
 from schoolbeat_server.series_room import Waiting, held, waiting
 from schoolbeat_server.series_rows import Stamps
 from schoolbeat_server.series_store import Store
 from schoolbeat_server.series_streams import STREAMS, Piece, Sources, read_again
+from schoolbeat_server.series_trouble import Trouble
 from schoolbeat_server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -41,8 +42,6 @@ ABOUT_SECONDS: Final = 3_600.0
 NOW_SECONDS: Final = 300.0
 PLACES_SECONDS: Final = 240.0  # between two looks at the register, which takes a while
 BEHIND_MS: Final = 900_000  # reports that wait so long are sent beside the newest, no longer before them
-PATIENCE_SECONDS: Final = 86_400.0  # while a whole measurement is refused
-AWAY_SECONDS: Final = 600.0  # of no answer, before it is a reason to go and look
 
 
 class SeriesQueue:
@@ -77,16 +76,13 @@ class SeriesQueue:
         kinds = unit_kinds or {}
         self.sources = Sources(engine, ledger, layouts, calendar, places, stamps, server_id(engine), kinds)
         self.about: About | None = None
-        self.trouble: Waits | None = None
-        self.trouble_since = 0.0
-        self.tries = 0
-        self.next_try = self.next_now = self.next_about = self.next_later = 0.0
+        self.trouble = Trouble()
+        self.next_now = self.next_about = self.next_later = 0.0
         self.next_places = seconds() + PLACES_SECONDS
         self.answered = False  # since the start, or since the last trouble
         self.health_minute = 0
         self.waiting = Waiting(0, 0, 0)
         self.backlog = Backlog(0.0, None, False)
-        self.told = ""
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self._run, name="series", daemon=True)
 
@@ -116,7 +112,7 @@ class SeriesQueue:
     def step(self) -> bool:
         """A piece of every stream. True: there is more to be sent at once."""
         self._note_minute()
-        if self.seconds() < self.next_try:
+        if self.seconds() < self.trouble.next_try:
             return False
         if self.seconds() >= self.next_about:
             self._ask_about()
@@ -128,7 +124,7 @@ class SeriesQueue:
             return True
 
     def _send_all(self) -> bool:
-        more = False
+        more, self.sources.oldest_ms = False, self._oldest_ms()
         for stream, read in STREAMS.items():
             if stream == "later" and not self._is_time_for_later():
                 continue
@@ -152,9 +148,10 @@ class SeriesQueue:
 
     def _send(self, stream: str, piece: Piece, count_old: bool = True) -> bool:
         """False: the store did not take it; the cursor stays."""
-        oldest = self._oldest_ms()
-        lines = not_older(piece.lines, oldest)
-        found = deliver(lines, self._write, self.settings.series.batch_bytes, patient=self._is_patient())
+        lines = not_older(piece.lines, self.sources.oldest_ms)
+        found = deliver(
+            lines, self._write, self.settings.series.batch_bytes, patient=self.trouble.is_patient(self.seconds())
+        )
         if found.waits is not None:
             self._wait(found.waits)
             return False
@@ -205,8 +202,8 @@ class SeriesQueue:
             return
         with writing(self.engine) as connection:
             newest = series_again.newest_report(connection)
-            start = self.cursors.settled.get("reports", 0)
-            series_again.ask(connection, "", series_again.ALL_MINUTES, now_ms, start_report=start, end_report=newest)
+            span = series_again.Span(self.cursors.settled.get("reports", 0), newest)
+            series_again.ask(connection, "", series_again.ALL_MINUTES, now_ms, span)
             self.cursors.forget("reports")
             self.cursors.positions["reports"] = self.cursors.settled["reports"] = newest
             self.cursors.write(connection, "reports", now_ms)
@@ -234,7 +231,9 @@ class SeriesQueue:
 
     def _send_now(self) -> bool:
         lines = series_now.lines_of_now(self.sources, self.now_ms())
-        found = deliver(lines, self._write, self.settings.series.batch_bytes, patient=self._is_patient())
+        found = deliver(
+            lines, self._write, self.settings.series.batch_bytes, patient=self.trouble.is_patient(self.seconds())
+        )
         if found.waits is not None:
             self._wait(found.waits)
             return False
@@ -301,49 +300,20 @@ class SeriesQueue:
         days = self.about.retention_days if self.about else None
         return oldest_ms(self.now_ms(), retention_of(self.settings.series.retention_days, days))
 
-    def _is_patient(self) -> bool:
-        return self.trouble is None or self.seconds() - self.trouble_since < PATIENCE_SECONDS
-
     def _wait(self, waits: Waits) -> None:
-        if self.trouble is None:
-            self.trouble_since = self.seconds()
-        self.trouble, self.answered = waits, False
-        self.tries += 1
-        self.next_try = self.seconds() + wait_seconds(self.tries, waits.wait_seconds, self.jitter())
-        self.next_about = min(self.next_about, self.next_try)  # it may be another one when it is back
-        fresh = waits.text != self.told
-        self.told = waits.text
-        log.log(logging.WARNING if fresh else logging.DEBUG, "the time-series store: %s: %s", waits.kind, waits.text)
+        self.answered = False
+        self.trouble.wait(waits, self.seconds(), self.jitter())
+        self.next_about = min(self.next_about, self.trouble.next_try)  # it may be another one when it is back
 
     def _went_well(self) -> None:
-        if self.trouble is not None:
-            log.info("the time-series store takes points again")
-        self.trouble, self.tries, self.next_try, self.told, self.answered = None, 0, 0.0, "", True
+        self.answered = True
+        self.trouble.end()
 
     def reasons(self) -> list[Said]:
         """Why somebody should go and look."""
-        found = []
-        trouble = self.trouble
-        if trouble is not None and trouble.kind == "setup":
-            found.append(
-                Said(
-                    f"kho chuỗi thời gian từ chối: {trouble.text}; xem: schoolbeat-server series check",
-                    f"the time-series store refuses: {trouble.text}; see: schoolbeat-server series check",
-                )
-            )
-        elif trouble is not None and self.seconds() - self.trouble_since >= AWAY_SECONDS:
-            minutes = int(self.seconds() - self.trouble_since) // 60
-            found.append(
-                Said(
-                    f"kho chuỗi thời gian không nhận đã {minutes} phút: {trouble.text}",
-                    f"the time-series store has not answered for {minutes} minutes: {trouble.text}",
-                )
-            )
+        found = [said for said in (self.trouble.said(self.seconds()), self.backlog.said()) if said is not None]
         if self.about is not None and self.about.reached:
             found += self.about.problems
-        said = self.backlog.said()
-        if said is not None:
-            found.append(said)
         if self.aside:
             found.append(
                 Said(
@@ -357,7 +327,7 @@ class SeriesQueue:
         """For /healthz and /metrics."""
         return {f"series_{name}": count for name, count in self._of_itself().items()} | {
             "series_reports_lost": self.counts["reports_lost"],
-            "series_waits": int(self.trouble is not None),
+            "series_waits": int(self.trouble.now is not None),
         }
 
 

@@ -59,7 +59,8 @@ def _begin(connection: Connection, now_ms: int) -> None:
     upsert(connection, schema.series_cursor, rows, ("stream",))
     first, end = _oldest_minute(connection), now_ms // 60_000 + 1
     if first is not None and first < end:
-        series_again.ask(connection, "", (first, end), now_ms, whole=True)
+        span = series_again.Span(0, series_again.newest_report(connection))
+        series_again.ask(connection, "", (first, end), now_ms, span, whole=True)
 
 
 def _oldest_minute(connection: Connection) -> int | None:

@@ -32,6 +32,7 @@ OUTAGES: Final = 2_000
 VERDICTS: Final = 5  # of a target each, with all its units
 DAYS: Final = 200  # of a site each
 HEALTH_MINUTES: Final = 1_440
+AGAIN: Final = 20_000  # ids of reports
 LATER: Final = 200
 APART_MINUTES: Final = 90  # minutes of a site so far apart are read from the ledger apart
 
@@ -53,7 +54,7 @@ class Piece(NamedTuple):
 
 @dataclass
 class Sources:
-    """unit_kinds: by plan and target. server: its id."""
+    """unit_kinds: by plan and target. server: its id. oldest_ms: what is older the store would drop."""
 
     engine: Engine
     ledger: Ledger
@@ -63,6 +64,7 @@ class Sources:
     stamps: Stamps
     server: str
     unit_kinds: Mapping[tuple[str, str], str]
+    oldest_ms: int = 0
 
     def __post_init__(self) -> None:
         self.use(self.places)
@@ -341,25 +343,28 @@ def read_again(sources: Sources, connection: Connection, one: Again, position: i
 
 
 def _reports_again(sources: Sources, connection: Connection, one: Again, position: int) -> Piece:
-    """From the newest down."""
-    table = schema.report.c
+    """From the newest down, so many ids at once that nobody waits long for those asked for."""
+    table, high = schema.report.c, one.end_report - position
+    low = max(one.start_report, high - AGAIN)
     query = select(*_COLUMNS).where(
-        table.id > one.start_report,
-        table.id <= one.end_report - position,
-        table.last_minute >= one.first_minute,
+        table.id > low,
+        table.id <= high,
+        table.last_minute >= max(one.first_minute, sources.oldest_ms // 60_000),
         table.first_minute < one.end_minute,
     )
     if one.site:
         query = query.where(table.site == one.site)
     rows = connection.execute(query.order_by(table.id.desc()).limit(REPORTS)).all()
     lines, _ = lines_of_reports(sources, connection, rows)
-    after = one.end_report - rows[-1].id + 1 if len(rows) == REPORTS else one.reports
+    after = one.end_report - (rows[-1].id - 1 if len(rows) == REPORTS else low)
     return Piece(lines, after, True)
 
 
 def _day_again(sources: Sources, connection: Connection, one: Again, position: int) -> Piece:
     day = one.days[one.reports - position - 1]
     first, end = max(first_minute_of(day), one.first_minute), min(first_minute_of(day + 1), one.end_minute)
+    if end * 60_000 < sources.oldest_ms:
+        return Piece([], position + 1, True)
     digest, change, verdict, contact = (
         table.c for table in (schema.day_digest, schema.outage_change, schema.issued, schema.contact_minute)
     )

@@ -64,7 +64,7 @@ class Sending:
         """Until nothing is left to send; how many steps it took."""
         for step in range(steps):
             more = self.queue.step()
-            if self.queue.trouble is not None:
+            if self.queue.trouble.now is not None:
                 return step
             if not more:
                 return step + 1

@@ -72,7 +72,7 @@ class World:
     def send(self) -> None:
         while self.queue.step():
             pass
-        assert self.queue.trouble is None
+        assert self.queue.trouble.now is None
 
 
 @pytest.fixture(scope="module")

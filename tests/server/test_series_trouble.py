@@ -65,7 +65,7 @@ def test_a_day_without_the_store_loses_nothing_and_the_newest_comes_first(sendin
         sending.province.take(school.report(school.rows(start, [school.signal_row()] * 60)))
         sending.later(3_600)
         sending.send()
-        assert sending.queue.trouble is not None
+        assert sending.queue.trouble.now is not None
     assert sending.queue.numbers()["series_queue_seconds"] > 80_000
     assert "has not answered for" in sending.queue.reasons()[0].en
     end = sending.province.minute
@@ -73,7 +73,7 @@ def test_a_day_without_the_store_loses_nothing_and_the_newest_comes_first(sendin
     store.start()
     sending.later(400)
     steps = 0
-    while sending.queue.trouble is not None or not steps:
+    while sending.queue.trouble.now is not None or not steps:
         sending.queue.step()
         steps += 1
     first_taken = in_store(store)["line.isp"]
@@ -214,8 +214,8 @@ def test_a_field_of_another_type_in_the_database_stops_the_queue_and_loses_nothi
 
         sending.send()
 
-        assert sending.queue.trouble is not None
-        assert sending.queue.trouble.kind == "setup"
+        assert sending.queue.trouble.now is not None
+        assert sending.queue.trouble.now.kind == "setup"
         assert "series check" in sending.queue.reasons()[0].en
         assert sending.rows(schema.series_aside) == []
         store.query("DROP MEASUREMENT schoolbeat_minute")

@@ -1,0 +1,59 @@
+"""What stands between the series queue and its store: since when, when to ask again, and what people are told."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from schoolbeat_server.said import Said
+from schoolbeat_server.series_decisions import wait_seconds
+from schoolbeat_server.series_delivery import Waits
+
+log = logging.getLogger(__name__)
+
+AWAY_SECONDS: Final = 600.0  # of no answer, before it is a reason to go and look
+PATIENCE_SECONDS: Final = 86_400.0  # while a whole measurement is refused
+
+
+@dataclass
+class Trouble:
+    """All seconds are those of the queue's clock. now: what the store said last; None: it takes points."""
+
+    now: Waits | None = None
+    since: float = 0.0
+    next_try: float = 0.0
+    tries: int = 0
+
+    def wait(self, waits: Waits, seconds: float, jitter: float) -> None:
+        fresh = self.now is None or waits.text != self.now.text
+        if self.now is None:
+            self.since = seconds
+        self.now, self.tries = waits, self.tries + 1
+        self.next_try = seconds + wait_seconds(self.tries, waits.wait_seconds, jitter)
+        log.log(logging.WARNING if fresh else logging.DEBUG, "the time-series store: %s: %s", waits.kind, waits.text)
+
+    def end(self) -> None:
+        if self.now is not None:
+            log.info("the time-series store takes points again")
+        self.now, self.tries, self.next_try = None, 0, 0.0
+
+    def is_patient(self, seconds: float) -> bool:
+        return self.now is None or seconds - self.since < PATIENCE_SECONDS
+
+    def said(self, seconds: float) -> Said | None:
+        """What somebody should go and look at."""
+        if self.now is None:
+            return None
+        if self.now.kind == "setup":
+            return Said(
+                f"kho chuỗi thời gian từ chối: {self.now.text}; xem: schoolbeat-server series check",
+                f"the time-series store refuses: {self.now.text}; see: schoolbeat-server series check",
+            )
+        minutes = int(seconds - self.since) // 60
+        if seconds - self.since < AWAY_SECONDS:
+            return None
+        return Said(
+            f"kho chuỗi thời gian không nhận đã {minutes} phút: {self.now.text}",
+            f"the time-series store has not answered for {minutes} minutes: {self.now.text}",
+        )
