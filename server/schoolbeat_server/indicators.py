@@ -332,8 +332,8 @@ INDICATORS: dict[str, Indicator] = {
         Said("mức dùng cao nhất trong giờ học", "highest use in lesson time"),
         "at_most",
         about=Said(
-            "15 phút đông nhất trong các giờ có tiết, so với hợp đồng của từng đường chính; chiều lên chỉ xét với hợp đồng"
-            f" có ghi; đếm lưu lượng thật của cả điểm trường, không đo thêm; {_WHOLE_DAYS.vi}",
+            "15 phút đông nhất trong các giờ có tiết, so với hợp đồng của từng đường chính; chiều lên chỉ xét với hợp"
+            f" đồng có ghi; đếm lưu lượng thật của cả điểm trường, không đo thêm; {_WHOLE_DAYS.vi}",
             "The busiest quarter-hour of hours that hold lessons against the contract of each main line; upload only"
             " where a contract states it; real traffic of the whole site is counted, nothing is sent;"
             f" {_WHOLE_DAYS.en}",
