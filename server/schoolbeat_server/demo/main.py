@@ -146,8 +146,7 @@ async def _play(demo: Demo, environment: Mapping[str, str], stack: AsyncExitStac
     """Everything in order; what is started is put on the stack, which ends it in reverse. Never returns."""
     options = demo.options
     sink = await stack.enter_async_context(Sink(demo.take))
-    web_port, broker_port = children.free_port(USUAL_WEB_PORT), children.free_port()
-    settings_file = _write_settings(options.folder, web_port, broker_port, sink.channels)
+    broker_port = children.free_port()
     demo.terminal.say(
         Said(
             f"Đang lập sổ đăng ký {options.schools} trường mô phỏng…",
@@ -155,6 +154,8 @@ async def _play(demo: Demo, environment: Mapping[str, str], stack: AsyncExitStac
         )
     )
     accounts, enrolled = await asyncio.to_thread(_enrol, demo, broker_port)
+    web_port = children.free_port(USUAL_WEB_PORT)  # only now: somebody might take it while schools are registered
+    settings_file = _write_settings(options.folder, web_port, broker_port, sink.channels)
     started_s = int(time.time())
     server = await _start_server(demo, stack, settings_file, web_port)
     url = f"http://127.0.0.1:{web_port}/"
@@ -249,7 +250,8 @@ def _enrol(demo: Demo, broker_port: int) -> tuple[dict[str, tuple[str, str]], En
         accounts[site.id] = (found.username, found.password)
     own = enrol.add_agent(engine, this_machine.SITE, now_ms=now_ms)
     enrolled = Enrolled("127.0.0.1", broker_port, own, database.server_id(engine))
-    past_verdicts.issue(engine, plans.all_plans(options.folder / "plans", FOLLOW), made.sites, options.seed, now_ms)
+    known = plans.all_plans(own_plans.write(options.folder / "plans"), FOLLOW)
+    past_verdicts.issue(engine, known, made.sites, options.seed, now_ms)
     engine.dispose()
     schools = {row["id"]: row["name"] for row in rows["schools"]}
     demo.names = {

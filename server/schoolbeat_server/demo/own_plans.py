@@ -20,7 +20,7 @@ _ONE_WEEK = """  window_days:
 
 def write(folder: Path) -> Path:
     """As an operator would put them there; a plan of a shipped one's id replaces it."""
-    folder.mkdir(mode=0o700)
+    folder.mkdir(mode=0o700, exist_ok=True)
     for file in FILES.glob("*.yaml"):
         shutil.copy(file, folder)
     text, count = _FOUR_WEEKS.subn(_ONE_WEEK, SHIPPED.read_text(encoding="utf-8"))
