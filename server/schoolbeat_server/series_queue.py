@@ -121,6 +121,7 @@ class SeriesQueue:
         except _Restarted:
             log.warning("the time-series store was started anew: what it took in the last minute is sent again")
             self.cursors.go_back()
+            self._went_well()
             return True
 
     def _send_all(self) -> bool:
