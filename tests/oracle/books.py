@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import product
 from typing import NamedTuple
@@ -27,11 +27,22 @@ class Tells(NamedTuple):
     signals: tuple[str, ...]
 
 
+class Word(NamedTuple):
+    """An agent's on minutes [first, end) before the one that tells it. interrupted: they are not known to be off."""
+
+    card: int
+    seq: int
+    first: int
+    end: int
+    reason: str
+
+
 class Came(NamedTuple):
-    """Minutes of an agent have come."""
+    """Minutes of an agent have come, with its words of minutes before."""
 
     agent: str
     rows: tuple[Row, ...]
+    words: tuple[Word, ...]
 
 
 Happening = Tells | Came | Enrolled | Removed | Calendar
@@ -43,8 +54,10 @@ class Taken:
     def __init__(self) -> None:
         self.agents: set[str] = set()
         self.tells: dict[str, tuple[str, ...]] = {}
-        self.waiting: dict[str, list[Row]] = {}
+        self.waiting: dict[str, list[Came]] = {}
         self.rows: list[tuple[str, Row]] = []
+        self.heard: set[tuple[str, int, int, int]] = set()  # words that came before: agent, card, seq, first
+        self.words: dict[tuple[str, int], Word] = {}  # those that stand: of an agent, by their first minute
         self.owners: dict[str, list[tuple[str, int, int | None]]] = {}
         self.documents: dict[str, tuple[Rule, ...]] = {}
 
@@ -63,13 +76,25 @@ class Taken:
             if what.agent not in self.tells:
                 self.tells[what.agent] = what.signals
                 self._claim(what.agent)
-            self.rows += [(what.agent, row) for row in self.waiting.pop(what.agent, [])]
+            for came in self.waiting.pop(what.agent, []):
+                self._read(came)
         elif what.agent in self.agents and isinstance(what, Came):
             if what.agent in self.tells:
                 self._claim(what.agent)
-                self.rows += [(what.agent, row) for row in what.rows]
+                self._read(what)
             else:
-                self.waiting.setdefault(what.agent, []).extend(what.rows)
+                self.waiting.setdefault(what.agent, []).append(what)
+
+    def _read(self, came: Came) -> None:
+        """Of two words of a card that begin in one minute the one with the greater seq stands, of two cards the one
+        that comes last (docs/wire.md)."""
+        self.rows += [(came.agent, row) for row in came.rows]
+        for word in came.words:
+            heard, key = (came.agent, word.card, word.seq, word.first), (came.agent, word.first)
+            known = self.words.get(key)
+            if heard not in self.heard and (known is None or known.card != word.card or known.seq <= word.seq):
+                self.words[key] = word
+            self.heard.add(heard)
 
     def _claim(self, agent: str) -> None:
         """What nobody owns is its own: from the beginning, or from where the last owner's time ended."""
@@ -95,7 +120,7 @@ class Taken:
 
 
 def ledger(taken: Taken, first: int, end: int) -> dict[str, bytes]:
-    off = reasons(taken.rows)
+    off = reasons(taken)
     told: dict[tuple[str, int], set[int]] = {}
     for agent, row in taken.rows:
         for signal, code in zip(taken.tells[agent], row.codes, strict=True):
@@ -112,13 +137,12 @@ def ledger(taken: Taken, first: int, end: int) -> dict[str, bytes]:
     return {signal: bytes(codes) for signal, codes in books.items()}
 
 
-def reasons(rows: Iterable[tuple[str, Row]]) -> dict[tuple[str, int], set[str]]:
+def reasons(taken: Taken) -> dict[tuple[str, int], set[str]]:
     """Why an agent was off, by agent and minute."""
     out: dict[tuple[str, int], set[str]] = {}
-    for agent, row in rows:
-        for minute, reason in row.off.items():
-            if minute < row.minute:  # else its clock was wrong, as it knew by then
-                out.setdefault((agent, minute), set()).add(reason)
+    for (agent, _), word in taken.words.items():
+        for minute in range(word.first, word.end) if word.reason != "interrupted" else ():
+            out.setdefault((agent, minute), set()).add(word.reason)
     return out
 
 

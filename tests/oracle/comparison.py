@@ -60,11 +60,20 @@ def _told(row: Row | None) -> str:
     return f"{row.minute} {list(row.codes)} off {len(off)}: {off[:3]}…{off[-3:]} {set(row.off.values())}"
 
 
+def _words(card: int, row: MinuteRow) -> Iterator[books.Word]:
+    """What is told of minutes to come was told by a wrong clock."""
+    for told in row.off:
+        end = min(told.first_minute + told.count, row.minute)
+        if told.first_minute < end:
+            yield books.Word(card, row.seq, told.first_minute, end, OFF_NAMES[told.reason])
+
+
 def of_event(event: Event) -> books.Happening:
     if isinstance(event, Inventory):
         return books.Tells(event.agent, event.tells)
     if isinstance(event, Sent):
-        return books.Came(event.agent, tuple(of_product(row) for row in event.rows))
+        words = (word for row in event.rows for word in _words(event.card, row))
+        return books.Came(event.agent, tuple(of_product(row) for row in event.rows), tuple(words))
     return event.what
 
 
@@ -208,5 +217,5 @@ def follow(server: Server, events: list[Event]) -> books.Taken:
             taken.take(of_event(event))
         compare(server, taken)
     compare_figures(server, taken, server.random)
-    assert off_reasons(server.engine) == books.reasons(taken.rows)
+    assert off_reasons(server.engine) == books.reasons(taken)
     return taken

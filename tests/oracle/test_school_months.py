@@ -28,7 +28,7 @@ from tests.oracle.month import (
     answers,
 )
 from tests.oracle.product import Server
-from tests.oracle.stories import Story
+from tests.oracle.stories import GATEWAY, Story, Watcher, Way
 from tests.oracle.way import on_the_way
 
 MONTHS = int(os.environ.get("ORACLE_MONTHS", "30"))
@@ -140,6 +140,32 @@ def test_a_minute_waits_for_the_run_that_tells_whether_a_device_could_be_seen() 
 
     assert difference(rows, truth.rows_of(month)) == ""
     assert rows[0][1].codes == bytes([60, 60, 60, 60, 60, 255, 255, 60])
+
+
+def test_of_two_words_on_the_same_minutes_before_a_start_the_last_stands() -> None:
+    """The clock is wrong when it becomes known, rows are saved by it, and it is put right."""
+    first = FIRST_MINUTE * 60 + 615
+    then = first + 282
+    steps = (Step(then + 168 + 1 / 128, 507), Step(then + 170 + 1 / 128, 744), Step(then + 172 + 1 / 128, 0))
+    lives = (
+        Life(float(first), first + 169 + 1 / 256, "power", True, True, (Step(first + 1 / 128, 0),), _runs(first, 169)),
+        Life(float(then), then + 204 + 1 / 256, "power", True, False, steps, _runs(then, 204)),
+    )
+    story = Story(
+        (Watcher(GATEWAY, SIGNALS, Month(lives, (), frozenset())),), (), Way(2, 0, 0, 0, 0, 0, 90, False, False)
+    )
+    cards = {GATEWAY: product.recorded(story.watchers[0].month)}
+    told = [off for row in cards[GATEWAY][0] for off in row.off]
+
+    with some_database() as engine:
+        follow(Server(engine, Random(3), 0), on_the_way(story, cards))
+
+    begun = [off.first_minute for off in told]
+    assert {first for first in begun if begun.count(first) > 1}  # else it tells nothing
+
+
+def _runs(begin: int, seconds: int) -> Runs:
+    return drawn.runs(Random(begin), begin, begin + seconds + 1 / 256, 0, False)
 
 
 # ---- the oracle itself ---------------------------------------------------------------------------------------
