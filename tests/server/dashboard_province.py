@@ -25,7 +25,8 @@ from schoolbeat_wire import report as reports
 from schoolbeat_wire.catalogue import READINGS, RUNGS, UNKNOWN
 
 HOURS = 4
-TODAY = DAY + 1
+DAYS = (DAY, DAY + 1, DAY + 2)
+TODAY = DAYS[-1]
 STATUSES: tuple[Status, ...] = ("met", "missed", "unknown")
 
 THINGS = (  # id, kind, room, name
@@ -232,7 +233,7 @@ def _unit(unit: UnitVerdict, status: Status) -> UnitVerdict:
 
 
 def sent(folder: Path, series: Series) -> Sending:
-    """All of it in the store; it is the afternoon of the second day."""
+    """All of it in the store; it is the afternoon of the third day."""
     sending = Sending(folder, series, first_night=False)
     furnish(sending.engine)
     sending.store.close()
@@ -240,16 +241,24 @@ def sent(folder: Path, series: Series) -> Sending:
     sending.province.night(DAY - 1)
     schools: list[School] = [Furnished("s1"), School("s2"), Furnished("s3"), School("s4")]
     schools += [Furnished(site, has=SPEEDS) for site in TESTED]
-    for day in (DAY, TODAY):
+    late = []
+    for day in DAYS:
         for at in range(HOURS):
             first = first_minute_of(day) + NOON + at * 60
             sending.province.minute = first + 61
             for school in schools:
                 told = [] if school.seq else [school.inventory_message(), school.presence()]
-                rows = school.rows(first, list(hour(school)))
-                sending.province.take(*told, school.report(rows), contact={school.site: 60})
-        if day == DAY:
+                report = school.report(school.rows(first, list(hour(school))))
+                if school.site == "s1" and (day, at) == (DAY, HOURS - 1):
+                    late.append(report)  # the day is told without it, and told again with it
+                    continue
+                sending.province.take(*told, report, contact={school.site: 60})
+        if day < TODAY:
+            if day > DAY:
+                sending.province.take(*late)
             sending.province.night(day)
+            sending.send()
+    assert max(row.revision for row in sending.province.rows("s1")) == 2
     troubles(sending)
     verdicts(sending)
     for _ in range(12):  # minutes of the server's own health, and snapshots

@@ -20,10 +20,11 @@ from tests.server.series_sending import Sending
 from tests.server.test_proof import DAY
 from tests.stores import influxdb1, victoria_metrics
 
+from schoolbeat_server import issued
 from schoolbeat_server.availability import availability
 from schoolbeat_server.said import Said
 from schoolbeat_server.school_calendar import first_minute_of
-from schoolbeat_server.series_catalogue import CAUSES, MEASUREMENTS, metric_of
+from schoolbeat_server.series_catalogue import CAUSES, MEASUREMENTS, VERDICTS, metric_of
 from schoolbeat_server.web import minutes_page, pages, plan_pages, school_page
 
 ROOT = Path(__file__).parents[2]
@@ -74,8 +75,12 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Fille
         yield found
 
 
+def panels_of(board: str) -> tuple[Panel, ...]:
+    return next(one for one in build.BOARDS if one.name == board).panels
+
+
 def panel_of(board: str, at: int) -> Panel:
-    return next(one for one in build.BOARDS if one.name == board).panels[at]
+    return panels_of(board)[at]
 
 
 # ---- what is committed -------------------------------------------------------------------------------------
@@ -266,11 +271,12 @@ def test_lists_of_outages_are_the_servers(filled: dict[str, Filled], board: str,
 
 @pytest.mark.parametrize("kind", STORES)
 def test_availability_is_what_the_ledger_says(filled: dict[str, Filled], kind: Store) -> None:
+    """Over both days that are over, of which the first was told twice: before and after minutes came late."""
     desk = filled[kind].desk("school", kind)
     panel = next(one for one in desk.panels() if one["title"].startswith("Từng chặng"))
     first = first_minute_of(DAY)
     signals = ["lan.router", "line.isp", "line.domestic", "line.international", "line.internet"]
-    codes = filled[kind].sending.ledger("s1", signals, first, first + 1_440)
+    codes = filled[kind].sending.ledger("s1", signals, first, first + 2 * 1_440)
 
     around, _, down, unknown = (
         {s.labels["signal"]: s.values[0][1] for s in desk.ask(panel, t)} for t in panel["targets"]
@@ -282,7 +288,27 @@ def test_availability_is_what_the_ledger_says(filled: dict[str, Filled], kind: S
             100 * counted.up_seconds / (counted.up_seconds + counted.down_seconds), rel=1e-12
         )
         assert down[signal] == counted.down_seconds
-        assert unknown[signal] == pytest.approx(100 * counted.unknown_seconds / 86_400, rel=1e-12)
+        assert unknown[signal] == pytest.approx(100 * counted.unknown_seconds / (2 * 86_400), rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_a_targets_share_is_that_of_its_newest_verdict(filled: dict[str, Filled], kind: Store) -> None:
+    with filled[kind].sending.engine.connect() as connection:
+        newest = {one.target: one for one in reversed(issued.read_issues(connection, limit=100))}
+    at = next(at for at, one in enumerate(panels_of("province")) if one.title.en.startswith("Targets: "))
+
+    state, share, *counts = (
+        {series.labels["target"]: series.values[0][1] for series in answer}
+        for answer in filled[kind].answers("province", kind, at)
+    )
+
+    assert state.keys() == newest.keys()
+    assert share.keys() == {target for target, one in newest.items() if one.status != "not_applicable"}
+    for target, one in newest.items():
+        if target in share:  # no unit, no share
+            assert share[target] == pytest.approx(100 * one.met / (one.met + one.missed + one.unknown), rel=1e-12)
+        assert [found[target] for found in counts] == [one.met, one.missed, one.unknown, one.silent]
+        assert VERDICTS[int(state[target])][2] == one.status.replace("_", " ")
 
 
 @pytest.mark.parametrize("kind", STORES)
