@@ -15,7 +15,9 @@ from schoolbeat_server.batch import Batch
 from schoolbeat_server.contact import SiteContact
 from schoolbeat_server.incidents import Current, Decision, Scope, Situation
 from schoolbeat_server.ingest import Ingest
+from schoolbeat_server.local_time import local
 from schoolbeat_server.notice_texts import compose
+from schoolbeat_server.register_values import Line
 from schoolbeat_server.settings import Channel, Incidents
 from schoolbeat_server.silence import Silence, explain
 from schoolbeat_server.silence_evidence import Span
@@ -296,11 +298,13 @@ class IncidentRows:
         """The decision's facts with the names people know."""
         device = schema.device.c
         rows = batch.connection.execute(select(device.id, device.name).where(device.site == site, device.name != ""))
-        lines = batch.connection.scalars(select(schema.line.c.isp).where(schema.line.c.site == site))
+        lines = batch.connection.execute(select(schema.line).where(schema.line.c.site == site)).mappings()
+        today = local(batch.now_ms).date().isoformat()
+        mine = {line.isp for row in lines if (line := Line(**row)).isp and line.in_force(today)}
         return {
             **decision.facts,
             "names": {f"device.{ident}": name for ident, name in rows},
-            "isp": ", ".join(sorted({isp for isp in lines if isp})),
+            "isp": ", ".join(sorted(mine)),
             "contact_lost": current.cause_opened == "waiting",
         }
 

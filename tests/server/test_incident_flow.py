@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, insert, select
 from tests.server.school import CUT_AT_ISP, School, register
 
 from schoolbeat_server import database, schema
@@ -137,6 +137,29 @@ def test_a_cut_opens_one_notice_without_cause_and_closes_with_the_rung(running: 
     live(server, school, 3)
 
     assert server.notices() == [("open", "waiting"), ("close", "line.isp")]
+
+
+def test_a_notice_names_the_isp_of_a_contract_in_force_and_no_former_one(
+    engine: Engine, running: tuple[Server, School]
+) -> None:
+    server, school = running
+    with database.writing(engine) as connection:
+        lines = (("l1", "VNPT", None, "2020-01-01"), ("l2", "Viettel", "2020-01-01", None), ("l3", "FPT", None, None))
+        for ident, isp, since, until in lines:
+            dates = {"contract_from": since, "contract_to": until}
+            connection.execute(insert(schema.line).values(id=ident, site="s1", isp=isp, **dates))
+    cut_minute = server.second // 60
+    server.step(school.presence(online=False))
+    server.wait(170)
+
+    server.step(school.presence(), school.report(school.rows(cut_minute, [school.signal_row(**CUT_AT_ISP)] * 3)))
+    live(server, school, 3)
+
+    with engine.connect() as connection:
+        closing = connection.scalar(select(schema.notice.c.body).where(schema.notice.c.kind == "close"))
+    assert closing is not None
+    assert "FPT, Viettel" in closing
+    assert "VNPT" not in closing
 
 
 def test_a_power_cut_is_told_as_power(running: tuple[Server, School]) -> None:
