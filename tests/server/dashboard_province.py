@@ -248,7 +248,12 @@ def sent(folder: Path, series: Series) -> Sending:
             sending.province.minute = first + 61
             for school in schools:
                 told = [] if school.seq else [school.inventory_message(), school.presence()]
-                report = school.report(school.rows(first, list(hour(school))))
+                begins, codes = first, list(hour(school))
+                if (day, at) == (TODAY, HOURS - 1):  # in the midst of an outage, which is told again when it is over
+                    sending.province.take(school.report(school.rows(begins, codes[:15])), contact={school.site: 60})
+                    sending.send()
+                    begins, codes = begins + 15, codes[15:]
+                report = school.report(school.rows(begins, codes))
                 if school.site == "s1" and (day, at) == (DAY, HOURS - 1):
                     late.append(report)  # the day is told without it, and told again with it
                     continue
