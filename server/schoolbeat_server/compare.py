@@ -49,7 +49,7 @@ class Figures(NamedTuple):
 
 
 def figures(group: Group) -> Figures:
-    facts, sites = group.facts, frozenset(group.sites)
+    facts = group.facts
     parts = facts.facts_of(group.sites)
     tests = [
         test
@@ -58,7 +58,7 @@ def figures(group: Group) -> Figures:
         if (test.download_bps or test.upload_bps) and not facts.on_other(part.site.id, test.minute)
     ]
     free = [test for test in tests if not test.ceiling]
-    mine = [one for one in facts.counted if one.site in sites and one.signal == INTERNET]
+    mine = [one for site in group.sites for one in facts.counted_at.get(site, ()) if one.signal == INTERNET]
     both = [facts.both(site, INTERNET) for site in group.sites]
     return Figures(
         len(parts),

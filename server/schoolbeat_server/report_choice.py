@@ -92,7 +92,8 @@ def meant(known: Sequence[Choice], typed: str) -> list[Choice]:
 
 
 def _has(one: Choice, begun: Sequence[str]) -> bool:
-    words = _WORD.findall(" ".join(search_words(f"{one.label.vi} {one.label.en} {one.id}")))
+    names = f"{one.label.vi} {one.id}" if one.label.vi == one.label.en else f"{one.label.vi} {one.label.en} {one.id}"
+    words = _WORD.findall(" ".join(search_words(names)))
     return all(any(word.startswith(part) for word in words) for part in begun)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Final, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select
@@ -123,6 +124,14 @@ class Facts:
     stamp: Stamp
     main_lines: Mapping[str, MainLine] = field(default_factory=dict)
 
+    @cached_property
+    def counted_at(self) -> Mapping[str, list[Counted]]:
+        """By site: a table of every site looks each up once."""
+        found: dict[str, list[Counted]] = {}
+        for one in self.counted:
+            found.setdefault(one.site, []).append(one)
+        return found
+
     def both(self, site: str, signal: str) -> Both:
         return self.seconds.get((site, signal), _NOTHING)
 
@@ -148,7 +157,11 @@ def gather(
     evidence = read_register(connection, window, with_devices=False)
     sites = scope(evidence, kind, ident)
     seconds = sums.read(dict.fromkeys(sorted(sites), (*COUNTED, MAIN)), *window)
-    told = {site: (seconds[site, ISP_EDGE], seconds[site, MAIN]) for site in sorted(sites)}
+    told = {
+        site: (seconds[site, ISP_EDGE], seconds[site, MAIN])
+        for site in sorted(sites)
+        if len(evidence.sites[site].lines) > 1 or seconds[site, MAIN].always.down  # others have no line to change to
+    }
     main_lines = read_main(sums, told, window)
     listed, unlisted = _listed(connection, kind, ident, evidence, sites, window, main_lines)
     room = schema.room.c

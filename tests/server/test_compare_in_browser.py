@@ -27,6 +27,9 @@ PAGES = (
     "/reports?kind=school",
     "/reports?kind=school&id=mam+non",
     "/reports?kind=evidence",
+    f"/reports/isp?id=VNPT&{DAYS}",
+    f"/reports/line?id=t0-1&{DAYS}",
+    f"/reports/area?id=xa-1&{DAYS}",
 )
 
 

@@ -22,7 +22,7 @@ from tests.server.test_reports import CALENDAR, OFFICE, Asking
 from schoolbeat_server import compare, comparison_shelf, comparisons, plans, reports, schema
 from schoolbeat_server.comparisons import Asked, cell_link, pilots, school_year
 from schoolbeat_server.database import writing
-from schoolbeat_server.report_facts import Facts, Period, Refused
+from schoolbeat_server.report_facts import Facts, Period, Refused, isp_of
 from schoolbeat_server.report_jobs import Desk
 from schoolbeat_server.said import Said
 from schoolbeat_server.tables import cell_text
@@ -280,7 +280,7 @@ def test_a_place_is_an_area_a_school_or_an_isp(
 
     if sites is None:
         known = facts(desk)
-        sites = sum(comparisons.isp_of(known.evidence.sites[one]) == ident for one in known.sites)
+        sites = sum(isp_of(known.evidence.sites[one]) == ident for one in known.sites)
     assert [row[1] for row in found["tables"][0]["rows"]] == [sites, sites]
     assert len(found["tables"][1]["rows"]) == sites
 
@@ -304,7 +304,7 @@ def test_the_table_of_sites_sorts_filters_and_searches(asking: Asking, desk: Des
     assert names(down)[0].startswith("Trường Tiểu học Phìn Hoa")
     assert 'aria-sort="descending"' in down
     known = facts(desk)
-    isps = [comparisons.isp_of(known.evidence.sites[one]) for one in known.sites]
+    isps = [isp_of(known.evidence.sites[one]) for one in known.sites]
     assert len(names(group)) == isps.count(sorted(isps)[0])
     assert [name.partition(" – ")[2] for name in words] == ["Điểm trường Bản Sáng"] * 3
 

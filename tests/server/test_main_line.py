@@ -195,6 +195,19 @@ def test_the_sheet_of_the_line_sets_the_other_line_apart(made: Made) -> None:
     assert row[2] == 60 * 45
 
 
+def test_a_site_of_one_line_on_which_no_other_was_seen_has_none_to_change_to(tmp_path: Path) -> None:
+    own = synthetic.make(tmp_path / "schoolbeat.db", 4, detailed=(2,))
+    codes = bytes([60, 60]) * 1_000 + bytes([0, UNKNOWN]) * 10 + bytes([60, UNKNOWN]) * 60
+    for site in ("t0", "t1"):
+        own.ledger.merge(site, "gw", "r", ("line.isp", "line.main"), range(FIRST, FIRST + 1_070), codes)
+    with writing(own.engine) as connection:
+        connection.execute(insert(schema.line), [{"id": "t1-b", "site": "t1", "isp": "FPT", "role": "backup"}])
+
+    facts = gathered(own, "area", "lc")
+
+    assert [facts.line(site).always[:2] for site in ("t0", "t1")] == [(60 * 1_060, 600), (60 * 1_000, 600)]
+
+
 def test_sites_whose_line_in_use_is_not_seen_are_counted_in_the_report(tmp_path: Path) -> None:
     own = synthetic.make(tmp_path / "schoolbeat.db", 4, detailed=(0,))
     with writing(own.engine) as connection:

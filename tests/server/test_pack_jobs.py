@@ -20,7 +20,7 @@ from tests.server import synthetic
 from tests.server.synthetic import NOW_MS, Made
 from tests.server.test_reports import CALENDAR, OFFICE, PLANS, Asking
 
-from schoolbeat_server import evidence_paper, pack_making, report_files, report_jobs, schema
+from schoolbeat_server import evidence_paper, pack_making, report_jobs, schema
 from schoolbeat_server.database import writing
 from schoolbeat_server.report_facts import Refused
 from schoolbeat_server.report_jobs import Desk, Wanted
@@ -146,7 +146,7 @@ def test_a_pack_without_the_paper_extra_says_so_inside(desk: Desk, monkeypatch: 
     def without(command: list[str], **given: object) -> object:
         return real([sys.executable, "-c", blocked], **given)  # type: ignore[call-overload]
 
-    monkeypatch.setattr(report_files.subprocess, "run", without)
+    monkeypatch.setattr(subprocess, "run", without)
     job = desk.ask(desk.wanted_pack(IDENT, date(2026, 11, 20), "vi"))
     assert desk.make_next()
 
