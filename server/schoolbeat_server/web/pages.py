@@ -80,6 +80,7 @@ def rendered(request: Request, say: Speaker, template: str, status: int = 200, *
         other_language=_other_language(request, say),
         path=request.url.path,
         banner=context.banner,
+        makes_reports=context.reports is not None,
         glyphs=site_state.STATE_GLYPHS,
         rung_glyphs=pictures.GLYPHS,
         **values,
