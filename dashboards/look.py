@@ -80,6 +80,7 @@ NOT_OVER: Final[Words] = ((0, 0, Said("! chưa hết", "! it lasts"), BAD),)
 # ---- looks, by what is shown -------------------------------------------------------------------------------
 
 AS_TOLD: Final = Look()
+PLAINLY: Final = Look("none")
 COUNT: Final = Look("none", 0)
 COUNT_BAD: Final = Look("none", 0, ((None, GOOD), (1, BAD)))
 COUNT_WARN: Final = Look("none", 0, ((None, GOOD), (1, WARN)))

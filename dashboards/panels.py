@@ -139,7 +139,9 @@ def heading(one: Heading, place: dict[str, int], making: Making) -> dict[str, An
 
 
 def panel(one: Panel, place: dict[str, int], making: Making) -> dict[str, Any]:
-    defaults = look.settings(_look_of(one, 0), making.language)
+    # Where columns or curves look each its own way, none is the others' default: words would be put on tags, too.
+    apart = is_table(one) or len(one.looks) > 1
+    defaults = look.settings(look.PLAINLY if apart else _look_of(one, 0), making.language)
     if one.kind in ("chart", "daily"):
         defaults["color"] = {"mode": "palette-classic"}
     defaults["noValue"] = making.say(NOTHING)

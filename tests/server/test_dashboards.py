@@ -466,6 +466,17 @@ def test_no_number_of_a_code_is_shown_without_its_word() -> None:
                     assert shown == {code for code, _, _ in field.codes}, panel.title.en
 
 
+def test_words_of_codes_are_never_put_on_tags() -> None:
+    """A room's level 1 is not «ready»: mappings of a table belong to columns, not to the table."""
+    for text in FILES.values():
+        for panel in json.loads(text)["panels"]:
+            if panel["type"] in ("table", "geomap"):
+                assert panel["fieldConfig"]["defaults"]["mappings"] == []
+                named = {one["matcher"]["options"] for one in panel["fieldConfig"]["overrides"]}
+                shown = panel["transformations"][-1]["options"]["renameByName"].values()
+                assert named <= set(shown), panel["title"]
+
+
 def test_the_same_query_in_both_tongues_by_hand() -> None:
     """Written out once, so that a change of the rendering is seen."""
     query = Query(
