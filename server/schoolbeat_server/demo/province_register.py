@@ -28,6 +28,7 @@ _FUNDING = ("Ngân sách tỉnh", "Ngân sách xã", "Xã hội hóa", "Dự án
 _MODELS = {"board": ("Hãng A (mô phỏng)", "BTT-75"), "access_point": ("Hãng B (mô phỏng)", "WF-6")}
 _NEVER_BOUGHT_BY_THE_BOOK = 9  # one device in so many is in no asset book
 _BACKUP_EVERY = 6  # one school in so many has a SIM that stands by
+_PILOT_EVERY = 10  # one school in so many
 _DUPLICATE_EVERY = 5  # one site in so many has entered an asset twice
 _GHOST_EVERY = 3  # one site in so many has an asset that nobody has found
 
@@ -39,12 +40,14 @@ def complete(register: Rows, province: str, seed: int) -> None:
     border = {area["id"] for area in register["areas"] if area["kind"] == "commune"}
     border = set(sorted(border)[:3])
     areas = {school["id"]: school["area"] for school in register["schools"]}
+    pilots = {school["id"] for school in register["schools"][::_PILOT_EVERY]}
     for site in register["sites"]:
         rng = Random(f"{seed} papers {site['id']}")
         main = site["kind"] == "main"
         tags = {"mountain"} if not main or rng.random() < 0.5 else set()
         tags |= {"ethnic_minority"} if tags and rng.random() < 0.6 else set()
         tags |= {"border"} if areas[site["school"]] in border else set()
+        tags |= {"pilot"} if site["school"] in pilots else set()
         site["tags"] = ",".join(sorted(tags))
         register["shifts"] += _shifts(site["id"], levels[site["school"]], main, rng)
     for number, line in enumerate(register["lines"]):
