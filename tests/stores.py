@@ -100,6 +100,9 @@ class Program:
         """It takes connections (the kernel does) and never answers."""
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
+        threads = Path(f"/proc/{self.process.pid}/task").glob("*/stat")
+        while any(stat.read_text().rpartition(")")[2].split()[0] != "T" for stat in threads):
+            threads = Path(f"/proc/{self.process.pid}/task").glob("*/stat")  # on a busy machine it goes on for a while
 
     def thaw(self) -> None:
         assert self.process is not None

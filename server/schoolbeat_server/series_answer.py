@@ -43,7 +43,7 @@ class Answer:
 def answer(status: int, headers: Mapping[str, str], body: bytes | str, now: float) -> Answer:
     """What an answer of HTTP means for what was sent."""
     text = _said(body)
-    if 200 <= status <= 299:
+    if status == 204:
         return Answer("taken", status=status)
     if status == 413:
         return Answer("too_big", text or "413", status=status)
@@ -51,6 +51,10 @@ def answer(status: int, headers: Mapping[str, str], body: bytes | str, now: floa
         return Answer("later", text or str(status), retry_after(headers, now), status)
     if status in (400, 422) and not _SETUP_TEXTS.search(text):
         return Answer("refused", text or str(status), status=status)
+    if 200 <= status <= 299:  # a page that is glad of whatever it gets; InfluxDB 1 has errors with 200 too
+        vi = f"trả lời {status} chứ không phải 204, nên chưa chắc là kho chuỗi thời gian: xem series.url"
+        en = f"it answered {status} and not 204, so it may be no time-series store: see series.url"
+        text = bounded(f"{vi} / {en}: {text}")
     if 300 <= status <= 399:
         text = "chuyển hướng: không theo, vì có mật khẩu đi kèm; sửa series.url / a redirect, not followed because a "
         text += "secret goes with it: correct series.url"

@@ -8,6 +8,7 @@ import logging
 import ssl
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from schoolbeat_server.series_about import About, about, started
@@ -122,7 +123,7 @@ class _V2:
         body, headers = _packed(lines, self._settings)
         encoding = {"content_encoding": headers["Content-Encoding"]} if "Content-Encoding" in headers else {}
         try:
-            self._service.post_write(
+            _, status, answered = self._service.post_write_with_http_info(
                 org=self._settings.org,
                 bucket=self._settings.database,
                 body=body,
@@ -137,7 +138,9 @@ class _V2:
         except (HTTPError, OSError) as error:
             self._ask_at = 0.0
             return clean(unreachable(error), self._settings)
-        return Answer("taken", status=204, restarted=self._restarted())
+        text = self._client.api_client.last_response.data
+        found = clean(answer(status, answered, text, time.time()), self._settings)
+        return replace(found, restarted=found.kind == "taken" and self._restarted())
 
     def _restarted(self) -> bool:
         """Killed and started between two writes that were both taken, nothing else would tell of it."""

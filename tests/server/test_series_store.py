@@ -236,7 +236,7 @@ def test_a_store_that_hangs_is_given_up_in_bounded_time(
     monkeypatch.setattr(series_store, "READ_SECONDS", 2.0)
     monkeypatch.setattr(series_store, "CONNECT_SECONDS", 2.0)
     with REAL[kind](tmp_path) as real, opened(real.settings) as store:
-        store.write(lines(10))
+        wait_until(lambda: store.write(lines(10)).kind == "taken")
         real.freeze()
         began = time.monotonic()
         hung = store.write(lines(10, 10))
@@ -532,10 +532,17 @@ def test_something_else_than_a_store_is_not_taken_for_one() -> None:
 
     with FakeWebPage() as page:
         abouts = {
-            kind: open_store(Series(kind=kind, url=page.url, database="x", org="o", token="t")).about()
+            kind: open_store(Series(kind=kind, url=page.url, database="x", org="o", token=TOKEN)).about()
             for kind in ("influxdb1", "influxdb2", "influxdb3", "victoriametrics")
         }
 
+        said = {
+            kind: open_store(Series(kind=kind, url=page.url, database="x", org="o", token=TOKEN)).write(lines(1))
+            for kind in abouts
+        }
+
+    assert {(one.kind, one.status) for one in said.values()} == {("setup", 200)}
+    assert all(one.text.endswith("see series.url: <html>xin chao</html>") for one in said.values())
     assert {kind: (one.reached, one.found, one.exists) for kind, one in abouts.items()} == dict.fromkeys(
         abouts, (True, "", None)
     )
@@ -576,7 +583,8 @@ def test_a_gateway_before_victoria_metrics_is_not_taken_for_its_storage() -> Non
 @pytest.mark.parametrize(
     ("status", "text", "kind"),
     [
-        (200, "", "taken"),
+        (200, "<html>", "setup"),
+        (202, "", "setup"),
         (204, "", "taken"),
         (302, "", "setup"),
         (400, "unable to parse", "refused"),
