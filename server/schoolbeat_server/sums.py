@@ -40,7 +40,7 @@ SUMMED_TO: Final = "digested_to"  # key of table `meta`: local days before it we
 _BYTES: Final = 4 * NUMBERS
 _MONTHS_KEPT, _DAYS_KEPT = 48, 400  # opened ones: judging goes from site to site; a day is 1,440 bytes a signal
 _TOTALS_KEPT: Final = 50_000  # of sites and months
-_ROWS: Final = 1_000
+_ROWS: Final = 100  # at once: a row of a month has 25 kB, and what was read is worked on while it is near
 
 Wanted = Mapping[str, Iterable[str]]
 """Signals by site."""

@@ -17,7 +17,6 @@ from schoolbeat_server import issued, restored
 from schoolbeat_server.proof import newest_proof
 from schoolbeat_server.quarantine import read_waiting
 from schoolbeat_server.school_calendar import date_of
-from schoolbeat_server.verdicts import UnitVerdict, Verdict
 from schoolbeat_server.web import exceptions, pictures, province, site_page, site_state
 from schoolbeat_server.web.plan_book import PlanBook
 from schoolbeat_server.web.province import Area, SiteRow
