@@ -32,6 +32,15 @@ UNITS: Final = {
     "code": "none",
 }
 
+# Of curves that are told apart by what they are and not by a tag: each has a colour and a stroke of its own.
+CURVES: Final = ("#0072B2", WARN, UNKNOWN, GOOD)
+STROKES: Final[tuple[dict[str, Any], ...]] = (
+    {"fill": "solid"},
+    {"fill": "dash", "dash": [10, 6]},
+    {"fill": "dot", "dash": [0, 8]},
+    {"fill": "dash", "dash": [20, 6]},
+)
+
 Steps = tuple[tuple[float | None, str], ...]  # from which value on which colour; None: from the lowest
 Words = tuple[tuple[float, float, Said, str], ...]  # from, to (inclusive), what is said, colour
 

@@ -274,7 +274,7 @@ def _look_of(one: Panel, index: int) -> Look:
 
 
 def overrides(one: Panel, making: Making) -> list[dict[str, Any]]:
-    told = [_override(name, properties) for name, properties in _looks(one, making)]
+    told = [_override(name, properties) for name, properties in _looks(one, making)] + _strokes(one)
     for column in dict.fromkeys(link.column for link in one.links if link.column):
         links = [_link(link, making) for link in one.links if link.column == column]
         told.append(_override(making.say(COLUMNS[column]), {"links": links}))
@@ -284,6 +284,20 @@ def overrides(one: Panel, making: Making) -> list[dict[str, Any]]:
 def _override(name: str, properties: dict[str, Any]) -> dict[str, Any]:
     listed = [{"id": ident, "value": value} for ident, value in properties.items()]
     return {"matcher": {"id": "byName", "options": name}, "properties": listed}
+
+
+def _strokes(one: Panel) -> list[dict[str, Any]]:
+    """Curves of several queries; by colour, too, where no tag makes many of one."""
+    if one.kind not in ("chart", "daily") or one.stacked or len(one.queries) < 2:
+        return []
+    tagged = any(query.shown for query in one.queries if isinstance(query, Query))
+    told = []
+    for letter, stroke, colour in zip(LETTERS[: len(one.queries)], look.STROKES, look.CURVES, strict=False):
+        properties: list[dict[str, Any]] = [{"id": "custom.lineStyle", "value": stroke}]
+        if not tagged:
+            properties.append({"id": "color", "value": {"mode": "fixed", "fixedColor": colour}})
+        told.append({"matcher": {"id": "byFrameRefID", "options": letter}, "properties": properties})
+    return told
 
 
 def _looks(one: Panel, making: Making) -> list[tuple[str, dict[str, Any]]]:
@@ -330,6 +344,7 @@ def _custom(one: Panel) -> dict[str, Any]:
             "showPoints": "auto",
             "spanNulls": False,
             "stacking": {"mode": "normal" if one.stacked else "none", "group": "A"},
+            "thresholdsStyle": {"mode": "dashed" if len(one.looks[0].steps) > 1 else "off"},
         }
     if one.kind == "daily":
         return {
