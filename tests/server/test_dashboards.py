@@ -14,7 +14,7 @@ from dashboards import build, influxql, look, metricsql
 from dashboards.panels import Making, Panel, Store, targets
 from dashboards.queries import NotInCatalogue, Of, Query, Rows, Share, is_
 from fastapi.routing import APIRoute
-from tests.server.dashboard_province import SCHOOLS, sent
+from tests.server.dashboard_province import ODD, SCHOOLS, sent
 from tests.server.grafana_asking import Desk, Series
 from tests.server.series_sending import Sending
 from tests.server.test_proof import DAY
@@ -170,7 +170,7 @@ def test_each_variable_offers_names_and_keeps_ids(filled: dict[str, Filled], kin
         "school": [(f"Trường {site}", site) for site in SCHOOLS],
         "site": [(f"Điểm {site}", site) for site in (SCHOOLS[:1] if board == "school" else SCHOOLS)],
         "room": [("Phòng 1", "p1"), ("Phòng 2", "p2")],
-        "isp": [("FPT Telecom", "FPT Telecom"), ("VNPT", "VNPT")],
+        "isp": [(ODD, ODD), ("VNPT", "VNPT")],
         "plan": [("lao-cai-2022-2025", "lao-cai-2022-2025")],
         "target": offered.get("target", []),
     }
@@ -203,6 +203,17 @@ def test_panels_show_only_what_is_chosen(filled: dict[str, Filled], kind: Store,
                 found |= {series.labels[tag]} if tag in series.labels else set()
 
     assert told == {"site": set(sites), "isp": {"VNPT"}}
+
+
+@pytest.mark.parametrize("kind", STORES)
+@pytest.mark.parametrize("isps", [[ODD], [ODD, "VNPT"]])
+def test_what_is_chosen_is_a_name_and_no_expression(filled: dict[str, Filled], kind: Store, isps: list[str]) -> None:
+    desk = filled[kind].desk("lines", kind, isp=isps)
+    panel = next(one for one in desk.panels() if one["title"] == "Nhà mạng, 30 ngày")
+
+    told = {series.labels["isp"] for target in panel["targets"] for series in desk.ask(panel, target)}
+
+    assert told == set(isps)
 
 
 # ---- the numbers -------------------------------------------------------------------------------------------
