@@ -150,6 +150,11 @@ def test_a_newcomer_sees_minutes_arrive_a_missed_target_with_its_reason_and_a_no
     notices = [one for one in fetched(f"{url}api/v1/notices") if re.search(lost, one["title"])]
     assert sorted(one["channel"] for one in notices) == ["thu", "webhook"]
 
+    held = running.wait_for(lambda: [one for one in fetched(f"{url}api/v1/inspections") if one["kind"] == "digital"])
+    snapshot = fetched(f"{url}api/v1/inspections/{held[0]['id']}/snapshot.json")
+    judged = {one["target"]: one["units"][0]["status"] for one in snapshot["verdicts"]}
+    assert (judged["T13"], judged["T14"], judged["T18"]) == ("met", "met", "met")
+
     assert len(running.seen) >= 6
     running.process.send_signal(signal.SIGINT)
     assert running.process.wait(60) == 0
