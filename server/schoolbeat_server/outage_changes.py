@@ -23,14 +23,14 @@ class OutageChanges:
 
     def __init__(self) -> None:
         self.followed = False
-        self.lasting: dict[Key, tuple[int, str]] = {}  # (step, cause) as noted last
+        self.lasting: dict[Key, tuple[int, str, int]] = {}  # (step, cause, lessons) as noted last
         self.waiting: set[Key] = set()
 
     def load(self, connection: Connection) -> None:
         self.followed = get_meta(connection, FOLLOWED) is not None
         self.lasting, self.waiting = {}, set()
 
-    def note(self, site: str, signal: str, found: Outage, why: str) -> None:
+    def note(self, site: str, signal: str, found: Outage, why: str, lessons: int) -> None:
         if not self.followed:
             return
         key = (site, signal, found.first_minute)
@@ -38,7 +38,7 @@ class OutageChanges:
             self.lasting.pop(key, None)
             self.waiting.add(key)
             return
-        said = (_step(found.last_minute - found.first_minute), why)
+        said = (_step(found.last_minute - found.first_minute), why, lessons)
         if self.lasting.get(key) != said:
             self.lasting[key] = said
             self.waiting.add(key)

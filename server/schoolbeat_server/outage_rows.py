@@ -205,6 +205,7 @@ class OutageRows:
             if not same or row is None or row.cause != why or row.lessons != lessons:
                 changed += 1
                 self._write(site, signal, one, why, lessons)
+                self.changes.note_all([(site, signal, one.first_minute)])  # however long it lasts
             elif one.end_minute is None:
                 self._remember(site, signal, one, why, lessons)
         return changed
@@ -258,7 +259,7 @@ class OutageRows:
         row = {"site": site, "signal": signal, **found._asdict(), "cause": why, "lessons": lessons}
         self.waiting[site, signal, found.first_minute] = row
         self._remember(site, signal, found, why, lessons)
-        self.changes.note(site, signal, found, why)
+        self.changes.note(site, signal, found, why, lessons)
         if found.end_minute is not None and signal != CONTACT:
             self.ended.setdefault(site, []).append((signal, found))
 

@@ -9,14 +9,13 @@ from sqlalchemy import Connection, delete, func, insert, select
 from schoolbeat_server import schema
 from schoolbeat_server.database import get_meta
 from schoolbeat_server.outage_changes import FOLLOWED
-from schoolbeat_server.school_calendar import day_of
 
 ALL_MINUTES: Final = (0, 2**31)
 
 
 class Again(NamedTuple):
     """Minutes [first, end) of a site ("": of all), as far as reports (start, end] tell of them. whole: with outages,
-    days, verdicts and contact. Sent from the end: the newest reports first, then the newest day first."""
+    days, verdicts and contact. Sent from the end: the newest reports first, then the newest hour first."""
 
     id: int
     asked_ms: int
@@ -36,16 +35,14 @@ class Again(NamedTuple):
         return self.end_report - self.start_report
 
     @property
-    def days(self) -> range:
-        """Local days that are sent when the reports are."""
-        if not self.whole or self.first_minute >= self.end_minute:
-            return range(0)
-        return range(day_of(self.first_minute), day_of(self.end_minute - 1) + 1)
+    def hours(self) -> range:
+        """Hours since 1970 UTC that are sent when the reports are."""
+        return range(self.first_minute // 60, -(-self.end_minute // 60)) if self.whole else range(0)
 
     @property
     def end(self) -> int:
         """Of its cursor."""
-        return self.reports + len(self.days)
+        return self.reports + len(self.hours)
 
 
 class Span(NamedTuple):

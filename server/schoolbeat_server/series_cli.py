@@ -255,8 +255,7 @@ def _resend(arguments: argparse.Namespace, settings: Settings, engine: Engine, l
 
     _configured(settings)
     first, end = first_minute_of(day_number(arguments.first)), first_minute_of(day_number(arguments.last) + 1)
-    end = min(end, now_ms // 60_000 + 1)
-    if first >= end:
+    if first * 60_000 > now_ms:
         raise Refused(
             f"{arguments.first} … {arguments.last}: không có ngày nào đã qua trong khoảng này",
             f"{arguments.first} … {arguments.last}: there is no day of the past in it",

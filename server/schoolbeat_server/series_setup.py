@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, delete, func, select
 from schoolbeat_server import outage_changes, restored, schema, series_again
 from schoolbeat_server.database import get_meta, set_meta, upsert, writing
 from schoolbeat_server.outage_changes import FOLLOWED
-from schoolbeat_server.school_calendar import first_minute_of
+from schoolbeat_server.school_calendar import day_of, first_minute_of
 from schoolbeat_server.series_cursors import newest
 from schoolbeat_server.settings import Series
 
@@ -57,8 +57,9 @@ def _begin(connection: Connection, now_ms: int) -> None:
         position = newest(connection, stream)
         rows.append({"stream": stream, "position": position, "settled": position, "at_ms": 0})
     upsert(connection, schema.series_cursor, rows, ("stream",))
-    first, end = _oldest_minute(connection), now_ms // 60_000 + 1
-    if first is not None and first < end:
+    oldest, end = _oldest_minute(connection), now_ms // 60_000 + 1
+    if oldest is not None and oldest < end:
+        first = first_minute_of(day_of(oldest))  # whole days
         span = series_again.Span(0, series_again.newest_report(connection))
         series_again.ask(connection, "", (first, end), now_ms, span, whole=True)
 

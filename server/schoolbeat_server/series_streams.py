@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 REPORTS: Final = 500  # rows looked at in one go
 CONTACT_MINUTES: Final = 30
 OUTAGES: Final = 2_000
-VERDICTS: Final = 5  # of a target each, with all its units
+VERDICTS: Final = 3  # of a target each, with all its units
 DAYS: Final = 200  # of a site each
 HEALTH_MINUTES: Final = 1_440
 AGAIN: Final = 20_000  # ids of reports
@@ -338,7 +338,7 @@ def read_again(sources: Sources, connection: Connection, one: Again, position: i
     if position < one.reports:
         return _reports_again(sources, connection, one, position)
     if position < one.end:
-        return _day_again(sources, connection, one, position)
+        return _hour_again(sources, connection, one, position)
     return None
 
 
@@ -360,29 +360,37 @@ def _reports_again(sources: Sources, connection: Connection, one: Again, positio
     return Piece(lines, after, True)
 
 
-def _day_again(sources: Sources, connection: Connection, one: Again, position: int) -> Piece:
-    day = one.days[one.reports - position - 1]
-    first, end = max(first_minute_of(day), one.first_minute), min(first_minute_of(day + 1), one.end_minute)
+def _hour_again(sources: Sources, connection: Connection, one: Again, position: int) -> Piece:
+    """Its contact minutes and outages; of the day's sums and verdicts a part: a province's whole day is too much."""
+    hour = one.hours[one.reports - position - 1]
+    first, end = max(hour * 60, one.first_minute), min(hour * 60 + 60, one.end_minute)
     if end * 60_000 < sources.oldest_ms:
         return Piece([], position + 1, True)
-    digest, change, verdict, contact = (
-        table.c for table in (schema.day_digest, schema.outage_change, schema.issued, schema.contact_minute)
-    )
-    newest = select(digest.site, digest.day, func.max(digest.revision).label("revision")).where(digest.day == day)
+    digest, change, contact = (table.c for table in (schema.day_digest, schema.outage_change, schema.contact_minute))
     outages = _outages().where(change.first_minute >= first, change.first_minute < end)
+    newest = select(digest.site, digest.day, func.max(digest.revision).label("revision"))
+    newest = newest.where(digest.day == day_of(first)).group_by(digest.site, digest.day)
     if one.site:
         newest, outages = newest.where(digest.site == one.site), outages.where(change.site == one.site)
     with sources.engine.connect() as fresh:
-        days = fresh.execute(newest.group_by(digest.site, digest.day)).all()
         lines = _outage_lines(sources, fresh.execute(outages))
         minutes = select(schema.contact_minute).where(contact.minute >= first, contact.minute < end)
         lines += _contact_lines(sources, fresh.execute(minutes), one.site)
+        days = [row for row in fresh.execute(newest) if zlib.crc32(row.site.encode()) % 24 == hour % 24]
         if not one.site:
-            ends = select(verdict.id, verdict.revision, verdict.body).where(
-                verdict.end_minute > first, verdict.end_minute <= end
-            )
-            lines += _verdict_lines(sources, fresh, fresh.execute(ends.order_by(verdict.id)).all())
+            lines += _verdicts_again(sources, fresh, hour)
     return Piece(lines + _day_lines(sources, connection, days), position + 1, True)
+
+
+def _verdicts_again(sources: Sources, connection: Connection, hour: int) -> list[bytes]:
+    """Of the local day in which the hour lies."""
+    table, day = schema.issued.c, day_of(hour * 60)
+    ends = select(table.id, table.revision, table.body).where(
+        table.end_minute > first_minute_of(day),
+        table.end_minute <= first_minute_of(day + 1),
+        table.id % 24 == hour % 24,
+    )
+    return _verdict_lines(sources, connection, connection.execute(ends.order_by(table.id)).all())
 
 
 STREAMS: Final[dict[str, Read]] = {

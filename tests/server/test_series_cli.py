@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -144,7 +145,9 @@ def test_beside_a_running_server_resend_waits_for_the_end(sending: Sending, word
             stopping.set()
             thread.join()
 
-    assert said == (0, "Đã gửi xong.\n")
+    done, *progress = said[1].splitlines()
+    assert (said[0], done) == (0, "Đã gửi xong.")
+    assert all(re.fullmatch(r"\d+ %", one) for one in progress)  # told only if it takes over two seconds
 
 
 def test_without_a_store_it_says_what_to_do(tmp_path: Path, words: Words) -> None:
