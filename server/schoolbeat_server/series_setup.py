@@ -72,7 +72,7 @@ def _oldest_minute(connection: Connection) -> int | None:
             schema.report.c.first_minute,
             schema.contact_minute.c.minute,
             schema.outage.c.first_minute,
-            schema.issued.c.end_minute,
+            schema.issued.c.end_minute - 1,
         )
     ]
     day = connection.scalar(select(func.min(schema.day_digest.c.day)))

@@ -12,6 +12,8 @@ from tests.server.test_proof import DAY, Province
 from tests.stores import InfluxDB1, VictoriaMetrics
 
 from schoolbeat_server import database, schema, series_setup
+from schoolbeat_server.availability import availability
+from schoolbeat_server.school_calendar import day_of, first_minute_of
 from schoolbeat_server.series_catalogue import CAUSES
 from schoolbeat_server.series_queue import SeriesQueue
 from schoolbeat_server.series_store import Store, open_store
@@ -156,3 +158,34 @@ def outages_known(sending: Sending) -> dict[tuple[str, str, int], tuple[float | 
         )
         for row in sending.rows(schema.outage)
     }
+
+
+def days_told(store: AnyStore, clock: str) -> dict[tuple[str, str, int], list[float | None]]:
+    """(site, signal, local day) -> up, down, off, unknown seconds."""
+    found, told = points(store, "schoolbeat_day"), {}
+    names = [f"schoolbeat_day_{name}_seconds" for name in ("up", "down", "off", "unknown")]
+    for (name, tags), values in found.items():
+        has = dict(tags)
+        if name == names[0] and has["clock"] == clock:
+            for day in {day_of(at // 60_000) for at in values}:
+                place = {key: has[key] for key in ("site", "signal", "clock")}
+                at_ms = first_minute_of(day) * 60_000
+                told[has["site"], has["signal"], day] = [newest(one(found, metric, **place), at_ms) for metric in names]
+    return told
+
+
+def days_known(sending: Sending, days: range) -> dict[tuple[str, str, int], list[float]]:
+    known: dict[tuple[str, str, int], list[float]] = {}
+    for day in days:
+        first, end = first_minute_of(day), first_minute_of(day + 1)
+        with sending.engine.connect() as connection:
+            signals = sending.province.ingest.ledger.signals(connection, "s1", first, end)
+        for signal, codes in sending.ledger("s1", signals, first, end).items():
+            counted = availability(codes)
+            known["s1", signal, day] = [
+                counted.up_seconds,
+                counted.down_seconds,
+                counted.off_seconds,
+                counted.unknown_seconds,
+            ]
+    return known

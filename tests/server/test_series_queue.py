@@ -11,7 +11,8 @@ from tests.server.series_sending import (
     AnyStore,
     Sending,
     counters,
-    newest,
+    days_known,
+    days_told,
     one,
     outages_known,
     outages_told,
@@ -25,7 +26,7 @@ from schoolbeat_server import calendar_rows
 from schoolbeat_server.availability import availability
 from schoolbeat_server.calendar_file import Document
 from schoolbeat_server.calendar_revision import CalendarRevision
-from schoolbeat_server.school_calendar import LessonTime, Rule, day_of, first_minute_of
+from schoolbeat_server.school_calendar import LessonTime, Rule, first_minute_of
 from schoolbeat_wire.catalogue import UP_FULL
 
 FIRST = first_minute_of(DAY) + NOON
@@ -135,37 +136,6 @@ def test_what_an_operator_takes_back_leaves_the_store_with_what_the_server_says(
     overlap = first_minute_of(DAY) + NOON  # the copy had told something else of these: nobody's word counted
     internet = one(minutes, "schoolbeat_minute_up_seconds", site="s1", signal="line.internet")
     assert [internet[(overlap + at) * 60_000] for at in range(50)] == [60] * 40 + [0] * 10
-
-
-def days_told(store: AnyStore, clock: str) -> dict[tuple[str, str, int], list[float | None]]:
-    """(site, signal, local day) -> up, down, off, unknown seconds."""
-    found, told = points(store, "schoolbeat_day"), {}
-    names = [f"schoolbeat_day_{name}_seconds" for name in ("up", "down", "off", "unknown")]
-    for (name, tags), values in found.items():
-        has = dict(tags)
-        if name == names[0] and has["clock"] == clock:
-            for day in {day_of(at // 60_000) for at in values}:
-                place = {key: has[key] for key in ("site", "signal", "clock")}
-                at_ms = first_minute_of(day) * 60_000
-                told[has["site"], has["signal"], day] = [newest(one(found, metric, **place), at_ms) for metric in names]
-    return told
-
-
-def days_known(sending: Sending, days: range) -> dict[tuple[str, str, int], list[float]]:
-    known: dict[tuple[str, str, int], list[float]] = {}
-    for day in days:
-        first, end = first_minute_of(day), first_minute_of(day + 1)
-        with sending.engine.connect() as connection:
-            signals = sending.province.ingest.ledger.signals(connection, "s1", first, end)
-        for signal, codes in sending.ledger("s1", signals, first, end).items():
-            counted = availability(codes)
-            known["s1", signal, day] = [
-                counted.up_seconds,
-                counted.down_seconds,
-                counted.off_seconds,
-                counted.unknown_seconds,
-            ]
-    return known
 
 
 def test_a_days_sums_are_told_in_the_morning_and_again_when_late_minutes_revise_it(

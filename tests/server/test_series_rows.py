@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -237,6 +238,33 @@ def test_the_servers_own_health_is_told_every_minute(world: World) -> None:
     assert json.loads(payloads[0])["agents_connected"] == sum(
         1 for site in world.made.sites if site not in (world.made.silent, world.made.lost)
     )
+
+
+def test_another_store_gets_every_verdict_that_was_ever_issued(world: World, tmp_path: Path) -> None:
+    with influxdb1(tmp_path) as other:
+        series_setup.prepare(world.made.engine, other.settings, NOW_MS)
+        queue = SeriesQueue(
+            world.made.engine,
+            world.made.ledger,
+            Layouts(),
+            SchoolCalendar,
+            open_store(other.settings),
+            replace(world.settings, series=other.settings),
+            lambda: NOW_MS,
+            unit_kinds=world.queue.sources.unit_kinds,
+        )
+        while queue.step():
+            pass
+
+        for measurement, field in (("verdict", "verdict"), ("target", "met"), ("outage", "down_seconds")):
+            name = f"schoolbeat_{measurement}_{field}"
+            told, again = (of(points(one, f"schoolbeat_{measurement}"), name) for one in (world.store, other))
+            assert told.keys() == again.keys(), measurement
+            for tags in told:
+                assert {at // 60_000: newest(told[tags], at // 60_000 * 60_000) for at in told[tags]} == {
+                    at // 60_000: value for at, value in again[tags].items()
+                }
+    series_setup.prepare(world.made.engine, world.store.settings, NOW_MS)
 
 
 # ---- pure --------------------------------------------------------------------------------------------------

@@ -11,7 +11,17 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select
 from tests.server.school import SIGNALS, School
-from tests.server.series_sending import AnyStore, Sending, counters, one, outages_known, outages_told, points
+from tests.server.series_sending import (
+    AnyStore,
+    Sending,
+    counters,
+    days_known,
+    days_told,
+    one,
+    outages_known,
+    outages_told,
+    points,
+)
 from tests.server.test_breaks_ledger import NoBroker
 from tests.server.test_proof import DAY, NOON, a_day
 from tests.stores import InfluxDB1, influxdb1, victoria_metrics
@@ -313,15 +323,15 @@ def test_a_new_store_gets_what_is_new_and_beside_it_all_that_is_kept(tmp_path: P
     sending.series = store.settings
     sending.open()
     (asked,) = sending.rows(schema.series_again)
-    sending.send()
+    sending.send(1_000)
     sending.later(200)
     sending.send()
 
     assert asked.whole
     assert sending.rows(schema.series_again) == []
     assert in_store(store) == in_ledger(sending, FIRST, FIRST + 240)
-    assert points(store, "schoolbeat_day")
-    assert points(store, "schoolbeat_outage")
+    assert days_told(store, "always") == days_known(sending, range(DAY, DAY + 1))
+    assert outages_told(store) == outages_known(sending)
     sending.close()
 
 
