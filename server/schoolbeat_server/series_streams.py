@@ -27,6 +27,7 @@ from schoolbeat_wire.errors import WireError
 log = logging.getLogger(__name__)
 
 REPORTS: Final = 500  # rows looked at in one go
+MINUTES: Final = 1_000  # of reports in one go, unless one has more: a big school's minute is 130 lines
 CONTACT_MINUTES: Final = 30
 OUTAGES: Final = 2_000
 VERDICTS: Final = 3  # of a target each, with all its units
@@ -105,22 +106,39 @@ class _Read(NamedTuple):
     minutes: list[int]
 
 
-_COLUMNS: Final = tuple(schema.report.c[name] for name in ("id", "site", "agent", "revision", "placed", "payload"))
+_COLUMNS: Final = tuple(
+    schema.report.c[name] for name in ("id", "site", "agent", "revision", "placed", "payload", "count")
+)
 
 
 def read_reports(sources: Sources, connection: Connection, position: int) -> Piece | None:
     table = schema.report.c
-    rows = connection.execute(select(*_COLUMNS).where(table.id > position).order_by(table.id).limit(REPORTS)).all()
+    query = select(*_COLUMNS).where(table.id > position).order_by(table.id)
+    rows, more = _some(connection.execute(query.limit(REPORTS)).all(), REPORTS)
     if not rows:
         return None
     lines, unnamed = lines_of_reports(sources, connection, rows)
+    return Piece(lines, rows[-1].id, more, _keep_for_later(unnamed))
 
-    def keep_for_later(writing: Connection) -> None:
+
+def _some(rows: Sequence[Any], most: int) -> tuple[Sequence[Any], bool]:
+    """As many as memory should hold as lines; and whether there may be more. After a day without the line a report has
+    many minutes."""
+    minutes = 0
+    for at, row in enumerate(rows):
+        minutes += row.count or 0
+        if at and minutes > MINUTES:
+            return rows[:at], True
+    return rows, len(rows) == most
+
+
+def _keep_for_later(unnamed: Sequence[int]) -> Done:
+    def keep(writing: Connection) -> None:
         if unnamed:
             statement = insert(schema.series_later).on_conflict_do_nothing()
             writing.execute(statement, [{"report": ident} for ident in unnamed])
 
-    return Piece(lines, rows[-1].id, len(rows) == REPORTS, keep_for_later)
+    return keep
 
 
 def read_later(sources: Sources, connection: Connection, position: int) -> Piece | None:
@@ -129,7 +147,8 @@ def read_later(sources: Sources, connection: Connection, position: int) -> Piece
     query = select(later.report, *_COLUMNS).join_from(
         schema.series_later, schema.report, table.id == later.report, isouter=True
     )
-    rows = connection.execute(query.where(later.report > position).order_by(later.report).limit(LATER)).all()
+    query = query.where(later.report > position).order_by(later.report)
+    rows, more = _some(connection.execute(query.limit(LATER)).all(), LATER)
     if not rows:
         return None
     lines, unnamed = lines_of_reports(sources, connection, [row for row in rows if row.id is not None])
@@ -139,7 +158,7 @@ def read_later(sources: Sources, connection: Connection, position: int) -> Piece
         if done:
             writing.execute(delete(schema.series_later).where(later.report.in_(done)))
 
-    return Piece(lines, rows[-1].report if len(rows) == LATER else 0, False, forget)
+    return Piece(lines, rows[-1].report if more else 0, False, forget)
 
 
 def lines_of_reports(sources: Sources, connection: Connection, rows: Iterable[Any]) -> tuple[list[bytes], list[int]]:
@@ -147,10 +166,15 @@ def lines_of_reports(sources: Sources, connection: Connection, rows: Iterable[An
     found: dict[str, list[_Read]] = {}
     unnamed = []
     for row in rows:
-        layout = sources.layouts.of(connection, row.site, row.agent, row.revision) if row.placed else None
+        if not row.placed:
+            continue
+        try:
+            layout = sources.layouts.of(connection, row.site, row.agent, row.revision)
+        except _UNTOLD as error:
+            log.warning("inventory %s of %s/%s cannot be read: %s", row.revision, row.site, row.agent, error)
+            layout = None
         if layout is None:
-            if row.placed:
-                unnamed.append(row.id)
+            unnamed.append(row.id)
             continue
         try:
             report = reports.decode(row.payload)
@@ -253,13 +277,18 @@ def read_verdicts(sources: Sources, connection: Connection, position: int) -> Pi
     return Piece(_verdict_lines(sources, connection, rows), rows[-1].id, len(rows) == VERDICTS)
 
 
-def _verdict_lines(sources: Sources, connection: Connection, rows: Iterable[Any]) -> list[bytes]:
+def _verdict_lines(
+    sources: Sources, connection: Connection, rows: Iterable[Any], *, whole: bool = False
+) -> list[bytes]:
+    """whole: with all units, not only those that a revision changed."""
+
     def lines_of(row: Any) -> Iterator[str]:
         found = issued.read_units(connection, row.id)
         units = found[1] if found else None
         issue = found[0] if found else issued.read_issues(connection, before=row.id + 1, limit=1)[0]
         # A revision holds only the units that are others now.
-        changed = issued_units.unpack(row.body) if row.revision and units is not None else units or ()
+        part = row.revision and units is not None and not whole
+        changed = issued_units.unpack(row.body) if part else units or ()
         kind = sources.unit_kinds.get((issue.plan, issue.target), "")
         yield from of_issue(issue, units, changed, kind, sources.places, sources.stamps)
 
@@ -354,10 +383,10 @@ def _reports_again(sources: Sources, connection: Connection, one: Again, positio
     )
     if one.site:
         query = query.where(table.site == one.site)
-    rows = connection.execute(query.order_by(table.id.desc()).limit(REPORTS)).all()
-    lines, _ = lines_of_reports(sources, connection, rows)
-    after = one.end_report - (rows[-1].id - 1 if len(rows) == REPORTS else low)
-    return Piece(lines, after, True)
+    rows, more = _some(connection.execute(query.order_by(table.id.desc()).limit(REPORTS)).all(), REPORTS)
+    lines, unnamed = lines_of_reports(sources, connection, rows)
+    after = one.end_report - (rows[-1].id - 1 if more else low)
+    return Piece(lines, after, True, _keep_for_later(unnamed))
 
 
 def _hour_again(sources: Sources, connection: Connection, one: Again, position: int) -> Piece:
@@ -383,14 +412,15 @@ def _hour_again(sources: Sources, connection: Connection, one: Again, position: 
 
 
 def _verdicts_again(sources: Sources, connection: Connection, hour: int) -> list[bytes]:
-    """Of the local day in which the hour lies."""
+    """Of the local day in which the hour lies, each as it stands: an older one must not overwrite a revision."""
     table, day = schema.issued.c, day_of(hour * 60)
-    ends = select(table.id, table.revision, table.body).where(
-        table.end_minute > first_minute_of(day),
-        table.end_minute <= first_minute_of(day + 1),
-        table.id % 24 == hour % 24,
+    last = func.max(table.revision).label("revision")
+    newest = select(table.id, last, table.body, table.plan, table.target).where(  # SQLite: all of the row with it
+        table.end_minute > first_minute_of(day), table.end_minute <= first_minute_of(day + 1)
     )
-    return _verdict_lines(sources, connection, connection.execute(ends.order_by(table.id)).all())
+    rows = connection.execute(newest.group_by(table.plan, table.target, table.end_minute)).all()
+    mine = [row for row in rows if zlib.crc32(f"{row.plan} {row.target}".encode()) % 24 == hour % 24]
+    return _verdict_lines(sources, connection, mine, whole=True)
 
 
 STREAMS: Final[dict[str, Read]] = {
