@@ -63,7 +63,7 @@ def _some(sign: str, rules: Sequence[Rule], language: str) -> list[str]:
 
 def rule_text(rule: Rule, language: str) -> str:
     where = LEVELS[rule.level].to(language) + (f" {rule.place}" if rule.place else "")
-    parts = [f"{where}: {KINDS[rule.kind].to(language)} {_period(rule)}"]
+    parts = [f"{where}: {KINDS[rule.kind].to(language)} {_period(rule)}".rstrip()]
     if rule.weekdays:
         names = WEEKDAYS_EN if language == "en" else WEEKDAYS
         parts.append(", ".join(names[day] for day in rule.weekdays))
@@ -81,7 +81,7 @@ def rule_text(rule: Rule, language: str) -> str:
 def _period(rule: Rule) -> str:
     first, last = date_of(rule.first_day), date_of(rule.end_day - 1)
     if rule.end_day == LAST_DAY:
-        return f"{first:%d/%m/%Y} –" if rule.first_day > 0 else "–"
+        return f"{first:%d/%m/%Y} –" if rule.first_day > 0 else ""
     if rule.first_day <= 0:
         return f"– {last:%d/%m/%Y}"
     return f"{first:%d/%m/%Y}" if first == last else f"{first:%d/%m/%Y}–{last:%d/%m/%Y}"

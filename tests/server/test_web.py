@@ -29,7 +29,7 @@ from schoolbeat_server.web.pictures import Rung, ladder, share_bar, strip
 from schoolbeat_server.web.site_state import Path as WayOut
 from schoolbeat_server.web.site_state import answer, newest, now_states, path_of
 from schoolbeat_server.web.texts import TEXTS
-from schoolbeat_wire.catalogue import DISPUTED, OFF, RUNGS, UNKNOWN
+from schoolbeat_wire.catalogue import DISPUTED, OFF, RUNGS, SIGNAL_KINDS, UNKNOWN
 
 WEB = Path(texts_module.__file__).parent
 TEMPLATES = sorted((WEB / "templates").glob("*.html"))
@@ -316,6 +316,12 @@ def test_a_host_name_that_is_not_ours_is_refused(client: Client, host: str) -> N
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8080", "[::1]:8080"])
 def test_loopback_names_are_served(client: Client, host: str) -> None:
     assert client.get("/", Host=host).status_code == 200
+
+
+def test_every_signal_that_is_no_thing_of_its_own_has_a_name() -> None:
+    whole = [kind for kind in SIGNAL_KINDS if not kind.endswith(".")]
+
+    assert [kind for kind in whole if f"signal.{kind}" not in TEXTS] == []
 
 
 def test_the_number_of_queries_does_not_grow_with_the_province(made: Made, own: Made) -> None:

@@ -57,6 +57,7 @@ def calendar_page(
     )
 
 
+_EVERY_DAY: Final = Said("mọi ngày", "every day")
 _OTHERS: Final = Said("Các lịch khác, bấm để xem", "Other calendars, click to read")
 
 
@@ -72,4 +73,6 @@ def _days(change: Change, say: Speaker) -> str:
     first, end = date.fromisoformat(change.first_day), date.fromisoformat(change.end_day)
     shown = say.day(first) if first.year > BEFORE_ALL else ""
     last = say.day(end - timedelta(days=1)) if end.year < date.max.year else ""
+    if not shown and not last:
+        return _EVERY_DAY.to(say.language)
     return shown if shown == last else f"{shown} – {last}".strip()

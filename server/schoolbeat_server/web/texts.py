@@ -299,6 +299,8 @@ _PAGES: dict[str, tuple[str, str]] = {
     "signal.line.domestic": ("Mạng trong nước", "Domestic network"),
     "signal.line.international": ("Mạng quốc tế", "International network"),
     "signal.line.internet": ("Internet dùng được", "Usable Internet"),
+    "signal.line.main": ("Đi bằng đường truyền chính", "On the main line"),
+    "signal.lesson.video": ("Đủ mạng cho bài giảng qua video", "Fit for a video lesson"),
     "signal.power.mains": ("Điện lưới", "Mains power"),
     "signal.site.contact": ("Liên lạc với máy chủ", "Contact with the server"),
     "subject.host": ("Máy chạy tác tử", "The agent's machine"),
