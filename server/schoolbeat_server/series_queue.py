@@ -8,9 +8,10 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -29,8 +30,8 @@ from schoolbeat_server.series_places import read_places
 from schoolbeat_server.series_room import Waiting, held, waiting
 from schoolbeat_server.series_rows import Stamps
 from schoolbeat_server.series_store import Store
-from schoolbeat_server.series_streams import STREAMS, Piece, Sources, read_again
-from schoolbeat_server.series_trouble import Trouble
+from schoolbeat_server.series_streams import STREAMS, Piece, Read, Sources, read_again
+from schoolbeat_server.series_trouble import Stuck, Trouble
 from schoolbeat_server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class SeriesQueue:
         kinds = unit_kinds or {}
         self.sources = Sources(engine, ledger, layouts, calendar, places, stamps, server_id(engine), kinds)
         self.about: About | None = None
-        self.trouble = Trouble()
+        self.trouble, self.stuck = Trouble(), Stuck()
         self.next_now = self.next_about = self.next_later = 0.0
         self.next_places = seconds() + PLACES_SECONDS
         self.answered = False  # since the start, or since the last trouble
@@ -131,8 +132,7 @@ class SeriesQueue:
                 continue
             if stream == "reports" and self.answered:
                 self._let_newest_go_first()
-            with self.engine.connect() as connection:
-                piece = read(self.sources, connection, self.cursors.at(stream))
+            piece = self._read(stream, read)
             if piece is not None:
                 if not self._send(stream, piece):
                     return False
@@ -140,6 +140,20 @@ class SeriesQueue:
         if self.answered and self.seconds() >= self.next_now and not self._send_now():
             return False
         return self._send_again() or more
+
+    def _read(self, stream: str, read: Read) -> Piece | None:
+        if self.stuck.rests(stream, self.seconds()):
+            return None
+        try:
+            with self.engine.connect() as connection:
+                piece = read(self.sources, connection, self.cursors.at(stream))
+        except SQLAlchemyError:
+            raise
+        except Exception as error:
+            self.stuck.note(stream, error, self.seconds())
+            return None
+        self.stuck.forget(stream)
+        return piece
 
     def _is_time_for_later(self) -> bool:
         if self.seconds() < self.next_later:
@@ -213,8 +227,7 @@ class SeriesQueue:
         with self.engine.connect() as connection:
             asked = series_again.read(connection)
         for one in asked:
-            with self.engine.connect() as connection:
-                piece = read_again(self.sources, connection, one, self.cursors.at(one.stream))
+            piece = self._read(one.stream, partial(_read_again, one))
             if piece is not None:
                 return self._send(one.stream, piece, count_old=False)
             self._end_of(one)
@@ -231,9 +244,12 @@ class SeriesQueue:
     # ---- now -----------------------------------------------------------------------------------------------
 
     def _send_now(self) -> bool:
-        lines = series_now.lines_of_now(self.sources, self.now_ms())
+        piece = self._read("now", lambda sources, _connection, _position: _now(sources, self.now_ms()))
         found = deliver(
-            lines, self._write, self.settings.series.batch_bytes, patient=self.trouble.is_patient(self.seconds())
+            piece.lines if piece else [],
+            self._write,
+            self.settings.series.batch_bytes,
+            patient=self.trouble.is_patient(self.seconds()),
         )
         if found.waits is not None:
             self._wait(found.waits)
@@ -312,7 +328,8 @@ class SeriesQueue:
 
     def reasons(self) -> list[Said]:
         """Why somebody should go and look."""
-        found = [said for said in (self.trouble.said(self.seconds()), self.backlog.said()) if said is not None]
+        told = (self.trouble.said(self.seconds()), self.stuck.said(), self.backlog.said())
+        found = [said for said in told if said is not None]
         if self.about is not None and self.about.reached:
             found += self.about.problems
         if self.aside:
@@ -330,6 +347,14 @@ class SeriesQueue:
             "series_reports_lost": self.counts["reports_lost"],
             "series_waits": int(self.trouble.now is not None),
         }
+
+
+def _read_again(one: Again, sources: Sources, connection: Connection, position: int) -> Piece | None:
+    return read_again(sources, connection, one, position)
+
+
+def _now(sources: Sources, now_ms: int) -> Piece:
+    return Piece(series_now.lines_of_now(sources, now_ms), 0)
 
 
 class _Restarted(Exception):

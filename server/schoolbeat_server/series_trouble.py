@@ -13,6 +13,7 @@ from schoolbeat_server.series_delivery import Waits
 log = logging.getLogger(__name__)
 
 AWAY_SECONDS: Final = 600.0  # of no answer, before it is a reason to go and look
+STUCK_SECONDS: Final = 300.0  # before a stream that could not be read is looked at again
 PATIENCE_SECONDS: Final = 86_400.0  # while a whole measurement is refused
 
 
@@ -56,4 +57,30 @@ class Trouble:
         return Said(
             f"kho chuỗi thời gian không nhận đã {minutes} phút: {self.now.text}",
             f"the time-series store has not answered for {minutes} minutes: {self.now.text}",
+        )
+
+
+class Stuck:
+    """Streams that could not be read, by damage or a fault of ours: each holds up itself and no other."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, tuple[str, float]] = {}  # by stream what was wrong, and when to look again
+
+    def rests(self, stream: str, seconds: float) -> bool:
+        return stream in self.found and seconds < self.found[stream][1]
+
+    def note(self, stream: str, error: Exception, seconds: float) -> None:
+        log.error("%s is not sent to the time-series store for now", stream, exc_info=error)
+        self.found[stream] = type(error).__name__, seconds + STUCK_SECONDS
+
+    def forget(self, stream: str) -> None:
+        self.found.pop(stream, None)
+
+    def said(self) -> Said | None:
+        if not self.found:
+            return None
+        told = ", ".join(f"{stream} ({what})" for stream, (what, _) in sorted(self.found.items()))
+        return Said(
+            f"chưa gửi được vào kho chuỗi thời gian vì không đọc được: {told}; xem nhật ký máy chủ",
+            f"not sent to the time-series store, for it cannot be read: {told}; see the server's log",
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, literal_column, select, update
 from tests.server.school import SIGNALS, School
 from tests.server.series_sending import (
     AnyStore,
@@ -31,7 +31,7 @@ from schoolbeat_server.database import writing
 from schoolbeat_server.heart import Heart
 from schoolbeat_server.incident_rows import IncidentRows
 from schoolbeat_server.school_calendar import first_minute_of
-from schoolbeat_server.series_streams import REPORTS
+from schoolbeat_server.series_streams import MINUTES, REPORTS, read_reports
 from schoolbeat_server.settings import Settings
 from schoolbeat_wire.catalogue import UP_FULL
 
@@ -416,3 +416,70 @@ def test_what_is_corrected_after_a_restore_counts_over_what_was_told_before(send
     assert told[:2] == (600, (FIRST + 11) * 60)
     assert outages_told(store)["s1", "line.isp", FIRST + 1][:2] == (120, (FIRST + 21) * 60)
     assert outages_told(store) == outages_known(sending)
+
+
+# ---- damage ------------------------------------------------------------------------------------------------
+
+
+def test_a_damaged_inventory_holds_up_its_own_reports_alone(sending: Sending, store: AnyStore) -> None:
+    other = School("s2")
+    a_day(sending.province, School("s1"))
+    a_day(sending.province, other)
+    inventory = schema.inventory.c
+    with writing(sending.engine) as connection:
+        sound = connection.scalar(select(inventory.payload).where(inventory.site == "s2"))
+        connection.execute(update(schema.inventory).where(inventory.site == "s2").values(payload=b"damaged"))
+    sending.province.ingest.layouts.known.clear()
+
+    sending.send()
+    late = len(sending.rows(schema.series_later))
+    before = points(store, "schoolbeat_minute")
+    with writing(sending.engine) as connection:
+        connection.execute(update(schema.inventory).where(inventory.site == "s2").values(payload=sound))
+    sending.later(400)
+    sending.send()
+
+    assert late == 3
+    assert in_store(store) == in_ledger(sending, FIRST, FIRST + 240)
+    assert one(before, "schoolbeat_minute_up_seconds", site="s2", signal="line.isp") == {}
+    after = points(store, "schoolbeat_minute")
+    assert len(one(after, "schoolbeat_minute_up_seconds", site="s2", signal="line.isp")) == 180
+    assert sending.rows(schema.series_later) == []
+
+
+def test_a_stream_that_cannot_be_read_is_told_and_stops_no_other(sending: Sending, store: AnyStore) -> None:
+    digest = schema.day_digest
+    a_day(sending.province, School("s1"))
+    sending.province.night(DAY)
+    with writing(sending.engine) as connection:
+        connection.execute(update(digest).where(digest.c.day == DAY).values(day=literal_column("'damaged'")))
+
+    sending.send()
+    told, days = [said.en for said in sending.queue.reasons()], points(store, "schoolbeat_day")
+    with writing(sending.engine) as connection:
+        connection.execute(update(digest).where(digest.c.day == literal_column("'damaged'")).values(day=DAY))
+    sending.later(400)
+    sending.send()
+
+    assert [one for one in told if "days (" in one]
+    assert days == {}
+    assert in_store(store) == in_ledger(sending, FIRST, FIRST + 240)
+    assert outages_told(store) == outages_known(sending)
+    assert sending.queue.reasons() == []
+    assert days_told(store, "always") == days_known(sending, range(DAY, DAY + 1))
+
+
+def test_a_backlog_of_long_reports_is_sent_in_pieces_that_memory_holds(sending: Sending, store: AnyStore) -> None:
+    """An agent that comes back after a day sends up to an hour in each report, and a whole district comes at once."""
+    school = School("s1")
+    sending.province.minute = FIRST + 3_000
+    told = [school.report(school.rows(FIRST + at, [school.signal_row()] * 300)) for at in range(0, 2_400, 300)]
+    sending.province.take(school.inventory_message(), school.presence(), *told)
+    with sending.engine.connect() as connection:
+        piece = read_reports(sending.queue.sources, connection, 0)
+
+    sending.send()
+
+    assert piece is not None
+    assert (piece.position, piece.full) == (MINUTES // 300, True)
+    assert in_store(store) == in_ledger(sending, FIRST, FIRST + 2_400)
