@@ -41,7 +41,6 @@ dashboards: need-python
 	@$(PYTHON) deploy/set_up.py check
 	.venv/bin/python -m dashboards.build
 	.venv/bin/python -m dashboards.alerts
-	.venv/bin/python -m dashboards.alerts
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
