@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 MOST_KEPT: Final = 12
 MOST_WAITING: Final = 20
-FRESH_MS: Final = 3_600_000  # older ones are shown, and made anew meanwhile
+FRESH_MS: Final = 600_000  # older ones are shown, and made anew meanwhile
 LOOK_SECONDS: Final = 30.0
 
 ReadFacts = Callable[[Kind, str, Period], Facts]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -78,6 +78,22 @@ def _lines(connection: Connection) -> list[Choice]:
         .order_by(school.name, site.kind, site.name, line.id)
     )
     return [plain(ident, f"{place} – {name}, {isp or '?'} ({ident})") for ident, isp, name, place in rows]
+
+
+def names(
+    connection: Connection, plans: Sequence[Plan], wanted: Collection[tuple[JobKind, str]]
+) -> dict[tuple[JobKind, str], Said]:
+    """What those are called that were asked for, as far as it is still known."""
+    found: dict[tuple[JobKind, str], Said] = {}
+    for kind, table in (("area", schema.area), ("league", schema.area), ("school", schema.school)):
+        ids = sorted(ident for one, ident in wanted if one == kind)
+        rows = connection.execute(select(table.c.id, table.c.name).where(table.c.id.in_(ids))) if ids else ()
+        found |= {(kind, ident): Said(name, name) for ident, name in rows}  # type: ignore[misc]
+    if any(kind == "line" for kind, _ in wanted):
+        found |= {("line", one.id): one.label for one in _lines(connection)}
+    if any(kind == "evidence" for kind, _ in wanted):
+        found |= {("evidence", one.id): one.label for one in choices(connection, plans, "evidence", "")}
+    return found
 
 
 def meant(known: Sequence[Choice], typed: str) -> list[Choice]:

@@ -199,7 +199,7 @@ def test_the_page_of_a_target_asks_by_a_button(asking: Asking, desk: Desk) -> No
         assert f'<input type="hidden" name="{name}" value="{value}">' in page
     assert (answer.status_code, answer.headers["location"]) == (303, "/reports#jobs")
     assert [(job.kind, job.ident, job.state) for job in desk.jobs()] == [("evidence", IDENT, "waiting")]
-    assert f"Gói minh chứng của một chỉ tiêu: {IDENT}" in asking.get("/reports").text
+    assert "Gói minh chứng của một chỉ tiêu: T2: Điểm trường" in asking.get("/reports").text
 
 
 def test_large_files_go_before_their_time_but_never_the_newest(

@@ -16,7 +16,7 @@ from tests.server.test_reports import CALENDAR, PLANS, Asking
 from schoolbeat_server import report_choice, schema
 from schoolbeat_server.database import writing
 from schoolbeat_server.report_choice import Choice, meant
-from schoolbeat_server.report_jobs import Desk
+from schoolbeat_server.report_jobs import Desk, Wanted
 from schoolbeat_server.said import Said
 from schoolbeat_server.web.app import create_app
 
@@ -155,6 +155,22 @@ def test_a_report_in_the_background_is_asked_for_by_name(asking: Asking, desk: D
 
     assert answer.headers["location"] == "/reports#jobs"
     assert [job.ident for job in desk.jobs()] == [only.id]
+
+
+def test_what_was_asked_for_is_listed_by_its_name(asking: Asking, desk: Desk) -> None:
+    for kind, ident in (("league", "xa-1"), ("school", "t0"), ("isp", "VNPT"), ("line", "t1-1"), ("school", "gone")):
+        desk.ask(Wanted(kind, ident, "2026-11-16", "2026-11-20", "pdf", "vi"))  # type: ignore[arg-type]
+
+    page = " ".join(html.unescape(asking.get("/reports").text).split())
+
+    for name in (
+        "Bảng xếp hạng của địa bàn: Xã Nà Sương (PDF)",
+        "Trường: Trường Tiểu học Suối Mây (PDF)",
+        "Nhà mạng: VNPT (PDF)",
+        "Phiếu đánh giá một đường truyền: Trường Tiểu học Nà Sương – Điểm trường chính",
+        "Trường: gone (PDF)",
+    ):
+        assert name in page
 
 
 def known_of(desk: Desk) -> list[Choice]:

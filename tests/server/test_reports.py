@@ -666,7 +666,7 @@ def test_the_document_says_the_bounds_of_the_code() -> None:
     assert f"within {report_jobs.MOST_KEPT_BYTES // 1024**3} GiB besides the newest" in text
     assert Fraction(80, 100) == compare.LEAST_COVERAGE
     assert f"{comparison_shelf.MOST_KEPT} are kept in memory" in text
-    assert f"older than {comparison_shelf.FRESH_MS // 3_600_000} hour" in text
+    assert f"older than {comparison_shelf.FRESH_MS // 60_000} minutes" in text
     for word in (*report_cli.KINDS, *report_files.FORMATS):
         assert f"`{word}`" in text
     assert (report_cli.KINDS, sorted(report_cli.FORMATS)) == (report_facts.KINDS, sorted(report_files.FORMATS))

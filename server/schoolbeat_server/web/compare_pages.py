@@ -228,7 +228,7 @@ def _head(comparison: Comparison, say: Speaker) -> list[tuple[str, str]]:
 def compare_json(request: Request, context: Context, book: Book, wanted: WantedAsked) -> JSONResponse:
     """The comparison with its tables, exact and in both languages; `table` as filtered and ordered, the summary whole.
     202 while it is made in the background: ask again. `as_of_ms`: when it was made; it is made anew when it is older
-    than an hour."""
+    than ten minutes."""
     say = Speaker("en", context.now_ms())
     sought = _sought(context, book, wanted, say)
     if sought.found is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -16,6 +17,7 @@ from schoolbeat_server.report_choice import Choice
 from schoolbeat_server.report_facts import KINDS, Kind, Refused, checked_period
 from schoolbeat_server.report_jobs import STATE_WORDS, Busy, Desk, Job, JobKind, Wanted
 from schoolbeat_server.reports import Report
+from schoolbeat_server.said import Said
 from schoolbeat_server.web.pages import Lang, invalid_page, rendered, speaker_of
 from schoolbeat_server.web.server_view import Context, WebContext, context_of
 from schoolbeat_server.web.speaker import Speaker
@@ -153,6 +155,7 @@ def reports_page(
         say,
         "reports.html",
         jobs=jobs,
+        names=_names(context, jobs),
         going=any(job.state in ("waiting", "running") for job in jobs) and not typed,
         state_words=STATE_WORDS,
         days=report_jobs.KEPT_MS // 86_400_000,
@@ -170,6 +173,11 @@ def reports_page(
         last=(last or yesterday).isoformat(),
         latest=yesterday.isoformat(),
     )
+
+
+def _names(context: WebContext, jobs: Sequence[Job]) -> dict[tuple[JobKind, str], Said]:
+    with context.engine.connect() as connection:
+        return report_choice.names(connection, _desk(context).plans, {(job.kind, job.ident) for job in jobs})
 
 
 def _choices(context: WebContext, kind: JobKind, day: date) -> list[Choice]:
