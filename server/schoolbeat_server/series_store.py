@@ -9,10 +9,11 @@ import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, Protocol
 
 from schoolbeat_server.series_about import About, about, started
-from schoolbeat_server.series_answer import Answer, answer, clean, unreachable
+from schoolbeat_server.series_answer import Answer, answer, clean, unreachable, without_secrets
 from schoolbeat_server.settings import Series, SettingsError
 
 __all__ = ["About", "Answer", "Store", "open_store"]
@@ -74,10 +75,11 @@ class _V1:
             with self._client.stream(
                 "POST", self._url, params=self._parameters, content=body, headers=headers
             ) as response:
-                text = _beginning(response.iter_bytes(), time.monotonic() + READ_SECONDS)
+                beginning = _beginning(response.iter_bytes(), time.monotonic() + READ_SECONDS)
         except (httpx.HTTPError, OSError) as error:
             return clean(unreachable(error), self._settings)
-        return clean(answer(response.status_code, response.headers, text, time.time()), self._settings)
+        text = without_secrets(beginning.decode("utf-8", "replace"), self._settings)
+        return answer(response.status_code, response.headers, text, time.time())
 
     def about(self) -> About:
         return about(self._settings, _tls(self._settings))
@@ -108,7 +110,9 @@ class _V2:
         )
         if settings.token and not basic and settings.kind != "influxdb2":
             self._client.api_client.set_default_header("Authorization", f"Bearer {settings.token}")
-        self._pools = BoundedPools(_tls(settings), ANSWER_BYTES, READ_SECONDS)
+        self._pools = BoundedPools(
+            _tls(settings), ANSWER_BYTES, READ_SECONDS, partial(without_secrets, settings=settings)
+        )
         self._client.api_client.rest_client.pool_manager = self._pools
         self._service = library.WriteService(self._client.api_client)
         self._started = 0
@@ -134,12 +138,12 @@ class _V2:
         except ApiException as error:
             if not error.status:  # TLS: the client wraps it
                 return clean(unreachable(error), self._settings)
-            return clean(answer(error.status, error.headers or {}, error.body or b"", time.time()), self._settings)
+            return answer(error.status, error.headers or {}, error.body or b"", time.time())
         except (HTTPError, OSError) as error:
             self._ask_at = 0.0
             return clean(unreachable(error), self._settings)
         text = self._client.api_client.last_response.data
-        found = clean(answer(status, answered, text, time.time()), self._settings)
+        found = answer(status, answered, text, time.time())
         return replace(found, restarted=found.kind == "taken" and self._restarted())
 
     def _restarted(self) -> bool:

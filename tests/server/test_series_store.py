@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 import os
 import socket
@@ -23,7 +25,7 @@ from tests.stores import PASSWORD, influxdb1, victoria_metrics
 from schoolbeat_server import series_store
 from schoolbeat_server.said import Said
 from schoolbeat_server.series_about import retention_days
-from schoolbeat_server.series_answer import Answer, answer, retry_after
+from schoolbeat_server.series_answer import TEXT_LETTERS, Answer, answer, retry_after
 from schoolbeat_server.series_store import Store, open_store
 from schoolbeat_server.settings import Series, SettingsError
 
@@ -372,7 +374,13 @@ def talking_for_ever(head: bytes, body: bytes, pause_seconds: float) -> Iterator
 
 def test_no_secret_is_told_even_when_the_store_repeats_it(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    echo = Reply(401, {}, f'{{"message":"Token {TOKEN} and Bearer {TOKEN} and {PASSWORD} are not known"}}'.encode())
+    basic = base64.b64encode(f"u:{PASSWORD}".encode()).decode()
+    words = f"Token {TOKEN}, Bearer {TOKEN}, {PASSWORD}, Basic {basic}"
+    echo = Reply(401, {}, json.dumps({"message": f"{words} are not known"}).encode())
+    cut = [
+        Reply(401, {}, b"x" * (TEXT_LETTERS - 6 - words.index(one)) + words.encode())
+        for one in (TOKEN, PASSWORD, basic)
+    ]
     told = list[str]()
     for settings in (
         Series(kind="influxdb2", database="b", org="o", token=TOKEN),
@@ -380,11 +388,13 @@ def test_no_secret_is_told_even_when_the_store_repeats_it(caplog: pytest.LogCapt
         Series(kind="influxdb1", database="b", username="u", password=PASSWORD),
         Series(kind="victoriametrics", username="u", password=PASSWORD),
     ):
-        with FakeFront(replies=[echo] * 3) as front, opened(replace(settings, url=front.url)) as store:
-            secret = settings.token or settings.password
+        with FakeFront(replies=[echo, *cut]) as front, opened(replace(settings, url=front.url)) as store:
+            secrets = (settings.token,) if settings.token else (settings.password, basic)
+            caplog.clear()
             answered = store.write(line(1)).text
+            halves = [store.write(line(1)).text for _ in cut]
             said = [answered, repr(store), repr(store.about()), *(record.getMessage() for record in caplog.records)]
-            told += [text for text in said if secret in text]
+            told += [text for text in said + halves for secret in secrets if secret[:6] in text]
 
             assert "…" in answered
     assert told == []
