@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fake_stores import FakeFront, Reply
+from tests.fake_stores import FakeFront, FakeInfluxDB2, FakeInfluxDB3, Reply
 from tests.server.school import CUT_AT_ISP, SIGNALS, School
 from tests.server.series_sending import AnyStore, Sending, counters, one, outages_known, outages_told, points
-from tests.server.test_proof import DAY, NOON
+from tests.server.test_proof import DAY, NOON, a_day
 from tests.stores import influxdb1, victoria_metrics
 
 from schoolbeat_server import schema
@@ -180,4 +180,29 @@ def test_after_any_faults_the_store_has_what_the_server_says(tmp_path: Path, kin
         assert sum(map(len, trial.in_store().values())) > 200, "something was compared"
         assert sending.rows(schema.series_aside) == [], again
         assert counters(sending).get("series.points_old", 0) == 0
+        sending.close()
+
+
+@pytest.mark.parametrize("fake", [FakeInfluxDB2, FakeInfluxDB3])
+def test_influxdb_2_and_3_get_the_ledgers_minutes_by_their_own_path(
+    tmp_path: Path, fake: type[FakeInfluxDB2 | FakeInfluxDB3]
+) -> None:
+    with fake() as server:
+        sending = Sending(tmp_path, server.settings)
+        a_day(sending.province, School("s1"))
+        sending.send()
+
+        known = sending.ledger("s1", SIGNALS, FIRST, sending.province.minute)
+        minutes = {
+            (tags.partition("signal=")[2].partition(",")[0], at // 60_000, fields)
+            for (tags, at), fields in server.points.items()
+            if tags.startswith("schoolbeat_minute,") and ",signal=site.contact" not in tags
+        }
+        assert minutes == {
+            (signal, FIRST + at, f"up_seconds={code}i")
+            for signal, codes in known.items()
+            for at, code in enumerate(codes)
+            if code <= UP_FULL
+        }
+        assert sending.queue.reasons() == []
         sending.close()
