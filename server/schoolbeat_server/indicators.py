@@ -204,9 +204,9 @@ INDICATORS: dict[str, Indicator] = {
         Said("độ khả dụng tới nhà mạng", "availability of the ISP's edge"),
         Said(
             "Biên mạng của nhà mạng trả lời; phút mà bộ định tuyến của trường không trả lời không tính cho nhà mạng. Là"
-            " biên của đường đang dùng, kể cả đường dự phòng; báo cáo nhà mạng tách riêng đường chính (docs/reports.md)",
+            " biên của đường đang dùng, kể cả đường dự phòng; báo cáo nhà mạng tách riêng đường chính (reports.md)",
             "The ISP's edge answers; minutes in which the school's router did not are not charged to the ISP. It is the"
-            " edge of the line in use, one that stands by too; reports on ISPs set the main line apart (docs/reports.md)",
+            " edge of the line in use, one that stands by too; reports on ISPs set the main line apart (reports.md)",
         ),
     ),
     "line.domestic.availability": _up(
