@@ -21,6 +21,7 @@ NAMES = (
     "register",
     "plans",
     "series",
+    "queue_of_series",
     "grafana",
 )
 

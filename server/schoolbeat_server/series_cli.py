@@ -92,7 +92,9 @@ def _configured(settings: Settings) -> None:
 
 def _status(_arguments: argparse.Namespace, settings: Settings, engine: Engine, language: str, now_ms: int) -> int:
     from schoolbeat_server import series_again, series_aside, series_room, series_setup
+    from schoolbeat_server.database import get_meta
     from schoolbeat_server.series_cursors import read_cursors
+    from schoolbeat_server.series_trouble import TROUBLE
 
     _configured(settings)
     with engine.connect() as connection:
@@ -100,6 +102,7 @@ def _status(_arguments: argparse.Namespace, settings: Settings, engine: Engine, 
         waits = series_room.waiting(connection, cursors.get("reports", (0, 0))[0], now_ms)
         counts, aside = series_aside.counts(connection), series_aside.points(connection)
         asked = series_again.read(connection)
+        trouble = get_meta(connection, TROUBLE)
     name = series_setup.named(settings.series)
     _say(language, f"Kho: {name}", f"Store: {name}")
     last_ms = max((at_ms for _, at_ms in cursors.values()), default=0)
@@ -108,6 +111,8 @@ def _status(_arguments: argparse.Namespace, settings: Settings, engine: Engine, 
     else:
         at = clock_and_day(last_ms, language)
         _say(language, f"Kho nhận lần cuối lúc {at}", f"The store took something last at {at}")
+    if trouble:
+        _say(language, f"Kho không nhận: {trouble}", f"The store does not take points: {trouble}")
     how_long = lasting(waits.seconds, language)
     _say(
         language,

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from schoolbeat_server import schema, series_again, series_aside, series_health, series_now, series_setup
-from schoolbeat_server.database import server_id, writing
+from schoolbeat_server.database import server_id, set_meta, writing
 from schoolbeat_server.layouts import Layouts
 from schoolbeat_server.ledger import Ledger
 from schoolbeat_server.said import Said
@@ -31,7 +31,7 @@ from schoolbeat_server.series_room import Waiting, held, waiting
 from schoolbeat_server.series_rows import Stamps
 from schoolbeat_server.series_store import Store
 from schoolbeat_server.series_streams import STREAMS, Piece, Read, Sources, read_again
-from schoolbeat_server.series_trouble import Stuck, Trouble
+from schoolbeat_server.series_trouble import TROUBLE, Stuck, Trouble
 from schoolbeat_server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -284,6 +284,7 @@ class SeriesQueue:
             connection.execute(row.on_conflict_do_nothing())
             self.cursors.settle(self.seconds())
             self.cursors.write_settled(connection)
+            set_meta(connection, TROUBLE, self.trouble.now.text if self.trouble.now is not None else "")
             self.sources.stamps = self.sources.stamps._replace(ahead_ms=series_setup.ahead_ms(connection))
             self.counts, self.aside = series_aside.counts(connection), series_aside.points(connection)
         self.health_minute = minute

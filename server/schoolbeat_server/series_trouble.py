@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 AWAY_SECONDS: Final = 600.0  # of no answer, before it is a reason to go and look
 STUCK_SECONDS: Final = 300.0  # before a stream that could not be read is looked at again
+TROUBLE: Final = "series_trouble"  # in table meta: what the store said last, as of the last minute; "": it takes points
 PATIENCE_SECONDS: Final = 86_400.0  # while a whole measurement is refused
 
 

@@ -11,17 +11,18 @@ from pathlib import Path
 import pytest
 from tests.server.school import School
 from tests.server.series_sending import Sending, points
-from tests.server.test_proof import DAY, a_day
+from tests.server.test_proof import DAY, NOON, a_day
 from tests.stores import InfluxDB1, influxdb1
 
 from schoolbeat_server import schema, series_aside
 from schoolbeat_server.cli import main
 from schoolbeat_server.database import writing
 from schoolbeat_server.run import lock_folder
-from schoolbeat_server.school_calendar import date_of
+from schoolbeat_server.school_calendar import date_of, first_minute_of
 from schoolbeat_server.series_delivery import Refused
 
 DATE = date_of(DAY).isoformat()
+FIRST = first_minute_of(DAY) + NOON
 
 
 @pytest.fixture
@@ -55,13 +56,21 @@ def words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Words:
     return Words(tmp_path, capsys)
 
 
-def test_status_says_what_was_sent_and_what_waits(sending: Sending, words: Words) -> None:
+def test_status_says_what_was_sent_and_what_waits(sending: Sending, words: Words, store: InfluxDB1) -> None:
     a_day(sending.province, School("s1"))
     before = words.say("status")
     sending.send()
     after = words.say("status")
     in_vietnamese = words.say("status", lang="vi")
 
+    store.end()
+    sending.later(400)
+    for at in range(2):  # noted with the next minute
+        sending.province.minute = FIRST + 240 + at
+        sending.send()
+    away = words.say("status")
+
+    assert "The store does not take points: không nối được với kho / no connection" in away[1]
     assert before[0] == after[0] == in_vietnamese[0] == 0
     assert "Nothing has been sent yet.\nWaiting: 3 reports" in before[1]
     assert "Waiting: 0 reports (0 MiB), the oldest for 0 s\n" in after[1]
