@@ -32,6 +32,7 @@ CONTACT_MINUTES: Final = 30
 OUTAGES: Final = 2_000
 VERDICTS: Final = 3  # of a target each, with all its units
 DAYS: Final = 200  # of a site each
+TOUCHED: Final = 1_000  # rows that are none of a stream's, before it moves past them
 HEALTH_MINUTES: Final = 1_440
 AGAIN: Final = 20_000  # ids of reports
 LATER: Final = 200
@@ -312,11 +313,11 @@ def read_recounted(sources: Sources, connection: Connection, position: int) -> P
     """Days whose lessons are others now: their sums are, too. No digest tells of it."""
     touched, digest = schema.touched.c, schema.day_digest.c
     with sources.engine.connect() as fresh:
-        row = fresh.execute(
-            select(schema.touched).where(touched.id > position, touched.why == "calendar").order_by(touched.id).limit(1)
-        ).first()
-        if row is None:
-            return None
+        last = fresh.scalar(select(func.max(touched.id))) or 0
+        mine = touched.id.between(position + 1, last) & (touched.why == "calendar")
+        row = fresh.execute(select(schema.touched).where(mine).order_by(touched.id).limit(1)).first()
+        if row is None:  # nor are the others looked through for ever: years make millions
+            return Piece([], last) if last > position + TOUCHED else None
         days = digest.day.between(day_of(row.first_minute), day_of(row.end_minute - 1))
         newest = select(digest.site, digest.day, func.max(digest.revision).label("revision"))
         rows = fresh.execute(newest.where(digest.site == row.site, days).group_by(digest.site, digest.day)).all()

@@ -22,11 +22,13 @@ from tests.server.test_proof import DAY, NOON, a_day
 from tests.server.test_retraction import COPY, copied, take_back, true_one
 from tests.stores import influxdb1, victoria_metrics
 
-from schoolbeat_server import calendar_rows
+from schoolbeat_server import calendar_rows, schema
 from schoolbeat_server.availability import availability
 from schoolbeat_server.calendar_file import Document
 from schoolbeat_server.calendar_revision import CalendarRevision
+from schoolbeat_server.database import writing
 from schoolbeat_server.school_calendar import LessonTime, Rule, first_minute_of
+from schoolbeat_server.series_streams import TOUCHED
 from schoolbeat_wire.catalogue import UP_FULL
 
 FIRST = first_minute_of(DAY) + NOON
@@ -187,3 +189,15 @@ def test_lessons_told_later_are_counted_in_days_already_sent(sending: Sending, s
     ]
     assert counted.down_seconds == 15 * 60
     assert days_told(store, "always") == days_known(sending, range(DAY, DAY + 1))
+
+
+def test_what_others_noted_of_changed_minutes_is_passed_once(sending: Sending) -> None:
+    """Late data adds a row for each site and morning, for ever."""
+    late = {"site": "s1", "first_minute": FIRST, "end_minute": FIRST + 1, "at_ms": 0, "why": "late"}
+    with writing(sending.engine) as connection:
+        connection.execute(schema.touched.insert(), [late] * (TOUCHED + 1) + [late | {"why": "calendar"}])
+        connection.execute(schema.touched.insert(), [late] * (TOUCHED + 1))
+
+    sending.send()
+
+    assert sending.queue.cursors.at("recounted") == 2 * TOUCHED + 3
