@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,22 @@ from tests.server.series_sending import (
     outages_told,
     points,
 )
-from tests.server.test_breaks_ledger import NoBroker
+from tests.server.test_breaks_ledger import NoBroker, Server
 from tests.server.test_proof import DAY, NOON, a_day
+from tests.server.test_quarantine import web_context
+from tests.server.test_web import Client
 from tests.stores import InfluxDB1, influxdb1, victoria_metrics
 
 from schoolbeat_server import restored, schema, series_again, series_aside
 from schoolbeat_server.database import writing
 from schoolbeat_server.heart import Heart
 from schoolbeat_server.incident_rows import IncidentRows
+from schoolbeat_server.judge import Judge
+from schoolbeat_server.run import health
 from schoolbeat_server.school_calendar import first_minute_of
 from schoolbeat_server.series_streams import MINUTES, REPORTS, read_reports
 from schoolbeat_server.settings import Settings
+from schoolbeat_server.web.app import create_app
 from schoolbeat_wire.catalogue import UP_FULL
 
 FIRST = first_minute_of(DAY) + NOON
@@ -483,3 +489,40 @@ def test_a_backlog_of_long_reports_is_sent_in_pieces_that_memory_holds(sending: 
     assert piece is not None
     assert (piece.position, piece.full) == (MINUTES // 300, True)
     assert in_store(store) == in_ledger(sending, FIRST, FIRST + 2_400)
+
+
+# ---- told --------------------------------------------------------------------------------------------------
+
+
+def test_the_servers_own_page_and_healthz_tell_of_the_store(sending: Sending, store: AnyStore) -> None:
+    a_day(sending.province, School("s1"))
+    sending.send()
+    store.end()
+    sending.province.minute += 1
+    sending.province.take(contact={"s1": 60})
+    sending.send()
+    sending.later(700)
+    server = Server(sending.engine, sending.folder, sending.province.minute * 60)
+    judge = Judge(sending.engine, sending.province.ingest.ledger, (), server.ms)
+
+    found = health(server.heart, judge, sending.queue)
+    client = Client(create_app(replace(web_context(sending.engine, server), health=lambda: found)))
+    answer = client.get("/healthz")
+    vi, en = client.get("/about?lang=vi").text, client.get("/about?lang=en").text
+
+    assert answer.status_code == 503
+    assert "the time-series store has not answered for 11 minutes" in str(found["reasons"])
+    assert found["series_waits"] == 1
+    assert {name for name in found if name.startswith("series_")} == {
+        "series_queue_reports",
+        "series_queue_seconds",
+        "series_queue_bytes",
+        "series_points_sent",
+        "series_points_aside",
+        "series_points_old",
+        "series_reports_lost",
+        "series_waits",
+    }
+    assert "Kho chuỗi thời gian (Grafana)" in vi
+    assert "kho chuỗi thời gian không nhận đã 11 phút" in vi
+    assert "points were sent." in en
