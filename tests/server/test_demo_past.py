@@ -13,10 +13,11 @@ from sqlalchemy import Engine, select
 from tests.server import browser as browsers
 
 from schoolbeat_server import history, issued, plans, register, schema
-from schoolbeat_server.database import open_database
+from schoolbeat_server.database import open_database, writing
 from schoolbeat_server.demo import inspected, main, own_plans, past_verdicts, province
 from schoolbeat_server.inspections import read_inspections
 from schoolbeat_server.targets import Plan
+from schoolbeat_server.verdicts import Verdict
 from schoolbeat_server.web.app import create_app
 from schoolbeat_server.web.live import LiveFeed
 from schoolbeat_server.web.server_view import WebContext
@@ -67,6 +68,23 @@ def test_the_same_seed_gives_the_same_months_and_every_unit_says_that_it_is_simu
     assert points[0].met == 0 < points[-1].met
     first.dispose()
     second.dispose()
+
+
+def test_minutes_that_come_later_revise_no_simulated_day(tmp_path: Path, known: list[Plan]) -> None:
+    engine = made(tmp_path, known, "d.db")
+    schools = {site.id: site.school for site in MADE.sites}
+    with writing(engine) as connection:
+        touched = [(site, NOW_MS // 60_000 - 7 * 1_440, NOW_MS // 60_000, "late") for site in schools]
+        issued.touch(connection, touched, NOW_MS - issued.PATIENCE_MS)
+
+    def judging(plan: Plan, _end: int, sites: frozenset[str] | None) -> list[Verdict]:
+        raise AssertionError(f"{plan.id} is judged anew: {sites}")
+
+    with engine.connect() as connection:
+        rows, last = issued.revise(connection, known, NOW_MS, schools, judging)
+
+    assert (rows, last) == ([], len(schools))
+    engine.dispose()
 
 
 def test_the_simulated_inspections_are_entered_over_the_api_and_name_nobody(tmp_path: Path) -> None:
