@@ -227,14 +227,14 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "schoolbeat-queue-waits",
-        Said("Báo cáo đợi kho chuỗi thời gian quá 15 phút", "Reports have waited for the store for over 15 minutes"),
+        Said("Bản tin đợi kho chuỗi thời gian quá 15 phút", "Reports have waited for the store for over 15 minutes"),
         *_server("queue_seconds", "> 0"),
         Said(
-            "Máy chủ {{ .Labels.server }}: báo cáo đã đợi {{ .Values.B.Value }} giây.",
+            "Máy chủ {{ .Labels.server }}: bản tin đã đợi {{ .Values.B.Value }} giây.",
             "Server {{ .Labels.server }}: reports have waited for {{ .Values.B.Value }} s.",
         ),
         Said(
-            "Chạy schoolbeat-server series check trên máy chủ: nó nói kho sai ở đâu. Chưa mất gì: báo cáo đợi trên "
+            "Chạy schoolbeat-server series check trên máy chủ: nó nói kho sai ở đâu. Chưa mất gì: bản tin đợi trên "
             "đĩa.",
             "Run schoolbeat-server series check there: it says what is wrong with the store. Nothing is lost yet, "
             "reports "

@@ -28,7 +28,7 @@ HEALTH: Final = Panel(
     "stat",
     Said("Máy chủ lúc này", "The server now"),
     Said(
-        "Máy chủ có tự thấy khỏe không, tác tử trong sổ và đang kết nối, báo cáo đến muộn bao lâu (phân vị 95), thông "
+        "Máy chủ có tự thấy khỏe không, tác tử trong sổ và đang kết nối, bản tin đến muộn bao lâu (phân vị 95), thông "
         "báo đang đợi, đĩa còn trống. Việc cần làm: không khỏe thì mở /healthz của máy chủ, ở đó có lý do.",
         "Whether the server finds itself healthy, agents in the register and connected, how late reports come (95th "
         "percentile), notices that wait, disk free. To do: when it is not healthy its /healthz has the reasons.",
@@ -49,14 +49,14 @@ STORE: Final = Panel(
     "stat",
     Said("Hàng đợi tới kho chuỗi thời gian", "The queue to the time-series store"),
     Said(
-        "Báo cáo đang đợi kho, đợi lâu nhất, dung lượng; điểm kho từ chối và điểm quá cũ. Việc cần làm: đợi tăng là "
+        "Bản tin đang đợi kho, đợi lâu nhất, dung lượng; điểm kho từ chối và điểm quá cũ. Việc cần làm: đợi tăng là "
         "kho không trả lời, chạy `schoolbeat-server series status`; có điểm bị từ chối thì `series aside list`.",
         "Reports that wait for the store, the longest wait, their size; points it refused and points too old. To do: a "
         "growing wait is a store that does not answer, run `schoolbeat-server series status`; refused points are in "
         "`series aside list`.",
     ),
     (
-        _now(Said("Báo cáo đang đợi", "Reports waiting"), "queue_reports"),
+        _now(Said("Bản tin đang đợi", "Reports waiting"), "queue_reports"),
         _now(Said("Đợi lâu nhất", "Longest wait"), "queue_seconds"),
         _now(Said("Dung lượng", "Size"), "queue_bytes"),
         _now(Said("Bị từ chối", "Refused"), "points_aside"),
@@ -80,7 +80,7 @@ AGENTS: Final = Panel(
 )
 LATE: Final = Panel(
     "chart",
-    Said("Báo cáo đến muộn", "How late reports come"),
+    Said("Bản tin đến muộn", "How late reports come"),
     Said(
         "Phân vị 95 của độ muộn. Muộn vài chục giây là bình thường; cao sau sự cố là số liệu cũ đang về. Việc cần làm: "
         "cao mà không có sự cố nào thì xem tải của máy chủ.",
@@ -92,15 +92,15 @@ LATE: Final = Panel(
 )
 FLOW: Final = Panel(
     "chart",
-    Said("Báo cáo nhận và điểm gửi", "Reports received, points sent"),
+    Said("Bản tin nhận và điểm gửi", "Reports received, points sent"),
     Said(
-        "Số báo cáo nhận được và số điểm đã gửi vào kho trong mỗi bước. Việc cần làm: nhận mà không gửi là kho không "
+        "Số bản tin nhận được và số điểm đã gửi vào kho trong mỗi bước. Việc cần làm: nhận mà không gửi là kho không "
         "trả lời; không nhận là broker hoặc mạng.",
         "Reports received and points sent to the store in each step. To do: received but not sent is the store; "
         "nothing received is the broker or the network.",
     ),
     (
-        Query(Said("Báo cáo nhận", "Reports received"), "schoolbeat_server", Of("reports", "increase")),
+        Query(Said("Bản tin nhận", "Reports received"), "schoolbeat_server", Of("reports", "increase")),
         Query(Said("Điểm gửi", "Points sent"), "schoolbeat_server", Of("points_sent", "increase")),
     ),
     (look.COUNT,),
@@ -109,7 +109,7 @@ QUEUE: Final = Panel(
     "chart",
     Said("Đợi kho", "Waiting for the store"),
     Said(
-        "Báo cáo lâu nhất đã đợi bao lâu. Việc cần làm: tăng đều là kho đang dừng; máy chủ giữ số liệu trên đĩa và gửi "
+        "Bản tin lâu nhất đã đợi bao lâu. Việc cần làm: tăng đều là kho đang dừng; máy chủ giữ số liệu trên đĩa và gửi "
         "bù, nhưng đĩa có hạn.",
         "How long the oldest report has waited. To do: a steady rise is a store that is down; the server keeps "
         "everything on disk and sends it later, but the disk has an end.",
@@ -122,7 +122,7 @@ DISK: Final = Panel(
     Said("Cơ sở dữ liệu và đĩa", "Database and disk"),
     Said(
         "Cỡ cơ sở dữ liệu và đĩa còn trống của máy chủ. Việc cần làm: khi đường đĩa còn trống đi về phía cơ sở dữ liệu "
-        "thì thêm đĩa hoặc giảm số ngày giữ báo cáo.",
+        "thì thêm đĩa hoặc giảm số ngày giữ bản tin.",
         "The size of the database and the server's free disk. To do: when the free disk nears the database, add disk "
         "or keep reports for fewer days.",
     ),
@@ -166,7 +166,7 @@ SILENT: Final = Panel(
         )
         for name, field in (
             (CONNECTED, "connected"),
-            (Said("Báo cáo gần nhất cách đây", "Newest report ago"), "heard_seconds"),
+            (Said("Bản tin gần nhất cách đây", "Newest report ago"), "heard_seconds"),
         )
     ),
     (look.OK, look.AGE),
@@ -178,7 +178,7 @@ LATEST: Final = Panel(
     "table",
     Said("Tác tử đến muộn", "Late agents"),
     Said(
-        "Báo cáo gần nhất của từng tác tử đến muộn bao lâu, muộn nhất ở trên. Việc cần làm: muộn nhiều giờ mà đang kết "
+        "Bản tin gần nhất của từng tác tử đến muộn bao lâu, muộn nhất ở trên. Việc cần làm: muộn nhiều giờ mà đang kết "
         "nối là đang gửi bù; muộn mãi một mức là đồng hồ hoặc đường truyền của trường.",
         "How late each agent's newest report came, the latest first. To do: hours late while connected is a backlog on "
         "its way; always late by the same is the school's clock or line.",
