@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, Select, String, case, cast, delete, func, insert, literal, select
 
 from schoolbeat_server import schema
 from schoolbeat_server.database import get_meta
 from schoolbeat_server.outage_changes import FOLLOWED
 
 ALL_MINUTES: Final = (0, 2**31)
+MOST: Final = 100  # worked on at a time
 
 
 class Again(NamedTuple):
@@ -77,11 +78,16 @@ def was_made_again(connection: Connection, site: str, first_minute: int, end_min
         ask(connection, site, minutes, now_ms, reports_of(connection, site, minutes))
 
 
-def read(connection: Connection) -> list[Again]:
-    """The newest asked for first."""
-    table = schema.series_again
-    rows = connection.execute(select(table).order_by(table.c.id.desc()))
-    return [Again(*row) for row in rows]
+def read(connection: Connection, *, sent: bool | None = None, limit: int = MOST) -> list[Again]:
+    """The newest asked for first. sent: only those of which all is sent, or of which something is not."""
+    table, cursor = schema.series_again.c, schema.series_cursor.c
+    query = _with_cursors(*(table[name] for name in Again._fields)).order_by(table.id.desc()).limit(limit)
+    if sent is not None:
+        hours = case((table.whole, (table.end_minute + 59) // 60 - table.first_minute // 60), else_=0)
+        end = table.end_report - table.start_report + hours
+        position = func.coalesce(cursor.position, 0)
+        query = query.where(position >= end if sent else position < end)
+    return [Again(*row) for row in connection.execute(query)]
 
 
 def forget(connection: Connection, one: Again) -> None:
@@ -95,10 +101,30 @@ def newest_report(connection: Connection) -> int:
 
 def passed_reports(connection: Connection) -> int:
     """report.id up to which none is needed for the store any more."""
-    cursor = schema.series_cursor.c
+    cursor, again = schema.series_cursor.c, schema.series_again.c
     settled = connection.scalar(select(cursor.settled).where(cursor.stream == "reports")) or 0
-    for one in read(connection):
-        sent = connection.scalar(select(cursor.settled).where(cursor.stream == one.stream)) or 0
-        if sent < one.reports:
-            settled = min(settled, one.start_report)
-    return settled
+    waiting = func.coalesce(cursor.settled, 0) < again.end_report - again.start_report
+    oldest = connection.scalar(_with_cursors(func.min(again.start_report)).where(waiting))
+    return settled if oldest is None else min(settled, oldest)
+
+
+class Left(NamedTuple):
+    """Of what is asked for again of all sites: reports not sent yet, and report.id after which the oldest is."""
+
+    reports: int
+    after: int | None
+
+
+def left(connection: Connection) -> Left:
+    cursor, again = schema.series_cursor.c, schema.series_again.c
+    reports = again.end_report - again.start_report - func.coalesce(cursor.position, 0)
+    query = _with_cursors(func.sum(reports), func.min(again.start_report)).where(again.site == "", reports > 0)
+    count, after = connection.execute(query).one()
+    return Left(count or 0, after)
+
+
+def _with_cursors(*columns: Any) -> Select[Any]:
+    """One question however many rows there are: a ledger made again asks for each site's days."""
+    cursor, again = schema.series_cursor.c, schema.series_again.c
+    mine = cursor.stream == literal("again-") + cast(again.id, String)
+    return select(*columns).select_from(schema.series_again).outerjoin(schema.series_cursor, mine)

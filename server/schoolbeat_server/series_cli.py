@@ -312,7 +312,7 @@ def _watch(engine: Engine, asked: Any, language: str) -> int:
         while True:
             with engine.connect() as connection:
                 sent = read_cursors(connection).get(asked.stream, (0, 0))[0]
-                waits = any(one.id == asked.id for one in series_again.read(connection))
+                waits = any(one.id == asked.id for one in series_again.read(connection, sent=False, limit=10**6))
             if not waits or sent >= asked.end:
                 break
             percent = _percent(sent, asked.end)

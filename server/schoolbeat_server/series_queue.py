@@ -225,12 +225,14 @@ class SeriesQueue:
 
     def _send_again(self) -> bool:
         with self.engine.connect() as connection:
-            asked = series_again.read(connection)
+            asked = series_again.read(connection, sent=False)
+            ended = series_again.read(connection, sent=True)
+        for one in ended:
+            self._end_of(one)
         for one in asked:
             piece = self._read(one.stream, partial(_read_again, one))
             if piece is not None:
                 return self._send(one.stream, piece, count_old=False)
-            self._end_of(one)
         return False
 
     def _end_of(self, one: Again) -> None:

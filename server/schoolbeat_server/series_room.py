@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, func, select
 
 from schoolbeat_server import schema, series_aside
-from schoolbeat_server.series_again import newest_report, passed_reports, read
+from schoolbeat_server.series_again import left, newest_report, passed_reports
 
 ROW_BYTES: Final = 250  # of a stored report beside its payload, with its places in indices
 SAMPLE: Final = 200
@@ -26,15 +26,10 @@ class Waiting(NamedTuple):
 
 def waiting(connection: Connection, position: int, now_ms: int) -> Waiting:
     """position: of the stream of reports."""
-    table, cursor = schema.report.c, schema.series_cursor.c
-    count, starts = max(newest_report(connection) - position, 0), [position]
-    for one in read(connection):
-        if not one.site:
-            sent = connection.scalar(select(cursor.position).where(cursor.stream == one.stream)) or 0
-            if sent < one.reports:
-                count += one.reports - sent
-                starts.append(one.start_report)
-    oldest = connection.scalar(select(table.received_ms).where(table.id > min(starts)).order_by(table.id).limit(1))
+    table, again = schema.report.c, left(connection)
+    count = max(newest_report(connection) - position, 0) + again.reports
+    after = position if again.after is None else min(position, again.after)
+    oldest = connection.scalar(select(table.received_ms).where(table.id > after).order_by(table.id).limit(1))
     seconds = max(now_ms - oldest, 0) // 1_000 if oldest is not None and count else 0
     return Waiting(count, seconds, count * bytes_of_one(connection) if seconds else 0)
 

@@ -526,3 +526,23 @@ def test_the_servers_own_page_and_healthz_tell_of_the_store(sending: Sending, st
     assert "Kho chuỗi thời gian (Grafana)" in vi
     assert "kho chuỗi thời gian không nhận đã 11 phút" in vi
     assert "points were sent." in en
+
+
+def test_more_days_made_again_than_are_worked_on_at_a_time_are_all_sent(tmp_path: Path) -> None:
+    with influxdb1(tmp_path) as store:
+        sending = Sending(tmp_path, store.settings)
+        a_day(sending.province, School("s1"))
+        sending.send()
+        expected = in_store(store)
+        store.query("DROP MEASUREMENT schoolbeat_minute")
+        with writing(sending.engine) as connection:
+            for at in range(2 * series_again.MOST + 10):
+                first = FIRST + at % 180
+                series_again.was_made_again(connection, "s1", first, first + 1, 0)
+
+        sending.send(1_000)
+
+        assert in_store(store) == expected
+        assert sending.rows(schema.series_again) == []
+        assert not [row for row in sending.rows(schema.series_cursor) if row.stream.startswith("again")]
+        sending.close()
