@@ -36,6 +36,11 @@ class Again(NamedTuple):
         return self.end_report - self.start_report
 
     @property
+    def is_first_time(self) -> bool:
+        """It only waited until what is newer had gone: what is too old for the store was never counted."""
+        return (self.first_minute, self.end_minute) == ALL_MINUTES
+
+    @property
     def hours(self) -> range:
         """Hours since 1970 UTC that are sent when the reports are."""
         return range(self.first_minute // 60, -(-self.end_minute // 60)) if self.whole else range(0)

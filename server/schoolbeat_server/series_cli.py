@@ -139,6 +139,12 @@ def _status(_arguments: argparse.Namespace, settings: Settings, engine: Engine, 
             f"Kho đã từ chối {aside} điểm: schoolbeat-server series aside",
             f"The store refused {aside} points: schoolbeat-server series aside",
         )
+    if counts["aside_dropped"]:
+        _say(
+            language,
+            f"Trong số điểm bị từ chối, {counts['aside_dropped']} điểm cũ nhất đã bỏ hẳn vì hết chỗ để riêng",
+            f"Of refused points the oldest {counts['aside_dropped']} are gone: there is no more room to keep them",
+        )
     return 0
 
 

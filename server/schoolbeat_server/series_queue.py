@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, delete, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -232,7 +232,7 @@ class SeriesQueue:
         for one in asked:
             piece = self._read(one.stream, partial(_read_again, one))
             if piece is not None:
-                return self._send(one.stream, piece, count_old=False)
+                return self._send(one.stream, piece, count_old=one.is_first_time)
         return False
 
     def _end_of(self, one: Again) -> None:
@@ -284,6 +284,7 @@ class SeriesQueue:
         with writing(self.engine) as connection:
             row = insert(schema.health).values(minute=minute, payload=json.dumps(found))
             connection.execute(row.on_conflict_do_nothing())
+            connection.execute(delete(schema.health).where(schema.health.c.minute < before_ms // 60_000))
             self.cursors.settle(self.seconds())
             self.cursors.write_settled(connection)
             set_meta(connection, TROUBLE, self.trouble.now.text if self.trouble.now is not None else "")
@@ -348,6 +349,7 @@ class SeriesQueue:
         """For /healthz and /metrics."""
         return {f"series_{name}": count for name, count in self._of_itself().items()} | {
             "series_reports_lost": self.counts["reports_lost"],
+            "series_aside_dropped": self.counts["aside_dropped"],
             "series_waits": int(self.trouble.now is not None),
         }
 

@@ -379,7 +379,7 @@ def _reports_again(sources: Sources, connection: Connection, one: Again, positio
     query = select(*_COLUMNS).where(
         table.id > low,
         table.id <= high,
-        table.last_minute >= max(one.first_minute, sources.oldest_ms // 60_000),
+        table.last_minute >= max(one.first_minute, 0 if one.is_first_time else sources.oldest_ms // 60_000),
         table.first_minute < one.end_minute,
     )
     if one.site:

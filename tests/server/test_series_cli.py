@@ -69,7 +69,12 @@ def test_status_says_what_was_sent_and_what_waits(sending: Sending, words: Words
         sending.province.minute = FIRST + 240 + at
         sending.send()
     away = words.say("status")
+    with writing(sending.engine) as connection:
+        series_aside.count(connection, {"aside_dropped": 7})
+    full = words.say("status")
 
+    assert "the oldest 7 are gone" in full[1]
+    assert "are gone" not in away[1]
     assert "The store does not take points: không nối được với kho / no connection" in away[1]
     assert before[0] == after[0] == in_vietnamese[0] == 0
     assert "Nothing has been sent yet.\nWaiting: 3 reports" in before[1]

@@ -314,6 +314,26 @@ def test_points_older_than_the_retention_are_counted_and_not_sent(tmp_path: Path
         sending.close()
 
 
+def test_a_backlog_that_has_become_too_old_is_counted_to_the_last_point(tmp_path: Path) -> None:
+    """Part of it in its turn, the rest beside what is new."""
+    with influxdb1(tmp_path, retention="365d") as store:
+        sending, school = Sending(tmp_path, store.settings), School("s1")
+        sending.province.minute = FIRST + 3_000
+        told = [school.report(school.rows(FIRST + at, [school.signal_row()] * 300)) for at in range(0, 2_400, 300)]
+        sending.province.take(school.inventory_message(), school.presence(), *told)
+        sending.province.minute += 400 * 1_440
+
+        sending.queue.step()
+        sending.queue.step()
+        (asked,) = sending.rows(schema.series_again)
+        sending.send()
+
+        assert (asked.start_report, asked.end_report) == (MINUTES // 300, 8)
+        assert counters(sending)["series.points_old"] == 2_400 * (len(SIGNALS) + 1)  # and a reading each minute
+        assert points(store, "schoolbeat_minute") == {}
+        sending.close()
+
+
 # ---- another store, an older database, lost rows -----------------------------------------------------------
 
 
@@ -521,6 +541,7 @@ def test_the_servers_own_page_and_healthz_tell_of_the_store(sending: Sending, st
         "series_points_aside",
         "series_points_old",
         "series_reports_lost",
+        "series_aside_dropped",
         "series_waits",
     }
     assert "Kho chuỗi thời gian (Grafana)" in vi
