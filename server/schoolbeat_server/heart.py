@@ -412,7 +412,6 @@ class Heart:
             gone = [row.last_minute for row in rows] + ([min(contact, before_ms // 60_000)] if stale else [])
             set_meta(connection, "kept_from_minute", str(max(known, max(gone) + 1)))
             connection.execute(delete(schema.report).where(schema.report.c.id.in_(old)))
-            connection.execute(delete(schema.health).where(schema.health.c.minute < before_ms // 60_000))
             series_room.count_lost(connection, lost)
             connection.execute(
                 delete(schema.contact_minute).where(schema.contact_minute.c.minute <= min(contact, before_ms // 60_000))

@@ -755,7 +755,7 @@ outage_change = Table(  # an outage row that was written or removed; the newest 
     sqlite_autoincrement=True,
 )
 
-health = Table(  # our own, a row a minute; deleted with the reports
+health = Table(  # our own, a row a minute; kept as long as reports are
     "health",
     metadata,
     Column("minute", Integer, primary_key=True, autoincrement=False),

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, select
@@ -158,6 +159,11 @@ def test_a_revision_tells_the_counts_anew_and_only_the_units_that_changed(world:
     assert revised == ({ident} if world.queue.sources.stamps.by_revision else set())
 
 
+def _rows(world: World, table: Any) -> list[Any]:
+    with world.made.engine.connect() as connection:
+        return list(connection.execute(select(table)))
+
+
 def _issues(world: World) -> list[issued.Issue]:
     with world.made.engine.connect() as connection:
         return issued.read_issues(connection, revised=False, limit=100)
@@ -227,14 +233,18 @@ def test_the_servers_own_health_is_told_every_minute(world: World) -> None:
     world.now_ms += 60_000
     world.send()
     again = points(world.store, "schoolbeat_server")
+    payloads = [row.payload for row in _rows(world, schema.health)]
 
+    world.now_ms += (world.settings.report_days + 1) * 86_400_000
+    world.send()
+    left = [row.minute for row in _rows(world, schema.health)]
+    world.now_ms = NOW_MS + 60_000
+
+    assert left == [(NOW_MS + 60_000) // 60_000 + (world.settings.report_days + 1) * 1_440]
     assert first == {NOW_MS // 60_000 * 60_000: len(world.made.sites)}
     assert len(one(again, "schoolbeat_server_agents")) == 2
     names = {name.removeprefix("schoolbeat_server_") for name, _ in again}
     assert names >= {"ok", "reports", "queue_reports", "points_sent", "disk_free_bytes", "database_bytes", "agents"}
-    with world.made.engine.connect() as connection:
-        payloads = connection.scalars(select(schema.health.c.payload)).all()
-    assert len(payloads) == 2
     assert json.loads(payloads[0])["agents_connected"] == sum(
         1 for site in world.made.sites if site not in (world.made.silent, world.made.lost)
     )
