@@ -99,6 +99,22 @@ def test_the_strips_and_the_ladder_are_drawn_with_their_styles(browser: Browser,
     }
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_hours_stand_under_the_minutes_that_they_name(
+    browser: Browser, address: str, made: Made, width: int
+) -> None:
+    browser.open(f"{address}/site/{made.faulty}", width=width)
+
+    left_and_width = """selector => {
+        const box = [...document.querySelectorAll(selector)].find(one => one.getBoundingClientRect().width)
+        const {left, width} = box.getBoundingClientRect()
+        return [Math.round(left), Math.round(width)]
+    }"""
+    hours, strip = (browser.evaluate(f"({left_and_width})('{one}')") for one in (".hours", "svg.strip"))
+
+    assert hours == strip
+
+
 def test_the_keyboard_reaches_the_content_first_and_its_focus_is_seen(browser: Browser, address: str) -> None:
     browser.open(f"{address}/", width=1280)
 
