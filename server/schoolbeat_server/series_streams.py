@@ -12,11 +12,11 @@ from typing import Any, Final, NamedTuple, TypeVar
 from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
-from schoolbeat_server import issued, issued_units, schema, series_reports
+from schoolbeat_server import issued, issued_units, schema, series_again, series_reports
 from schoolbeat_server.layouts import Layout, Layouts
 from schoolbeat_server.ledger import CONTACT, Ledger
 from schoolbeat_server.school_calendar import SchoolCalendar, day_of, first_minute_of
-from schoolbeat_server.series_again import Again
+from schoolbeat_server.series_again import Again, Span
 from schoolbeat_server.series_places import Places
 from schoolbeat_server.series_rows import DayLines, OutageRow, Stamps, encoded, of_health, of_issue, of_outage
 from schoolbeat_server.sums import Sums
@@ -35,7 +35,7 @@ DAYS: Final = 200  # of a site each
 TOUCHED: Final = 1_000  # rows that are none of a stream's, before it moves past them
 HEALTH_MINUTES: Final = 1_440
 AGAIN: Final = 20_000  # ids of reports
-LATER: Final = 200
+LATER: Final = 5_000  # rows without payloads
 APART_MINUTES: Final = 90  # minutes of a site so far apart are read from the ledger apart
 
 Done = Callable[[Connection], None]
@@ -143,23 +143,37 @@ def _keep_for_later(unnamed: Sequence[int]) -> Done:
 
 
 def read_later(sources: Sources, connection: Connection, position: int) -> Piece | None:
-    """Those whose inventory was lost and is there again; a look at all of them, again and again."""
+    """Those whose inventory was lost and is there again are asked for once more; a look at all, again and again."""
     later, table = schema.series_later.c, schema.report.c
-    query = select(later.report, *_COLUMNS).join_from(
+    columns = (table[name] for name in ("id", "site", "agent", "revision", "received_ms"))
+    query = select(later.report, *columns).join_from(
         schema.series_later, schema.report, table.id == later.report, isouter=True
     )
-    query = query.where(later.report > position).order_by(later.report)
-    rows, more = _some(connection.execute(query.limit(LATER)).all(), LATER)
+    rows = connection.execute(query.where(later.report > position).order_by(later.report).limit(LATER)).all()
     if not rows:
         return None
-    lines, unnamed = lines_of_reports(sources, connection, [row for row in rows if row.id is not None])
-    done = [row.report for row in rows if row.report not in set(unnamed)]
+    waiting: dict[tuple[str, str, str], list[Any]] = {}
+    for row in rows:
+        if row.id is not None:
+            waiting.setdefault((row.site, row.agent, row.revision), []).append(row)
+    found = [mine for key, mine in waiting.items() if _layout(sources, connection, *key) is not None]
+    done = [row.report for row in rows if row.id is None] + [row.id for mine in found for row in mine]
 
-    def forget(writing: Connection) -> None:
-        if done:
-            writing.execute(delete(schema.series_later).where(later.report.in_(done)))
+    def ask_again(writing: Connection) -> None:
+        for mine in found:
+            span = Span(mine[0].id - 1, mine[-1].id)
+            series_again.ask(writing, mine[0].site, series_again.ALL_MINUTES, mine[-1].received_ms, span)
+        writing.execute(delete(schema.series_later).where(later.report.in_(done)))
 
-    return Piece(lines, rows[-1].report if more else 0, False, forget)
+    return Piece([], rows[-1].report if len(rows) == LATER else 0, False, ask_again)
+
+
+def _layout(sources: Sources, connection: Connection, site: str, agent: str, revision: str) -> Layout | None:
+    try:
+        return sources.layouts.of(connection, site, agent, revision)
+    except _UNTOLD as error:
+        log.warning("inventory %s of %s/%s cannot be read: %s", revision, site, agent, error)
+        return None
 
 
 def lines_of_reports(sources: Sources, connection: Connection, rows: Iterable[Any]) -> tuple[list[bytes], list[int]]:
@@ -169,11 +183,7 @@ def lines_of_reports(sources: Sources, connection: Connection, rows: Iterable[An
     for row in rows:
         if not row.placed:
             continue
-        try:
-            layout = sources.layouts.of(connection, row.site, row.agent, row.revision)
-        except _UNTOLD as error:
-            log.warning("inventory %s of %s/%s cannot be read: %s", row.revision, row.site, row.agent, error)
-            layout = None
+        layout = _layout(sources, connection, row.site, row.agent, row.revision)
         if layout is None:
             unnamed.append(row.id)
             continue

@@ -380,6 +380,30 @@ def test_reports_whose_inventory_was_lost_are_sent_when_it_is_there_again(sendin
     assert sending.rows(schema.series_later) == []
 
 
+def test_those_sent_late_are_sent_once_more_if_the_store_lost_them(tmp_path: Path) -> None:
+    """VictoriaMetrics killed a moment after it took them."""
+    with victoria_metrics(tmp_path) as store:
+        sending, school = Sending(tmp_path, store.settings), School("s1")
+        a_day(sending.province, school)
+        with writing(sending.engine) as connection:
+            connection.execute(delete(schema.inventory))
+        sending.province.ingest.layouts.known.clear()
+        sending.send()
+        sending.later(200)
+        sending.province.take(school.inventory_message())
+        sending.later(200)
+        sending.send()
+
+        store.kill()
+        shutil.rmtree(tmp_path / "victoria-metrics")
+        store.start()
+        sending.open()
+        sending.send()
+
+        assert in_store(store) == in_ledger(sending, FIRST, FIRST + 240)
+        sending.close()
+
+
 def test_reports_that_come_before_their_inventory_are_sent_when_they_are_placed(
     sending: Sending, store: AnyStore
 ) -> None:
