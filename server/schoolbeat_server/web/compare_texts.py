@@ -19,7 +19,6 @@ COMPARE_TEXTS: dict[str, tuple[str, str]] = {
     "compare.place.area": ("Địa bàn", "An area"),
     "compare.place.school": ("Trường", "A school"),
     "compare.place.isp": ("Nhà mạng", "An ISP"),
-    "compare.choose": ("Chọn", "Choose"),
     "compare.pilot": ("Thí điểm là", "The pilot is"),
     "compare.from": ("Từ ngày", "From"),
     "compare.to": ("Đến hết ngày", "To, included"),
@@ -44,7 +43,6 @@ COMPARE_TEXTS: dict[str, tuple[str, str]] = {
     "compare.measured": ("đo được {share}", "measured {share}"),
     "compare.nobody": ("Không có dòng nào.", "There are no rows."),
     "compare.method": ("Cách tính", "Method"),
-    "compare.rests_on": ("Căn cứ", "Rests on"),
     "compare.official": ("Lập bảng xếp hạng thành văn bản (PDF)", "Make the league table a document (PDF)"),
     "compare.not_ready": (
         "bảng đang được tính; hãy tải lại sau vài giây",
