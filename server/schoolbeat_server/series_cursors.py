@@ -84,6 +84,11 @@ class Cursors:
         upsert(connection, schema.series_cursor, [row], ("stream",))
         self.written[stream] = settled
 
+    def write_all(self, connection: Connection) -> None:
+        """After a step back, for what is asked of the database and not of us."""
+        for stream in read_cursors(connection):
+            self.write(connection, stream, self.moved_ms.get(stream, 0))
+
     def write_settled(self, connection: Connection) -> None:
         """Of streams that have nothing new to send."""
         for stream in [one for one, position in self.settled.items() if self.written.get(one) != position]:

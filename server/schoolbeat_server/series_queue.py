@@ -71,7 +71,9 @@ class SeriesQueue:
         self.cursors = Cursors(store.settles_seconds)
         with engine.connect() as connection:
             places = read_places(connection)
+        with writing(engine) as connection:
             self.cursors.load(connection)
+            self.cursors.write_all(connection)
             self.counts, self.aside = series_aside.counts(connection), series_aside.points(connection)
         stamps = Stamps(settings.series.kind == "victoriametrics")
         kinds = unit_kinds or {}
@@ -122,6 +124,8 @@ class SeriesQueue:
         except _Restarted:
             log.warning("the time-series store was started anew: what it took in the last minute is sent again")
             self.cursors.go_back()
+            with writing(self.engine) as connection:
+                self.cursors.write_all(connection)
             self._went_well()
             return True
 

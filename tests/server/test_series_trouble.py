@@ -390,6 +390,8 @@ def test_those_sent_late_are_sent_once_more_if_the_store_lost_them(tmp_path: Pat
         sending.province.ingest.layouts.known.clear()
         sending.send()
         sending.later(200)
+        sending.province.minute += 1
+        sending.send()  # notes with the minute that the cursor is beyond doubt
         sending.province.take(school.inventory_message())
         sending.later(200)
         sending.send()
@@ -431,7 +433,7 @@ def test_a_cursor_beyond_what_there_is_goes_back(sending: Sending, store: AnySto
     assert sending.queue.cursors.at("reports") == 3
     assert isinstance(store, InfluxDB1) or sending.queue.cursors.settled["reports"] == 3
     with sending.engine.connect() as connection:
-        assert series_again.passed_reports(connection) == 10_000
+        assert series_again.passed_reports(connection) == 3
 
 
 def test_what_is_corrected_after_a_restore_counts_over_what_was_told_before(sending: Sending, store: AnyStore) -> None:
