@@ -230,7 +230,7 @@ def _has_points_of(at: World, site: str) -> bool:
 
 
 def _waits_no_longer(at: World) -> bool:
-    return at.server.get("/healthz")["series_waits"] == 0
+    return bool(at.server.get("/healthz")["series_waits"] == 0)
 
 
 def _await_all(at: World, told: Told) -> None:
