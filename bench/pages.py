@@ -17,10 +17,10 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import pages_province
 from tests.server import synthetic
 from tests.server.issued_days import issue_days
 
+import pages_province
 from schoolbeat_server.verdicts import Status, UnitVerdict
 from schoolbeat_server.web.app import create_app
 

@@ -15,7 +15,6 @@ from schoolbeat_server.said import Said
 from schoolbeat_server.targets import Target
 from schoolbeat_wire.catalogue import OFF, UP_FULL
 
-
 _UP: Final = Said("thông", "up")
 
 
