@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Engine, and_, exists, func, select, update
+from sqlalchemy import ColumnElement, Engine, and_, exists, func, or_, select, update
 
 from schoolbeat_server import channels as channel_module
 from schoolbeat_server.channels import PermanentRefusal, scrub
@@ -47,7 +47,7 @@ def due(engine: Engine, names: list[str], now_ms: int) -> list[Due]:
     """What is to be sent over these channels, longest due first; a closing waits until its opening is settled."""
     opening = notice.alias("opening")
     waits_for_opening = exists().where(
-        opening.c.incident == notice.c.incident,
+        or_(opening.c.incident == notice.c.incident, opening.c.matter == notice.c.matter),
         opening.c.channel == notice.c.channel,
         opening.c.kind == "open",
         notice.c.kind == "close",

@@ -649,11 +649,25 @@ issued = Table(
     sqlite_autoincrement=True,
 )
 
-notice = Table(
+matter = Table(  # what is wrong with the server itself; told when it lasts and when it is over: server_matters.py
+    "matter",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(20), nullable=False),
+    Column("seen_ms", BigInteger, nullable=False),
+    Column("told_ms", BigInteger),  # NULL: it has not lasted long enough
+    Column("gone_ms", BigInteger),  # NULL: it is still there
+    Column("closed_ms", BigInteger),
+    Column("vi", Text, nullable=False),
+    Column("en", Text, nullable=False),
+)
+
+notice = Table(  # of an incident, or of a matter
     "notice",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("incident", Integer, ForeignKey("incident.id"), nullable=False),
+    Column("incident", Integer, ForeignKey("incident.id")),
+    Column("matter", Integer, ForeignKey("matter.id")),
     Column("kind", String(10), nullable=False),  # open | close
     Column("channel", String(60), nullable=False),  # the channel's name in server.toml
     Column("title", Text, nullable=False),
@@ -665,6 +679,7 @@ notice = Table(
     Column("refused_ms", BigInteger),  # a permanent refusal: not tried again
     Column("error", Text, nullable=False, default=""),
     UniqueConstraint("incident", "kind", "channel"),
+    UniqueConstraint("matter", "kind", "channel"),
 )
 Index("notice_waiting", notice.c.sent_ms, notice.c.refused_ms, notice.c.next_try_ms)
 

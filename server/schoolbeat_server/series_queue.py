@@ -15,7 +15,15 @@ from sqlalchemy import Connection, Engine, delete, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from schoolbeat_server import schema, series_again, series_aside, series_health, series_now, series_setup
+from schoolbeat_server import (
+    schema,
+    series_again,
+    series_aside,
+    series_health,
+    series_now,
+    series_setup,
+    server_matters,
+)
 from schoolbeat_server.database import server_id, set_meta, writing
 from schoolbeat_server.layouts import Layouts
 from schoolbeat_server.ledger import Ledger
@@ -291,6 +299,7 @@ class SeriesQueue:
             connection.execute(delete(schema.health).where(schema.health.c.minute < before_ms // 60_000))
             self.cursors.settle(self.seconds())
             self.cursors.write_settled(connection)
+            server_matters.look(connection, self.matters(), self.settings.channels, now_ms)
             set_meta(connection, TROUBLE, self.trouble.now.text if self.trouble.now is not None else "")
             self.sources.stamps = self.sources.stamps._replace(ahead_ms=series_setup.ahead_ms(connection))
             self.counts, self.aside = series_aside.counts(connection), series_aside.points(connection)
@@ -336,17 +345,23 @@ class SeriesQueue:
 
     def reasons(self) -> list[Said]:
         """Why somebody should go and look."""
-        told = (self.trouble.said(self.seconds()), self.stuck.said(), self.backlog.said())
-        found = [said for said in told if said is not None]
-        if self.about is not None and self.about.reached:
-            found += self.about.problems
-        if self.aside:
-            found.append(
-                Said(
-                    f"kho chuỗi thời gian đã từ chối {self.aside} điểm, để riêng: schoolbeat-server series aside",
-                    f"the time-series store refused {self.aside} points, set aside: schoolbeat-server series aside",
-                )
-            )
+        return [said for found in self.matters().values() for said in found]
+
+    def matters(self) -> dict[str, list[Said]]:
+        """By the name of what is wrong."""
+        aside = Said(
+            f"kho chuỗi thời gian đã từ chối {self.aside} điểm, để riêng: schoolbeat-server series aside",
+            f"the time-series store refused {self.aside} points, set aside: schoolbeat-server series aside",
+        )
+        told = {
+            "series.store": self.trouble.said(self.seconds()),
+            "series.stuck": self.stuck.said(),
+            "series.room": self.backlog.said(),
+            "series.aside": aside if self.aside else None,
+        }
+        found = {name: [said] for name, said in told.items() if said is not None}
+        if self.about is not None and self.about.reached and self.about.problems:
+            found["series.settings"] = list(self.about.problems)
         return found
 
     def numbers(self) -> dict[str, int]:

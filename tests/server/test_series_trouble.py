@@ -37,7 +37,7 @@ from schoolbeat_server.judge import Judge
 from schoolbeat_server.run import health
 from schoolbeat_server.school_calendar import first_minute_of
 from schoolbeat_server.series_streams import MINUTES, REPORTS, read_reports
-from schoolbeat_server.settings import Settings
+from schoolbeat_server.settings import Channel, Settings
 from schoolbeat_server.web.app import create_app
 from schoolbeat_wire.catalogue import UP_FULL
 
@@ -95,6 +95,33 @@ def test_a_day_without_the_store_loses_nothing(sending: Sending, store: AnyStore
     assert in_store(store) == in_ledger(sending, FIRST, end)
     assert len(in_store(store)["line.isp"]) == 60 + 24 * 60
     assert {row.stream for row in sending.rows(schema.series_cursor)} >= {"reports", "contact", "health"}
+
+
+def test_a_store_that_stays_away_is_told_once_over_every_channel_and_its_return_once(
+    sending: Sending, store: AnyStore
+) -> None:
+    channels = (Channel(name="so", url="json://127.0.0.1"), Channel(name="office", url="json://127.0.0.1"))
+    sending.queue.settings = replace(sending.queue.settings, channels=channels)
+    school = School("s1")
+    a_day(sending.province, school, hours=1)
+    store.end()
+    for _minute in range(30):
+        sending.later(60)
+        sending.province.minute += 1
+        sending.send()
+    while_away = [(row.kind, row.channel) for row in sending.rows(schema.notice)]
+    store.start()
+    for _minute in range(30):
+        sending.later(60)
+        sending.province.minute += 1
+        sending.send()
+
+    assert while_away == [("open", "so"), ("open", "office")]
+    assert [(row.kind, row.channel) for row in sending.rows(schema.notice)][2:] == [
+        ("close", "so"),
+        ("close", "office"),
+    ]
+    assert sending.rows(schema.notice)[0].body.startswith("kho chuỗi thời gian không nhận đã")
 
 
 def test_of_a_long_backlog_the_newest_goes_before_the_rest(sending: Sending, store: AnyStore) -> None:

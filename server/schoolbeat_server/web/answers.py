@@ -236,8 +236,8 @@ class IncidentOut(BaseModel):
 
 class NoticeOut(BaseModel):
     id: int
-    incident: int
-    site: str
+    incident: int | None = Field(description="null where it is of the server itself")
+    site: str | None = Field(description="null where it is of the server itself")
     kind: str
     channel: str
     title: str

@@ -56,9 +56,12 @@ class IncidentRow(NamedTuple):
 
 
 class NoticeRow(NamedTuple):
+    """incident, site: None where it is of the server itself."""
+
     id: int
-    incident: int
-    site: str
+    incident: int | None
+    matter: int | None
+    site: str | None
     kind: str
     channel: str
     title: str
@@ -225,8 +228,8 @@ def read_notices(
         where += [table.c.sent_ms.is_(None), table.c.refused_ms.is_(None)]
     names = ("kind", "channel", "title", "body", "created_ms", "next_try_ms", "tries", "sent_ms", "refused_ms", "error")
     query = (
-        select(table.c.id, table.c.incident, schema.incident.c.site, *(table.c[name] for name in names))
-        .join(schema.incident, schema.incident.c.id == table.c.incident)
+        select(table.c.id, table.c.incident, table.c.matter, schema.incident.c.site, *(table.c[name] for name in names))
+        .join_from(table, schema.incident, schema.incident.c.id == table.c.incident, isouter=True)
         .where(*where)
         .order_by(table.c.id.desc())
         .limit(limit)
@@ -236,9 +239,9 @@ def read_notices(
 
 def by_event(notices: Sequence[NoticeRow]) -> list[Told]:
     """Together what was written together; in the order of the newest of each."""
-    found: dict[tuple[int, str], Told] = {}
+    found: dict[tuple[int | None, int | None, str], Told] = {}
     for one in notices:
-        found.setdefault((one.incident, one.kind), Told(one, [])).channels.append(one)
+        found.setdefault((one.incident, one.matter, one.kind), Told(one, [])).channels.append(one)
     return list(found.values())
 
 

@@ -477,9 +477,22 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "matter",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("name", sa.String(length=20), nullable=False),
+        sa.Column("seen_ms", sa.BigInteger(), nullable=False),
+        sa.Column("told_ms", sa.BigInteger(), nullable=True),
+        sa.Column("gone_ms", sa.BigInteger(), nullable=True),
+        sa.Column("closed_ms", sa.BigInteger(), nullable=True),
+        sa.Column("vi", sa.Text(), nullable=False),
+        sa.Column("en", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
         "notice",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
-        sa.Column("incident", sa.Integer(), nullable=False),
+        sa.Column("incident", sa.Integer(), nullable=True),
+        sa.Column("matter", sa.Integer(), nullable=True),
         sa.Column("kind", sa.String(length=10), nullable=False),
         sa.Column("channel", sa.String(length=60), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
@@ -494,8 +507,13 @@ def upgrade() -> None:
             ["incident"],
             ["incident.id"],
         ),
+        sa.ForeignKeyConstraint(
+            ["matter"],
+            ["matter.id"],
+        ),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("incident", "kind", "channel"),
+        sa.UniqueConstraint("matter", "kind", "channel"),
     )
     with op.batch_alter_table("notice", schema=None) as batch_op:
         batch_op.create_index("notice_waiting", ["sent_ms", "refused_ms", "next_try_ms"], unique=False)
@@ -787,6 +805,7 @@ def downgrade() -> None:
         batch_op.drop_index("notice_waiting")
 
     op.drop_table("notice")
+    op.drop_table("matter")
     op.drop_table("speed_grant")
     op.drop_table("speed_test")
     op.drop_table("service")
