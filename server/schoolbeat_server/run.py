@@ -180,6 +180,7 @@ def make_series(
         unit_kinds={(plan.id, target.id): target.unit for plan in judge.plans for target in plan.targets},
         healthy=lambda: bool(health(heart, judge)["ok"]),
         knows_time=knows_time,
+        deaf=lambda: heart.ingest.contact.is_blind(now_ms()),
     )
 
 

@@ -770,6 +770,15 @@ outage_change = Table(  # an outage row that was written or removed; the newest 
     sqlite_autoincrement=True,
 )
 
+outage_told = Table(  # outages that last, by the tags under which the store was told of them
+    "outage_told",
+    metadata,
+    Column("site", String(40), primary_key=True),
+    Column("signal", String(80), primary_key=True),
+    Column("first_minute", Integer, primary_key=True),
+    Column("series", Text, nullable=False),  # line protocol: the measurement and its tags
+)
+
 health = Table(  # our own, a row a minute; kept as long as reports are
     "health",
     metadata,

@@ -208,8 +208,8 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
         },
         "lúc chụp / when it was taken",
         "5 phút một lần khi kho trả lời / every 5 minutes while the store answers",
-        "Điểm trường: tên, nơi, đường truyền và tình trạng lúc này",
-        "Sites: name, place, line and their state now",
+        "Điểm trường: tên, nơi, đường truyền và tình trạng lúc này (không nói khi máy chủ không nghe được ai)",
+        "Sites: name, place, line and their state now (not told while the server hears nobody)",
     ),
     "schoolbeat_room": Measurement(
         (*PLACE, "room", "label", "kind", "level"),

@@ -24,35 +24,41 @@ NOW_MINUTES: Final = 7  # metered lines report every 5
 _STATES: Final = {"ok": 0, "faulty": 1, "down": 2, "lost": 3, "silent": 4}
 
 
-def lines_of_now(sources: Sources, now_ms: int) -> list[bytes]:
+def lines_of_now(sources: Sources, now_ms: int, *, deaf: bool = False) -> list[bytes]:
+    """deaf: nobody can be heard (our broker is away, or was until now): how sites are is unknown then, and not told."""
     with sources.engine.connect() as connection:
-        lines = list(_sites(sources, connection, now_ms))
-        lines += _agents(sources, connection, now_ms)
+        lines = list(_sites(sources, connection, now_ms, deaf))
+        lines += _agents(sources, connection, now_ms, deaf)
         lines += _rooms(sources, connection, now_ms)
     return encoded(lines)
 
 
-def _sites(sources: Sources, connection: Connection, now_ms: int) -> Iterator[str]:
+def _sites(sources: Sources, connection: Connection, now_ms: int, deaf: bool) -> Iterator[str]:
     places, day = sources.places, day_of(now_ms // 60_000)
     for row in province.read_sites(connection):
         spot, told = places.sites.get(row.id), places.span(row.id, day).line
         fields: dict[str, Value | None] = {
-            "state": _STATES[row.state],
-            "cause": cause_code(row.cause) if row.cause else 0,
+            "state": None if deaf else _STATES[row.state],
+            "cause": None if deaf else cause_code(row.cause) if row.cause else 0,
             "latitude": spot.latitude if spot else None,
             "longitude": spot.longitude if spot else None,
             "contract_down_bps": told.contract_down_bps if told else None,
             "contract_up_bps": told.contract_up_bps if told else None,
             "heard_seconds": _age(row.heard_ms, now_ms),
         }
-        yield line("schoolbeat_site", places.of_site(row.id, day), fields, now_ms)
+        if _says_anything(fields):
+            yield line("schoolbeat_site", places.of_site(row.id, day), fields, now_ms)
+
+
+def _says_anything(fields: dict[str, Value | None]) -> bool:
+    return any(value is not None for value in fields.values())
 
 
 def _age(at_ms: int | None, now_ms: int) -> int | None:
     return None if at_ms is None else max(now_ms - at_ms, 0) // 1_000
 
 
-def _agents(sources: Sources, connection: Connection, now_ms: int) -> Iterator[str]:
+def _agents(sources: Sources, connection: Connection, now_ms: int, deaf: bool) -> Iterator[str]:
     agent, latest, contact = schema.agent.c, schema.latest.c, schema.contact.c
     day, versions = day_of(now_ms // 60_000), _versions(sources, connection)
     rows = connection.execute(
@@ -64,12 +70,14 @@ def _agents(sources: Sources, connection: Connection, now_ms: int) -> Iterator[s
     for site, name, role, minute, received_ms, session in rows:
         near = received_ms is not None and now_ms - received_ms <= METERED_HOLD_MS
         fields: dict[str, Value | None] = {
-            "connected": int(bool(session) if role == "gateway" else near),  # others have no session that we follow
+            # Others than gateways have no session that we follow.
+            "connected": None if deaf else int(bool(session) if role == "gateway" else near),
             "heard_seconds": _age(received_ms, now_ms),
             "late_seconds": None if received_ms is None else max(received_ms - (minute + 1) * 60_000, 0) // 1_000,
         }
         tags = sources.places.of_agent(site, name, role, versions.get((site, name), ""), day)
-        yield line("schoolbeat_agent", tags, fields, now_ms)
+        if _says_anything(fields):
+            yield line("schoolbeat_agent", tags, fields, now_ms)
 
 
 def _versions(sources: Sources, connection: Connection) -> dict[tuple[str, str], str]:

@@ -69,13 +69,16 @@ class SeriesQueue:
         unit_kinds: Mapping[tuple[str, str], str] | None = None,
         healthy: Callable[[], bool] = lambda: True,
         knows_time: Callable[[], bool] = lambda: True,
+        deaf: Callable[[], bool] = lambda: False,
         seconds: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """unit_kinds: what the targets count, by plan and target. healthy: what the rest of the server says of itself.
-        knows_time: False while our own clock cannot be right; then nothing is sent."""
+        knows_time: False while our own clock cannot be right; then nothing is sent. deaf: True while nobody can be
+        heard; then nothing is said of how sites are now."""
         self.engine, self.store, self.settings, self.now_ms = engine, store, settings, now_ms
-        self.healthy, self.knows_time, self.seconds, self.jitter = healthy, knows_time, seconds, jitter
+        self.healthy, self.knows_time, self.deaf = healthy, knows_time, deaf
+        self.seconds, self.jitter = seconds, jitter
         self.cursors = Cursors(store.settles_seconds)
         with engine.connect() as connection:
             places = read_places(connection)
@@ -258,7 +261,7 @@ class SeriesQueue:
     # ---- now -----------------------------------------------------------------------------------------------
 
     def _send_now(self) -> bool:
-        piece = self._read("now", lambda sources, _connection, _position: _now(sources, self.now_ms()))
+        piece = self._read("now", lambda sources, _connection, _position: _now(sources, self.now_ms(), self.deaf()))
         found = deliver(
             piece.lines if piece else [],
             self._write,
@@ -377,8 +380,8 @@ def _read_again(one: Again, sources: Sources, connection: Connection, position: 
     return read_again(sources, connection, one, position)
 
 
-def _now(sources: Sources, now_ms: int) -> Piece:
-    return Piece(series_now.lines_of_now(sources, now_ms), 0)
+def _now(sources: Sources, now_ms: int, deaf: bool) -> Piece:
+    return Piece(series_now.lines_of_now(sources, now_ms, deaf=deaf), 0)
 
 
 class _Restarted(Exception):

@@ -71,6 +71,13 @@ def of_outage(row: OutageRow, places: Places, stamps: Stamps) -> str:
     return line("schoolbeat_outage", tags, fields, stamps.at(row.first_minute, row.version))
 
 
+def taken_back(series: str, first_minute: int, version: int, stamps: Stamps) -> str:
+    """Of an outage that the store was told of under other tags: it is the same one and must not last for ever there."""
+    fields = {"down_seconds": 0, "end_seconds": first_minute * 60, "lessons": 0, "cause": CAUSES["unknown"]}
+    told = ",".join(f"{name}={value}i" for name, value in fields.items())
+    return f"{series} {told} {stamps.at(first_minute, version)}"
+
+
 # ---- days --------------------------------------------------------------------------------------------------
 
 

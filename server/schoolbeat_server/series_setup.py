@@ -45,7 +45,7 @@ def prepare(engine: Engine, settings: Series, now_ms: int) -> None:
 
 
 def _forget(connection: Connection) -> None:
-    for table in (schema.series_cursor, schema.series_again, schema.series_later):
+    for table in (schema.series_cursor, schema.series_again, schema.series_later, schema.outage_told):
         connection.execute(delete(table))
 
 

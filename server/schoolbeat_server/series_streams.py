@@ -13,12 +13,24 @@ from sqlalchemy import Connection, Engine, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from schoolbeat_server import issued, issued_units, schema, series_again, series_reports
+from schoolbeat_server.database import upsert
 from schoolbeat_server.layouts import Layout, Layouts
 from schoolbeat_server.ledger import CONTACT, Ledger
+from schoolbeat_server.outage_changes import Key
 from schoolbeat_server.school_calendar import SchoolCalendar, day_of, first_minute_of
 from schoolbeat_server.series_again import Again, Span
+from schoolbeat_server.series_lines import prefix
 from schoolbeat_server.series_places import Places
-from schoolbeat_server.series_rows import DayLines, OutageRow, Stamps, encoded, of_health, of_issue, of_outage
+from schoolbeat_server.series_rows import (
+    DayLines,
+    OutageRow,
+    Stamps,
+    encoded,
+    of_health,
+    of_issue,
+    of_outage,
+    taken_back,
+)
 from schoolbeat_server.sums import Sums
 from schoolbeat_wire import codec
 from schoolbeat_wire import report as reports
@@ -275,7 +287,37 @@ def read_outages(sources: Sources, connection: Connection, position: int) -> Pie
     rows = connection.execute(_outages().where(change.id > position).order_by(change.id).limit(OUTAGES)).all()
     if not rows:
         return None
-    return Piece(_outage_lines(sources, rows), rows[-1].id, len(rows) == OUTAGES)
+    lines, told, ended = _outage_lines(sources, rows), dict[Key, str](), set[Key]()
+    before = {(one.site, one.signal, one.first_minute): one.series for one in _told(connection, rows)}
+    for row in rows:
+        key = row.site, row.signal, row.first_minute
+        tags = sources.places.of_signal(row.site, row.signal, day_of(row.first_minute))
+        series = prefix("schoolbeat_outage", tags)
+        if before.get(key, series) != series:
+            lines.append(taken_back(before[key], row.first_minute, row.version, sources.stamps).encode())
+        if row.down_seconds is not None and row.end_minute is None:
+            told[key] = series
+        else:
+            ended.add(key)
+
+    def remember(writing: Connection) -> None:
+        names = ("site", "signal", "first_minute")
+        if told:
+            found = [dict(zip(names, key, strict=True)) | {"series": series} for key, series in told.items()]
+            upsert(writing, schema.outage_told, found, names)
+        for site, signal, first in ended & before.keys():
+            table = schema.outage_told.c
+            same = (table.site == site) & (table.signal == signal) & (table.first_minute == first)
+            writing.execute(delete(schema.outage_told).where(same))
+
+    return Piece(lines, rows[-1].id, len(rows) == OUTAGES, remember)
+
+
+def _told(connection: Connection, rows: Sequence[Any]) -> Sequence[Any]:
+    """Under which tags the store was told of those that lasted then."""
+    firsts = sorted({row.first_minute for row in rows})
+    query = select(schema.outage_told).where(schema.outage_told.c.first_minute.between(firsts[0], firsts[-1]))
+    return connection.execute(query).all()
 
 
 def read_verdicts(sources: Sources, connection: Connection, position: int) -> Piece | None:

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from schoolbeat_server.demo.folder import MARKER
@@ -92,9 +92,15 @@ def namespaces_of(pid: int) -> list[str]:
         return []
 
 
-def listens(url: str) -> bool:
-    with socket.socket() as knock:
-        return knock.connect_ex(("127.0.0.1", int(url.rstrip("/").rpartition(":")[2]))) == 0
+def listens(running: Running, url: str) -> bool:
+    """Whether one of the demo's processes does: the port is free for everybody else on the machine."""
+    port = int(url.rstrip("/").rpartition(":")[2])
+    holders = {
+        one.pid
+        for one in psutil.net_connections("tcp")
+        if one.status == psutil.CONN_LISTEN and one.laddr and one.laddr.port == port
+    }
+    return not holders.isdisjoint(running.seen)
 
 
 def get(url: str) -> str:
@@ -107,7 +113,7 @@ def fetched(url: str) -> Any:
 
 
 def everything_gone(running: Running, url: str) -> bool:
-    return not still_there(running.seen) and not namespaces_of(running.process.pid) and not listens(url)
+    return not still_there(running.seen) and not namespaces_of(running.process.pid) and not listens(running, url)
 
 
 @pytest.fixture
@@ -126,6 +132,7 @@ def test_a_newcomer_sees_minutes_arrive_a_missed_target_with_its_reason_and_a_no
 ) -> None:
     url = running.url()
     running.wait_for(lambda: "══" in running.said())  # the history is in
+    listened = listens(running, url)
 
     def newest(site: str) -> int:
         latest = fetched(f"{url}api/v1/sites/{site}")["latest"]
@@ -155,12 +162,13 @@ def test_a_newcomer_sees_minutes_arrive_a_missed_target_with_its_reason_and_a_no
     judged = {one["target"]: one["units"][0]["status"] for one in snapshot["verdicts"]}
     assert (judged["T13"], judged["T14"], judged["T18"]) == ("met", "met", "met")
 
+    assert listened
     assert len(running.seen) >= 6
     running.process.send_signal(signal.SIGINT)
     assert running.process.wait(60) == 0
     assert still_there(running.seen) == {}
     assert namespaces_of(running.process.pid) == []
-    assert not listens(url)
+    assert not listens(running, url)
     assert (tmp_path / "demo" / MARKER).exists()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 from tests.server.school import CUT_AT_ISP, SIGNALS, School
 from tests.server.series_sending import (
     AnyStore,
@@ -13,6 +14,8 @@ from tests.server.series_sending import (
     counters,
     days_known,
     days_told,
+    newest,
+    of,
     one,
     outages_known,
     outages_told,
@@ -100,6 +103,31 @@ def test_outages_are_told_as_they_begin_grow_and_end(sending: Sending, store: An
     versions = one(found, "schoolbeat_outage_down_seconds", site="s1", signal="line.isp")
     by_revision = sending.queue.sources.stamps.by_revision
     assert len(versions) == (7 if by_revision else 1)
+
+
+def test_an_outage_that_lasts_while_its_device_gets_a_name_ends_under_the_new_one_and_is_gone_under_the_old(
+    sending: Sending, store: AnyStore
+) -> None:
+    school = School("s1")
+    named = {"site": "s1", "id": "ap-1", "kind": "access_point", "name": "Wi-Fi phòng hội đồng"}
+    told = [school.inventory_message(), school.presence()]
+    for at in range(8):
+        if at == 4:
+            with writing(sending.engine) as connection:
+                connection.execute(insert(schema.device).values(named))
+            sending.later(300)
+        sending.province.minute = FIRST + at + 1
+        row = school.signal_row(device_ap_1=0) if 2 <= at < 6 else school.signal_row()
+        sending.province.take(*told, school.report(school.rows(FIRST + at, [row])))
+        told = []
+        sending.send()
+    found = of(
+        points(store, "schoolbeat_outage"), "schoolbeat_outage_down_seconds", lambda has: has["signal"] == "device.ap-1"
+    )
+    shown = {dict(tags).get("label", ""): newest(values, (FIRST + 2) * 60_000) for tags, values in found.items()}
+
+    assert shown == {"": 0, "Wi-Fi phòng hội đồng": 240}
+    assert sending.rows(schema.outage_told) == []
 
 
 def test_minutes_that_come_late_take_an_outage_back(sending: Sending, store: AnyStore) -> None:

@@ -18,7 +18,7 @@ from tests.server.series_sending import AnyStore, newest, of, one, points
 from tests.server.synthetic import DAY, NOW_MINUTE, NOW_MS
 from tests.stores import influxdb1, victoria_metrics
 
-from schoolbeat_server import issued, schema, series_setup
+from schoolbeat_server import issued, schema, series_now, series_setup
 from schoolbeat_server.database import writing
 from schoolbeat_server.layouts import Layouts
 from schoolbeat_server.register_needs import needs_of, shipped
@@ -193,6 +193,22 @@ def test_every_agent_tells_whether_it_is_connected_and_how_late_it_is(world: Wor
     assert one(found, "schoolbeat_agent_connected", site=world.made.lost) == {NOW_MS: 0}
     assert one(found, "schoolbeat_agent_connected", site=world.made.down) == {NOW_MS: 1}
     assert one(found, "schoolbeat_agent_heard_seconds", site=world.made.silent) == {}
+
+
+def test_a_server_that_hears_nobody_does_not_say_how_sites_are(world: World) -> None:
+    lines = series_now.lines_of_now(world.queue.sources, NOW_MS, deaf=True)
+    heard = series_now.lines_of_now(world.queue.sources, NOW_MS)
+
+    def fields(told: list[bytes], measurement: bytes) -> set[str]:
+        return {
+            one.partition("=")[0]
+            for line in told
+            if line.startswith(measurement + b",")
+            for one in line.decode().rsplit(" ", 2)[1].split(",")
+        }
+
+    assert fields(heard, b"schoolbeat_site") - fields(lines, b"schoolbeat_site") == {"state", "cause"}
+    assert fields(heard, b"schoolbeat_agent") - fields(lines, b"schoolbeat_agent") == {"connected"}
 
 
 def put_rooms(made: synthetic.Made) -> None:
