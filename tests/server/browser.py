@@ -55,9 +55,21 @@ class Browser:
         )
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self._call("Emulation.setEmulatedMedia", features=scheme)
-        loader = self._call("Page.navigate", url=url).get("loaderId")
+        for _ in range(10):  # the page before may still be arriving, or reload itself just now
+            if self._navigate(url):
+                return
+        raise AssertionError(f"other pages came in place of {url}")
+
+    def _navigate(self, url: str) -> bool:
+        """False: another page than this one was loaded."""
+        before = set(self._loaded)
+        answer = self._call("Page.navigate", url=url)
+        loader = answer.get("loaderId")
+        if answer.get("errorText") == "net::ERR_ABORTED":
+            return False
         if loader is not None:  # None: only the fragment changed
-            self._wait(lambda: loader in self._loaded, "the page did not load")
+            self._wait(lambda: self._loaded - before, "the page did not load")
+        return loader is None or loader in self._loaded
 
     def evaluate(self, script: str) -> Any:
         answer = self._call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
