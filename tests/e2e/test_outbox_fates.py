@@ -78,6 +78,9 @@ def put_back(copy: Path, database: Path) -> None:
 
 def made_up(server: Server, site: str) -> dict[int, list[MinuteRow]]:
     """The rows of made-up minutes that the server keeps, without their seqs; each content once."""
+    # Settled, an inventory may still be asked for.
+    unplaced = "SELECT 1 FROM report WHERE site = ? AND NOT placed"
+    await_(lambda: not server.rows(unplaced, site), SETTLE_SECONDS, "every report has its inventory", server.log)
     out: dict[int, list[MinuteRow]] = {}
     for minute, rows in books.kept(server, site).minutes().items():
         if M0 <= minute < M0 + 500:
