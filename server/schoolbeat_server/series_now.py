@@ -15,8 +15,8 @@ from schoolbeat_server.register_values import Device, Room, RoomNeed
 from schoolbeat_server.room_indicators import answering, enough
 from schoolbeat_server.school_calendar import day_of
 from schoolbeat_server.series_lines import Value, line
+from schoolbeat_server.series_pieces import Sources
 from schoolbeat_server.series_rows import cause_code, encoded
-from schoolbeat_server.series_streams import Sources
 from schoolbeat_server.web import province
 from schoolbeat_wire.catalogue import UNKNOWN
 

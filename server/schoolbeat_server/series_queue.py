@@ -34,11 +34,13 @@ from schoolbeat_server.series_again import Again
 from schoolbeat_server.series_cursors import Cursors
 from schoolbeat_server.series_decisions import Backlog, backlog, oldest_ms, retention_of
 from schoolbeat_server.series_delivery import Refused, Waits, deliver, not_older
+from schoolbeat_server.series_past import read_again
+from schoolbeat_server.series_pieces import Piece, Read, Sources
 from schoolbeat_server.series_places import read_places
 from schoolbeat_server.series_room import Waiting, held, waiting
 from schoolbeat_server.series_rows import Stamps
 from schoolbeat_server.series_store import Store
-from schoolbeat_server.series_streams import STREAMS, Piece, Read, Sources, read_again
+from schoolbeat_server.series_streams import STREAMS
 from schoolbeat_server.series_trouble import TROUBLE, Stuck, Trouble
 from schoolbeat_server.settings import Settings
 

@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
-from schoolbeat_server import issued, issued_units, schema, series_again, series_reports
-from schoolbeat_server.database import upsert
-from schoolbeat_server.layouts import Layout, Layouts
-from schoolbeat_server.ledger import CONTACT, Ledger
-from schoolbeat_server.outage_changes import Key
-from schoolbeat_server.school_calendar import SchoolCalendar, day_of, first_minute_of
-from schoolbeat_server.series_again import Again, Span
-from schoolbeat_server.series_lines import prefix
-from schoolbeat_server.series_places import Places
+from schoolbeat_server import issued, issued_units, schema, series_again, series_outages, series_reports
+from schoolbeat_server.layouts import Layout
+from schoolbeat_server.ledger import CONTACT
+from schoolbeat_server.school_calendar import day_of, first_minute_of
+from schoolbeat_server.series_again import Span
+from schoolbeat_server.series_pieces import UNTOLD, Done, Piece, Read, Sources, each
 from schoolbeat_server.series_rows import (
-    DayLines,
-    OutageRow,
-    Stamps,
     encoded,
     of_health,
     of_issue,
-    of_outage,
-    taken_back,
 )
 from schoolbeat_server.sums import Sums
 from schoolbeat_wire import codec
@@ -41,71 +31,12 @@ log = logging.getLogger(__name__)
 REPORTS: Final = 500  # rows looked at in one go
 MINUTES: Final = 1_000  # of reports in one go, unless one has more: a big school's minute is 130 lines
 CONTACT_MINUTES: Final = 30
-OUTAGES: Final = 2_000
 VERDICTS: Final = 3  # of a target each, with all its units
 DAYS: Final = 200  # of a site each
 TOUCHED: Final = 1_000  # rows that are none of a stream's, before it moves past them
 HEALTH_MINUTES: Final = 1_440
-AGAIN: Final = 20_000  # ids of reports
 LATER: Final = 5_000  # rows without payloads
 APART_MINUTES: Final = 90  # minutes of a site so far apart are read from the ledger apart
-
-Done = Callable[[Connection], None]
-
-
-def _nothing(_connection: Connection) -> None: ...
-
-
-class Piece(NamedTuple):
-    """position: of the cursor, once the lines are taken. done: in the transaction in which it moves. full: there may be
-    more at once."""
-
-    lines: list[bytes]
-    position: int
-    full: bool = False
-    done: Done = _nothing
-
-
-@dataclass
-class Sources:
-    """unit_kinds: by plan and target. server: its id. oldest_ms: what is older the store would drop."""
-
-    engine: Engine
-    ledger: Ledger
-    layouts: Layouts
-    calendar: Callable[[], SchoolCalendar]
-    places: Places
-    stamps: Stamps
-    server: str
-    unit_kinds: Mapping[tuple[str, str], str]
-    oldest_ms: int = 0
-
-    def __post_init__(self) -> None:
-        self.use(self.places)
-
-    def use(self, places: Places) -> None:
-        self.places = places
-        self.encoder = series_reports.Encoder(places)
-        self.days = DayLines(places)
-
-
-Read = Callable[[Sources, Connection, int], Piece | None]
-"""None: there is nothing after the position. The connection has read nothing yet."""
-
-_Line = TypeVar("_Line", str, bytes)
-_UNTOLD: Final = (WireError, ValueError, LookupError, TypeError, ArithmeticError, zlib.error)
-
-
-def _each(what: str, rows: Iterable[Any], lines_of: Callable[[Any], Iterable[_Line]]) -> list[_Line]:
-    """A row of which no lines can be made (damaged, or by a fault of ours) is told, and stops no other."""
-    lines: list[_Line] = []
-    for row in rows:
-        try:
-            lines += list(lines_of(row))
-        except _UNTOLD as error:
-            log.warning("%s %s is not sent: %s: %s", what, row[0], type(error).__name__, error)
-    return lines
-
 
 # ---- reports -----------------------------------------------------------------------------------------------
 
@@ -119,22 +50,22 @@ class _Read(NamedTuple):
     minutes: list[int]
 
 
-_COLUMNS: Final = tuple(
+COLUMNS: Final = tuple(
     schema.report.c[name] for name in ("id", "site", "agent", "revision", "placed", "payload", "count")
 )
 
 
 def read_reports(sources: Sources, connection: Connection, position: int) -> Piece | None:
     table = schema.report.c
-    query = select(*_COLUMNS).where(table.id > position).order_by(table.id)
-    rows, more = _some(connection.execute(query.limit(REPORTS)).all(), REPORTS)
+    query = select(*COLUMNS).where(table.id > position).order_by(table.id)
+    rows, more = some_of(connection.execute(query.limit(REPORTS)).all(), REPORTS)
     if not rows:
         return None
     lines, unnamed = lines_of_reports(sources, connection, rows)
-    return Piece(lines, rows[-1].id, more, _keep_for_later(unnamed))
+    return Piece(lines, rows[-1].id, more, keep_for_later(unnamed))
 
 
-def _some(rows: Sequence[Any], most: int) -> tuple[Sequence[Any], bool]:
+def some_of(rows: Sequence[Any], most: int) -> tuple[Sequence[Any], bool]:
     """As many as memory should hold as lines; and whether there may be more. After a day without the line a report has
     many minutes."""
     minutes = 0
@@ -145,7 +76,7 @@ def _some(rows: Sequence[Any], most: int) -> tuple[Sequence[Any], bool]:
     return rows, len(rows) == most
 
 
-def _keep_for_later(unnamed: Sequence[int]) -> Done:
+def keep_for_later(unnamed: Sequence[int]) -> Done:
     def keep(writing: Connection) -> None:
         if unnamed:
             statement = insert(schema.series_later).on_conflict_do_nothing()
@@ -183,7 +114,7 @@ def read_later(sources: Sources, connection: Connection, position: int) -> Piece
 def _layout(sources: Sources, connection: Connection, site: str, agent: str, revision: str) -> Layout | None:
     try:
         return sources.layouts.of(connection, site, agent, revision)
-    except _UNTOLD as error:
+    except UNTOLD as error:
         log.warning("inventory %s of %s/%s cannot be read: %s", revision, site, agent, error)
         return None
 
@@ -236,7 +167,7 @@ def _of_site(sources: Sources, site: str, found: Sequence[_Read]) -> list[bytes]
         owns = series_reports.ownership(sources.layouts, site, one.agent, one.layout)
         return sources.encoder.report(site, one.agent, one.layout, one.report, one.columns, owns, rows, first)
 
-    return _each("report", found, lines_of)
+    return each("report", found, lines_of)
 
 
 # ---- contact, outages, verdicts ----------------------------------------------------------------------------
@@ -248,76 +179,17 @@ def read_contact(sources: Sources, connection: Connection, position: int) -> Pie
     rows = connection.execute(query.limit(CONTACT_MINUTES)).all()
     if not rows:
         return None
-    return Piece(_contact_lines(sources, rows), rows[-1].minute, len(rows) == CONTACT_MINUTES)
+    return Piece(contact_lines(sources, rows), rows[-1].minute, len(rows) == CONTACT_MINUTES)
 
 
-def _contact_lines(sources: Sources, rows: Iterable[Any], site: str = "") -> list[bytes]:
+def contact_lines(sources: Sources, rows: Iterable[Any], site: str = "") -> list[bytes]:
     def lines_of(row: Any) -> Iterator[bytes]:
         seconds: dict[str, int] = json.loads(codec.inflate(row.payload))
         for one, up in seconds.items():
             if not site or one == site:
                 yield from sources.encoder.signal(one, CONTACT, bytes([up]), row.minute)
 
-    return _each("contact minute", rows, lines_of)
-
-
-def _outages() -> Any:
-    change, outage = schema.outage_change.c, schema.outage.c
-    same = (outage.site == change.site) & (outage.signal == change.signal)
-    same &= outage.first_minute == change.first_minute
-    columns = (outage.end_minute, outage.down_seconds, outage.lessons, outage.cause)
-    return select(change.id, change.site, change.signal, change.first_minute, change.version, *columns).join_from(
-        schema.outage_change, schema.outage, same, isouter=True
-    )
-
-
-def _outage_lines(sources: Sources, rows: Iterable[Any]) -> list[bytes]:
-    def lines_of(row: Any) -> Iterator[str]:
-        told = (row.end_minute, row.down_seconds, row.lessons, row.cause)
-        if row.down_seconds is None:
-            told = (row.first_minute, 0, 0, "unknown")
-        found = OutageRow(row.site, row.signal, row.first_minute, *told, row.version)
-        yield of_outage(found, sources.places, sources.stamps)
-
-    return encoded(_each("outage", rows, lines_of))
-
-
-def read_outages(sources: Sources, connection: Connection, position: int) -> Piece | None:
-    change = schema.outage_change.c
-    rows = connection.execute(_outages().where(change.id > position).order_by(change.id).limit(OUTAGES)).all()
-    if not rows:
-        return None
-    lines, told, ended = _outage_lines(sources, rows), dict[Key, str](), set[Key]()
-    before = {(one.site, one.signal, one.first_minute): one.series for one in _told(connection, rows)}
-    for row in rows:
-        key = row.site, row.signal, row.first_minute
-        tags = sources.places.of_signal(row.site, row.signal, day_of(row.first_minute))
-        series = prefix("schoolbeat_outage", tags)
-        if before.get(key, series) != series:
-            lines.append(taken_back(before[key], row.first_minute, row.version, sources.stamps).encode())
-        if row.down_seconds is not None and row.end_minute is None:
-            told[key] = series
-        else:
-            ended.add(key)
-
-    def remember(writing: Connection) -> None:
-        names = ("site", "signal", "first_minute")
-        if told:
-            found = [dict(zip(names, key, strict=True)) | {"series": series} for key, series in told.items()]
-            upsert(writing, schema.outage_told, found, names)
-        for site, signal, first in ended & before.keys():
-            table = schema.outage_told.c
-            same = (table.site == site) & (table.signal == signal) & (table.first_minute == first)
-            writing.execute(delete(schema.outage_told).where(same))
-
-    return Piece(lines, rows[-1].id, len(rows) == OUTAGES, remember)
-
-
-def _told(connection: Connection, rows: Sequence[Any]) -> Sequence[Any]:
-    """Under which tags the store was told of those that lasted then."""
-    firsts = sorted({row.first_minute for row in rows})
-    query = select(schema.outage_told).where(schema.outage_told.c.first_minute.between(firsts[0], firsts[-1]))
-    return connection.execute(query).all()
+    return each("contact minute", rows, lines_of)
 
 
 def read_verdicts(sources: Sources, connection: Connection, position: int) -> Piece | None:
@@ -327,12 +199,10 @@ def read_verdicts(sources: Sources, connection: Connection, position: int) -> Pi
     ).all()
     if not rows:
         return None
-    return Piece(_verdict_lines(sources, connection, rows), rows[-1].id, len(rows) == VERDICTS)
+    return Piece(verdict_lines(sources, connection, rows), rows[-1].id, len(rows) == VERDICTS)
 
 
-def _verdict_lines(
-    sources: Sources, connection: Connection, rows: Iterable[Any], *, whole: bool = False
-) -> list[bytes]:
+def verdict_lines(sources: Sources, connection: Connection, rows: Iterable[Any], *, whole: bool = False) -> list[bytes]:
     """whole: with all units, not only those that a revision changed."""
 
     def lines_of(row: Any) -> Iterator[str]:
@@ -345,7 +215,7 @@ def _verdict_lines(
         kind = sources.unit_kinds.get((issue.plan, issue.target), "")
         yield from of_issue(issue, units, changed, kind, sources.places, sources.stamps)
 
-    return encoded(_each("verdict", rows, lines_of))
+    return encoded(each("verdict", rows, lines_of))
 
 
 # ---- days --------------------------------------------------------------------------------------------------
@@ -358,7 +228,7 @@ def read_days(sources: Sources, connection: Connection, position: int) -> Piece 
         rows = fresh.execute(query.order_by(table.id).limit(DAYS)).all()
     if not rows:
         return None
-    return Piece(_day_lines(sources, connection, rows), rows[-1].id, len(rows) == DAYS)
+    return Piece(day_lines(sources, connection, rows), rows[-1].id, len(rows) == DAYS)
 
 
 def read_recounted(sources: Sources, connection: Connection, position: int) -> Piece | None:
@@ -373,10 +243,10 @@ def read_recounted(sources: Sources, connection: Connection, position: int) -> P
         days = digest.day.between(day_of(row.first_minute), day_of(row.end_minute - 1))
         newest = select(digest.site, digest.day, func.max(digest.revision).label("revision"))
         rows = fresh.execute(newest.where(digest.site == row.site, days).group_by(digest.site, digest.day)).all()
-    return Piece(_day_lines(sources, connection, rows), row.id, True)
+    return Piece(day_lines(sources, connection, rows), row.id, True)
 
 
-def _day_lines(sources: Sources, connection: Connection, rows: Iterable[Any]) -> list[bytes]:
+def day_lines(sources: Sources, connection: Connection, rows: Iterable[Any]) -> list[bytes]:
     """By the one calculator, as it counts now: a day's later revision may be in it already."""
     calendar = sources.calendar()
     sums = Sums(connection, sources.ledger, calendar)
@@ -409,78 +279,14 @@ def read_health(sources: Sources, connection: Connection, position: int) -> Piec
     def lines_of(row: Any) -> Iterator[str]:
         yield of_health(sources.server, row.minute, json.loads(row.payload))
 
-    return Piece(encoded(_each("health", rows, lines_of)), rows[-1].minute, len(rows) == HEALTH_MINUTES)
-
-
-# ---- the past ----------------------------------------------------------------------------------------------
-
-
-def read_again(sources: Sources, connection: Connection, one: Again, position: int) -> Piece | None:
-    """None: all of it was sent."""
-    if position < one.reports:
-        return _reports_again(sources, connection, one, position)
-    if position < one.end:
-        return _hour_again(sources, connection, one, position)
-    return None
-
-
-def _reports_again(sources: Sources, connection: Connection, one: Again, position: int) -> Piece:
-    """From the newest down, so many ids at once that nobody waits long for those asked for."""
-    table, high = schema.report.c, one.end_report - position
-    low = max(one.start_report, high - AGAIN)
-    query = select(*_COLUMNS).where(
-        table.id > low,
-        table.id <= high,
-        table.last_minute >= max(one.first_minute, 0 if one.is_first_time else sources.oldest_ms // 60_000),
-        table.first_minute < one.end_minute,
-    )
-    if one.site:
-        query = query.where(table.site == one.site)
-    rows, more = _some(connection.execute(query.order_by(table.id.desc()).limit(REPORTS)).all(), REPORTS)
-    lines, unnamed = lines_of_reports(sources, connection, rows)
-    after = one.end_report - (rows[-1].id - 1 if more else low)
-    return Piece(lines, after, True, _keep_for_later(unnamed))
-
-
-def _hour_again(sources: Sources, connection: Connection, one: Again, position: int) -> Piece:
-    """Its contact minutes and outages; of the day's sums and verdicts a part: a province's whole day is too much."""
-    hour = one.hours[one.reports - position - 1]
-    first, end = max(hour * 60, one.first_minute), min(hour * 60 + 60, one.end_minute)
-    if end * 60_000 < sources.oldest_ms:
-        return Piece([], position + 1, True)
-    digest, change, contact = (table.c for table in (schema.day_digest, schema.outage_change, schema.contact_minute))
-    outages = _outages().where(change.first_minute >= first, change.first_minute < end)
-    newest = select(digest.site, digest.day, func.max(digest.revision).label("revision"))
-    newest = newest.where(digest.day == day_of(first)).group_by(digest.site, digest.day)
-    if one.site:
-        newest, outages = newest.where(digest.site == one.site), outages.where(change.site == one.site)
-    with sources.engine.connect() as fresh:
-        lines = _outage_lines(sources, fresh.execute(outages))
-        minutes = select(schema.contact_minute).where(contact.minute >= first, contact.minute < end)
-        lines += _contact_lines(sources, fresh.execute(minutes), one.site)
-        days = [row for row in fresh.execute(newest) if zlib.crc32(row.site.encode()) % 24 == hour % 24]
-        if not one.site:
-            lines += _verdicts_again(sources, fresh, hour)
-    return Piece(lines + _day_lines(sources, connection, days), position + 1, True)
-
-
-def _verdicts_again(sources: Sources, connection: Connection, hour: int) -> list[bytes]:
-    """Of the local day in which the hour lies, each as it stands: an older one must not overwrite a revision."""
-    table, day = schema.issued.c, day_of(hour * 60)
-    last = func.max(table.revision).label("revision")
-    newest = select(table.id, last, table.body, table.plan, table.target).where(  # SQLite: all of the row with it
-        table.end_minute > first_minute_of(day), table.end_minute <= first_minute_of(day + 1)
-    )
-    rows = connection.execute(newest.group_by(table.plan, table.target, table.end_minute)).all()
-    mine = [row for row in rows if zlib.crc32(f"{row.plan} {row.target}".encode()) % 24 == hour % 24]
-    return _verdict_lines(sources, connection, mine, whole=True)
+    return Piece(encoded(each("health", rows, lines_of)), rows[-1].minute, len(rows) == HEALTH_MINUTES)
 
 
 STREAMS: Final[dict[str, Read]] = {
     "reports": read_reports,
     "contact": read_contact,
     "health": read_health,
-    "outages": read_outages,
+    "outages": series_outages.read_outages,
     "verdicts": read_verdicts,
     "days": read_days,
     "recounted": read_recounted,
