@@ -32,15 +32,16 @@ class Group:
 class Figures(NamedTuple):
     """internet, lessons: what the schools had, around the clock and in lesson time; line: what the main line itself
     did, unknown while the school's own router did not answer or another line carried. limited: tests that the gateway
-    held down, which say nothing of the line and are in none of the speeds."""
+    held down, which say nothing of the line and are in none of the speeds. outages, down_seconds: None where
+    nothing was measured: nobody knows of any, which is not to say that there was none."""
 
     sites: int
     silent: int
     internet: Availability
     lessons: Availability
     line: Availability
-    outages: int
-    down_seconds: int
+    outages: int | None
+    down_seconds: int | None
     tests: int
     limited: int
     down_median: Fraction | None
@@ -60,14 +61,16 @@ def figures(group: Group) -> Figures:
     free = [test for test in tests if not test.ceiling]
     mine = [one for site in group.sites for one in facts.counted_at.get(site, ()) if one.signal == INTERNET]
     both = [facts.both(site, INTERNET) for site in group.sites]
+    internet = _together(one.always.availability() for one in both)
+    measured = internet.share is not None or bool(mine)
     return Figures(
         len(parts),
         sum(part.silent for part in parts),
-        _together(one.always.availability() for one in both),
+        internet,
         _together(one.lessons.availability() for one in both),
         _together(facts.line(site).always.availability() for site in group.sites),
-        sum(one.outages for one in mine),
-        sum(one.down_seconds for one in mine),
+        sum(one.outages for one in mine) if measured else None,
+        sum(one.down_seconds for one in mine) if measured else None,
         len(tests),
         len(tests) - len(free),
         _of(free, lambda test: test.download_bps, median),

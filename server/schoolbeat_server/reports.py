@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Final, Literal
 
 from schoolbeat_server import compare
@@ -72,10 +73,11 @@ def about(facts: Facts) -> tuple[tuple[Said, Said], ...]:
     days = _days(facts.period)
     whole = figures(_all(facts))
     day = facts.evidence.boundaries.day if facts.evidence.boundaries is not None else facts.evidence.last_day
+    on = date.fromisoformat(day)
     revised = [one.issue for one in facts.standings if one.issue.revision]
     told = [
         (Said("Kỳ báo cáo", "Period"), Said(f"{days.vi}, trọn ngày, giờ Việt Nam", f"{days.en}, whole local days")),
-        (Said("Địa giới", "Boundaries"), Said(f"theo địa giới ngày {day}", f"as of {day}")),
+        (Said("Địa giới", "Boundaries"), Said(f"theo địa giới ngày {on:%d/%m/%Y}", f"as of {on}")),
         (Said("Đồng hồ", "Clock"), CLOCKS),
         (Said("Đo được", "Coverage"), _coverage(whole)),
         (Said("Lập lúc", "Made at"), _both(clock_and_day, facts.made_ms)),
@@ -198,10 +200,10 @@ def _summary(whole: compare.Figures) -> Said:
 
     return Said(
         "Trong thời gian đo được, {sites} điểm trường có Internet {internet} (24/7) và {lessons} giờ học; riêng đường "
-        "truyền hoạt động {line}. Có {outages} lần gián đoạn, tổng cộng {seconds}. {tests} lần đo tốc độ, trung vị tải "
-        "xuống {down}.".format(**told("vi")),
+        "truyền hoạt động {line}. Số lần gián đoạn: {outages}, tổng cộng {seconds}. {tests} lần đo tốc độ, trung vị "
+        "tải xuống {down}.".format(**told("vi")),
         "Of the time measured, the Internet of {sites} sites was up {internet} (24/7) and {lessons} of lesson time; "
-        "the line alone {line}. There were {outages} outages, {seconds} in all. {tests} speed tests, median download "
+        "the line alone {line}. Outages: {outages}, {seconds} in all. {tests} speed tests, median download "
         "{down}.".format(**told("en")),
     )
 

@@ -236,8 +236,18 @@ def test_the_parts_of_every_comparison_make_the_whole(made: Made) -> None:
     (whole,) = table(report, "all").rows
     for name in ("areas", "isps", "schools"):
         for key in ("sites", "silent", "outages", "down", "tests"):
-            parts = cells(report, name, key)
+            parts = [one for one in cells(report, name, key) if one is not None]  # None: nothing was measured there
+            assert parts
             assert sum(parts) == whole[table(report, "all").place(key)]  # type: ignore[arg-type]
+
+
+def test_where_nothing_was_measured_nobody_says_that_nothing_was_down(made: Made) -> None:
+    schools = table(reported(made, "area", "lc"), "schools")
+    at = [schools.place(key) for key in ("internet", "outages", "down")]
+
+    found = {tuple(row[place] is None for place in at) for row in schools.rows}
+
+    assert found == {(True, True, True), (False, False, False)}
 
 
 # ---- views over one table ----------------------------------------------------------------------------------
