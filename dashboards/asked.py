@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dashboards.look import CAUSE, COUNT, ENDED, LENGTH
+from dashboards.look import CAUSE, COUNT, ENDED, LENGTH, READY, SHARE
 from dashboards.panels import SITE_PAGE, Panel
 from dashboards.queries import PLACE, How, Of, Only, Over, Per, Query, Rows, Share, Where, is_
 from schoolbeat_server.said import Said
@@ -53,6 +53,47 @@ def sites(
     """How many there are; in the state, where one is given."""
     only = None if state is None else Only("state", "=", state)
     return Query(name, "schoolbeat_site", Over("state", "last", "count", ("site",)), by, (*PLACE, *where), per, only)
+
+
+def internet_by_day(about: Said) -> Panel:
+    """On both clocks, and the share of time unknown."""
+    return Panel(
+        "daily",
+        Said("Có Internet theo ngày", "Internet by day"),
+        about,
+        (
+            available(AROUND_THE_CLOCK, INTERNET, ALWAYS, per="day"),
+            available(IN_LESSONS, INTERNET, LESSONS, per="day"),
+            unknown_share(INTERNET, ALWAYS, per="day"),
+        ),
+        (SHARE,),
+        step="1d",
+    )
+
+
+def rooms_now(title: Said, about: Said, *where: Where) -> Panel:
+    by = ("site", "label", "kind", "level")
+    fields = (
+        (Said("Sẵn sàng", "Ready"), "ready"),
+        (Said("Cần", "Needed"), "needed"),
+        (Said("Đang trả lời", "Answering"), "answering"),
+    )
+    return Panel(
+        "table",
+        title,
+        about,
+        tuple(
+            Query(
+                name, "schoolbeat_room", Of(field, "last"), ("site", "label", "kind", "level"), (*PLACE, *where), "now"
+            )
+            for name, field in fields
+        ),
+        (READY, COUNT, COUNT),
+        16,
+        links=(SITE_PAGE,),
+        sort=("Ready", False),
+        step="5m",
+    )
 
 
 def outages(title: Said, about: Said, by: tuple[str, ...], *where: Where, width: int = 24) -> Panel:

@@ -14,6 +14,7 @@ from dashboards.asked import (
     LESSONS,
     NOT_KNOWN,
     available,
+    internet_by_day,
     sites,
     unknown_share,
 )
@@ -265,22 +266,13 @@ WORST: Final = Panel(
     sort=("Around the clock", False),
     step="1h",
 )
-DAYS: Final = Panel(
-    "daily",
-    Said("Có Internet theo ngày", "Internet by day"),
+DAYS: Final = internet_by_day(
     Said(
         f"Cả nơi đang chọn, từng ngày của 30 ngày qua, theo hai đồng hồ, và phần thời gian chưa biết. {HOW.vi} Việc "
         "cần làm: ngày sụt thì xem danh sách gián đoạn ở bảng Đường truyền và nhà mạng.",
         f"All that is chosen, each of the last 30 days, on both clocks, and the share of time unknown. {HOW.en} To do: "
         "for a day that drops, see the outages on the dashboard Lines and ISPs.",
     ),
-    (
-        available(AROUND_THE_CLOCK, INTERNET, ALWAYS, per="day"),
-        available(IN_LESSONS, INTERNET, LESSONS, per="day"),
-        unknown_share(INTERNET, ALWAYS, per="day"),
-    ),
-    (look.SHARE,),
-    step="1d",
 )
 
 BOARD: Final = Board(

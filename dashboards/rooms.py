@@ -16,6 +16,7 @@ from dashboards.asked import (
     down_seconds,
     outages,
     reading,
+    rooms_now,
     unknown_share,
 )
 from dashboards.boards import Board
@@ -50,8 +51,7 @@ def _last(name: Said, field: str, kind: Where) -> Query:
     return reading(name, field, "last", HERE, kind, by=DEVICE, per="range")
 
 
-READY: Final = Panel(
-    "table",
+READY: Final = rooms_now(
     Said("Phòng lúc này", "Rooms now"),
     Said(
         "Từng phòng: sẵn sàng cho tiết học hay không, cần mấy thiết bị, mấy thiết bị trả lời. Ô trống là chưa biết, "
@@ -59,19 +59,7 @@ READY: Final = Panel(
         "Each room: ready for a lesson or not, how many items it needs, how many answer. Blank is unknown, not broken. "
         "To do: for a room that is not ready the strips below show which device is silent.",
     ),
-    tuple(
-        Query(name, "schoolbeat_room", Of(field, "last"), ("site", "label", "kind", "level"), (*PLACE, HERE), "now")
-        for name, field in (
-            (Said("Sẵn sàng", "Ready"), "ready"),
-            (Said("Cần", "Needed"), "needed"),
-            (Said("Đang trả lời", "Answering"), "answering"),
-        )
-    ),
-    (look.READY, look.COUNT, look.COUNT),
-    16,
-    links=(SITE_PAGE,),
-    sort=("Ready", False),
-    step="5m",
+    HERE,
 )
 LEVELS: Final = Panel(
     "bars",

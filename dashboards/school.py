@@ -14,8 +14,10 @@ from dashboards.asked import (
     LESSONS,
     available,
     down_seconds,
+    internet_by_day,
     outages,
     reading,
+    rooms_now,
     unknown_share,
 )
 from dashboards.boards import Board
@@ -129,22 +131,13 @@ BY_SIGNAL: Final = Panel(
     sort=("Around the clock", False),
     step="1h",
 )
-DAYS: Final = Panel(
-    "daily",
-    Said("Có Internet theo ngày", "Internet by day"),
+DAYS: Final = internet_by_day(
     Said(
         f"Từng ngày của 30 ngày qua, hai đồng hồ và phần chưa biết. {HOW.vi} Việc cần làm: giờ học kém hơn cả ngày đêm "
         "là đường truyền quá tải đúng lúc cần.",
         f"Each of the last 30 days, both clocks and the share unknown. {HOW.en} To do: lessons worse than the whole "
         "day is a line overloaded just when it is needed.",
     ),
-    (
-        available(AROUND_THE_CLOCK, INTERNET, ALWAYS, per="day"),
-        available(IN_LESSONS, INTERNET, LESSONS, per="day"),
-        unknown_share(INTERNET, ALWAYS, per="day"),
-    ),
-    (look.SHARE,),
-    step="1d",
 )
 BANDWIDTH: Final = Panel(
     "chart",
@@ -339,8 +332,7 @@ READY: Final = Panel(
     8,
     step="5m",
 )
-ROOMS: Final = Panel(
-    "table",
+ROOMS: Final = rooms_now(
     Said("Từng phòng lúc này", "Each room now"),
     Said(
         "Phòng thông minh: sẵn sàng hay không, cần mấy thiết bị, mấy thiết bị đang trả lời. Ô trống là chưa biết. Việc "
@@ -348,19 +340,6 @@ ROOMS: Final = Panel(
         "Smart rooms: ready or not, how many items they need and how many answer. Blank is unknown. To do: switch on "
         "what is missing before the lesson, or report it broken.",
     ),
-    tuple(
-        Query(name, "schoolbeat_room", Of(field, "last"), ("site", "label", "kind", "level"), PLACE, "now")
-        for name, field in (
-            (Said("Sẵn sàng", "Ready"), "ready"),
-            (Said("Cần", "Needed"), "needed"),
-            (Said("Đang trả lời", "Answering"), "answering"),
-        )
-    ),
-    (look.READY, look.COUNT, look.COUNT),
-    16,
-    links=(SITE_PAGE,),
-    sort=("Ready", False),
-    step="5m",
 )
 VERDICTS: Final = Panel(
     "table",
