@@ -82,12 +82,7 @@ def rooms_now(title: Said, about: Said, *where: Where) -> Panel:
         "table",
         title,
         about,
-        tuple(
-            Query(
-                name, "schoolbeat_room", Of(field, "last"), ("site", "label", "kind", "level"), (*PLACE, *where), "now"
-            )
-            for name, field in fields
-        ),
+        tuple(Query(name, "schoolbeat_room", Of(field, "last"), by, (*PLACE, *where), "now") for name, field in fields),
         (READY, COUNT, COUNT),
         16,
         links=(SITE_PAGE,),
